@@ -1,0 +1,20 @@
+"""Hypothesis profiles; choose one with ``--hypothesis-profile`` or HYPOTHESIS_PROFILE.
+
+``dev`` draws new examples in every run, ``ci`` the same ones; ``long`` is for a night.
+No profile has a deadline: time is measured in benchmarks/, never asserted in a test.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+settings.register_profile("dev", _COMMON, max_examples=50)
+settings.register_profile(
+    "ci", _COMMON, max_examples=50, derandomize=True, database=None, print_blob=True
+)
+settings.register_profile("long", _COMMON, max_examples=20_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))

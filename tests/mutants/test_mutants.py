@@ -1,0 +1,42 @@
+"""Every mutant of every claim is refuted on the gallery, and every sharp instance exists."""
+
+from __future__ import annotations
+
+import pytest
+
+from theorems import CLAIMS
+from verification import gallery
+from verification.decision import decide
+from verification.verdict import Verdict
+
+MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
+
+
+@pytest.mark.parametrize(
+    ("claim", "mutant"), MUTANTS, ids=[f"{claim.id}-{mutant.name}" for claim, mutant in MUTANTS]
+)
+def test_mutant_is_refuted_on_each_instance_that_it_names(claim, mutant):
+    assert mutant.refuted_on
+    verdicts = {
+        name: decide(claim, gallery.load(name), mutant=mutant).verdict for name in mutant.refuted_on
+    }
+    assert Verdict.REFUTED in verdicts.values(), verdicts
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_claim_has_mutants_that_change_it_and_sharp_instances_that_exist(claim):
+    assert claim.mutants
+    assert claim.sharp
+    assert set(claim.sharp) <= set(gallery.names())
+    assert len({mutant.name for mutant in claim.mutants}) == len(claim.mutants)
+    for mutant in claim.mutants:
+        changed = claim.mutated(mutant)
+        assert changed.left is not claim.left or changed.right is not claim.right
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_claim_is_not_refuted_anywhere_on_the_gallery(claim):
+    verdicts = {subject.name: decide(claim, subject).verdict for subject in gallery.load_all()}
+    assert Verdict.REFUTED not in verdicts.values()
+    assert Verdict.UNDECIDED not in verdicts.values()
+    assert list(verdicts.values()).count(Verdict.CERTIFIED) >= 10

@@ -1,0 +1,197 @@
+"""Claims about nothing in particular, which end in every possible way, and instances for them.
+
+A module of its own, because worker processes import it: what a test module defines they could not
+find.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import sys
+import time
+from concurrent.futures import Executor, Future
+from fractions import Fraction
+from pathlib import Path
+
+from verification import Instance
+from verification.claim import Claim, Mutant
+from verification.enclosure.balls import ball
+
+COIN = {
+    "schema": "instance/1",
+    "name": "coin",
+    "chain": {
+        "transition": [["1/2", "1/2"], ["1/2", "1/2"]],
+        "inputs": [["1"], ["-1"]],
+        "targets": ["1", "0"],
+        "initial": 0,
+    },
+    "activation": {"kind": "tanh"},
+    "law": {
+        "C": {"kind": "constant", "value": "1"},
+        "W": {"kind": "constant", "value": ["1"]},
+        "B": {"kind": "uniform", "low": "0", "high": "1"},
+    },
+}
+DROWSY = 600
+"""Seconds that a claim sleeps which a test must not wait for."""
+
+MARK = "as it was"
+
+
+def mark() -> str:
+    return MARK
+
+
+def document(name: str = "coin", **changes):
+    """Return an instance's document; ``{"chain.initial": 2}`` changes a member."""
+    changed = copy.deepcopy(COIN) | {"name": name}
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = changed
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return changed
+
+
+def instance(name: str = "coin", origin: str | None = None) -> Instance:
+    more = {} if origin is None else {"origin": origin}
+    return Instance.from_json(document(name) | more)
+
+
+# Cases and sides
+
+
+def one_case(_instance, _rng):
+    return ("the only case",)
+
+
+def four_cases(_instance, _rng):
+    return ("north", "east", "south", "west")
+
+
+def drawn_cases(_instance, rng):
+    return tuple(Fraction(rng.randrange(1, 10**6), 10**6) for _ in range(5))
+
+
+def the_case(_instance, case):
+    return case
+
+
+def third(_instance, _case):
+    return Fraction(1, 3)
+
+
+def half(_instance, _case):
+    return Fraction(1, 2)
+
+
+def one(_instance, _case):
+    return Fraction(1)
+
+
+def square_root_of_two(_instance, _case):
+    return ball(2).sqrt()
+
+
+def lost_digits(_instance, _case):
+    """Return 1/2 with an error that no precision makes small enough."""
+    return 10**400 * (3 * ball(Fraction(1, 3)) - 1) + ball(Fraction(1, 2))
+
+
+def kills_its_worker(asked, _case):
+    """Note the attempt in the file that the instance's origin names, if any; die."""
+    if asked.origin is not None:
+        with Path(asked.origin).open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def has_a_fault(_instance, _case):
+    raise LookupError("a fault\nof two lines")
+
+
+class Odd(Exception):  # noqa: N818 - what it is
+    """An exception that cannot be sent to another process."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first}{second}")
+
+
+def raises_what_no_process_can_send(_instance, _case):
+    raise Odd("an ", "odd fault")
+
+
+def exits(_instance, _case):
+    sys.exit(0)
+
+
+def naps(_instance, _case):
+    time.sleep(0.3)
+    return Fraction(1, 3)
+
+
+def sleeps(_instance, _case):
+    time.sleep(DROWSY)
+    return Fraction(1, 3)
+
+
+def claim(name: str, left=third, right=half, *, cases=one_case, **more) -> Claim:
+    return Claim(
+        **{
+            "id": name,
+            "theorem": "toy",
+            "title": "A toy",
+            "statement": "The left side is at most the right side.",
+            "formula": r"l \le r",
+            "kind": "instance/1",
+            "cases": cases,
+            "left": left,
+            "right": right,
+            "proof": "None.",
+            "establishes": "Nothing.",
+            "source": "these tests",
+            "sharp": (),
+            "mutants": (),
+        }
+        | more
+    )
+
+
+TRUE = claim("T1")
+FALSE = claim("F1", left=half, right=third)
+UNDECIDABLE = claim("U1", left=lost_digits, right=one)
+DRAWN = claim("D1", left=the_case, right=square_root_of_two, cases=drawn_cases)
+KILLER = claim("K1", left=kills_its_worker)
+FAULTY = claim("X1", left=has_a_fault)
+SLOW = claim("S1", left=sleeps)
+TESTED = claim(
+    "G1",
+    mutants=(
+        Mutant(name="swapped", error="the sides swapped", refuted_on=("coin",), left=one),
+        Mutant(name="doubled", error="left doubled", refuted_on=("die", "coin"), left=one),
+    ),
+)
+UNTESTED = claim(
+    "B1", mutants=(Mutant(name="equal", error="none at all", refuted_on=("coin",), left=half),)
+)
+INTERRUPTED = (TRUE, SLOW, claim("S2", left=sleeps))
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, in this process."""
+
+    def __init__(self):
+        self.submitted = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.submitted += 1
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future

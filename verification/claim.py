@@ -1,0 +1,158 @@
+"""What a claim is: statement, assumptions, both sides, sharp instances, mutants.
+
+A claim is decided *case by case*: it holds on an instance if ``left <= right`` in each case (each
+state, each word, each pair of functions ...).  The functions named here are module-level
+functions, so that a claim can be sent to another process.  Nothing here knows what an instance
+contains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from verification.enclosure.balls import Ball, Between
+from verification.verdict import EvidenceKind, Truth
+
+Inst = TypeVar("Inst")
+C = TypeVar("C")
+
+Number: TypeAlias = Fraction | Ball
+"""A rational, or a ball at the current working precision."""
+
+Side: TypeAlias = Number | Between
+"""One side of a claim: a number, or one that is known to lie between two others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumption(Generic[Inst]):
+    """A hypothesis of the theorem.
+
+    Parameters
+    ----------
+    text : str
+        What must hold, such as ``q < 1``.
+    holds : callable
+        Maps an instance to a `Truth` at the current precision.
+    offending : callable
+        Maps an instance to the value to show where it fails, such as ``q = 1.2``.
+    """
+
+    text: str
+    holds: Callable[[Inst], Truth]
+    offending: Callable[[Inst], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Generic[Inst]):
+    """A constant of the theorem, with its symbol, meaning, formula and value on an instance."""
+
+    symbol: str
+    meaning: str
+    formula: str
+    value: Callable[[Inst], Side]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vacuity(Generic[Inst]):
+    """A reason for which the claim is true of nothing; `holds` is exact, never a guess."""
+
+    reason: str
+    holds: Callable[[Inst], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant(Generic[Inst, C]):
+    """The same claim made false on purpose by a plausible error.
+
+    Parameters
+    ----------
+    name : str
+        Short identifier within the claim.
+    error : str
+        The error, in words.
+    refuted_on : tuple of str
+        Gallery instances on which it is tried; it must be REFUTED on at least one.
+    left, right : callable, optional
+        What replaces the claim's own side.
+    """
+
+    name: str
+    error: str
+    refuted_on: tuple[str, ...]
+    left: Callable[[Inst, C], Side] | None = None
+    right: Callable[[Inst, C], Side] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Generic[Inst, C]):
+    """A statement that a machine decides on a concrete instance.
+
+    Parameters
+    ----------
+    id : str
+        Stable identifier, such as ``M1``.
+    theorem : str
+        The theorem module it belongs to.
+    title, statement : str
+        In words; `statement` may use Unicode mathematics.
+    formula : str
+        The inequality in LaTeX.
+    kind : str
+        Schema of the instances that it is about, such as ``instance/1``.
+    assumptions, constants, vacuities, mutants : tuple
+    cases : callable
+        ``(instance, rng) -> cases``; `rng` is seeded by run seed, claim and instance, and is
+        the only permitted source of randomness.
+    left, right : callable
+        ``(instance, case) -> number``, by separate code that shares no intermediate result.
+    trivial : callable, optional
+        A bound on the left side that holds without the theorem; a case in which the right side
+        is no smaller is vacuous.
+    sharp : tuple of str
+        Gallery instances on which the claim is nearly an equality.
+    uses : tuple of str
+        Claims that the proof uses.
+    evidence : EvidenceKind
+        By what means it is decided.
+    proof : str
+        The proof in a few lines.
+    establishes : str
+        What each verdict does and does not establish.
+    source : str
+        Paper and section, or "this project".
+    """
+
+    id: str
+    theorem: str
+    title: str
+    statement: str
+    formula: str
+    kind: str
+    cases: Callable[[Inst, random.Random], Sequence[C]]
+    left: Callable[[Inst, C], Side]
+    right: Callable[[Inst, C], Side]
+    proof: str
+    establishes: str
+    source: str
+    sharp: tuple[str, ...]
+    mutants: tuple[Mutant[Inst, C], ...]
+    assumptions: tuple[Assumption[Inst], ...] = ()
+    constants: tuple[Constant[Inst], ...] = ()
+    vacuities: tuple[Vacuity[Inst], ...] = ()
+    trivial: Callable[[Inst, C], Side] | None = None
+    uses: tuple[str, ...] = ()
+    evidence: EvidenceKind = EvidenceKind.BALLS
+
+    def mutated(self, mutant: Mutant[Inst, C]) -> Claim[Inst, C]:
+        """Return the claim with the mutant's side in place of its own, under the same id."""
+        return dataclasses.replace(
+            self, left=mutant.left or self.left, right=mutant.right or self.right
+        )
+
+
+AnyClaim: TypeAlias = Claim[Any, Any]

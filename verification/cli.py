@@ -1,0 +1,404 @@
+"""The commands.  `main` is handed the claims; nothing here knows what they are about."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from verification import gallery
+from verification.claim import AnyClaim
+from verification.errors import InvalidInstance, NotEnclosed, SelfTestFailed
+from verification.instance import Subject, load_subject
+from verification.strict_json import parse_number
+from verification.verdict import Verdict
+
+EXIT_REFUTED = 1
+EXIT_USAGE = 2
+EXIT_UNDECIDED = 3
+EXIT_SELF_TEST = 4
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+
+_WIDTH = 79
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def main(claims: Sequence[AnyClaim], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line on these claims and exit with the contract's code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A stream that cannot show a mathematical sign shows its escape.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(claims, sys.argv[1:] if arguments is None else arguments)
+    except click.exceptions.NoArgsIsHelpError:
+        known = ", ".join(_commands.commands)
+        code = _complain(
+            f"no command given, expected one of {known}; theorems --help explains them"
+        )
+    except click.ClickException as error:
+        code = _complain(error.format_message())
+    except InvalidInstance as error:
+        code = _complain(str(error))
+    except NotEnclosed as error:
+        code = _complain(f"not enclosed: {error}", EXIT_UNDECIDED)
+    except SelfTestFailed as error:
+        code = _complain(
+            f"self-test of the arithmetic failed, nothing decided: {error}", EXIT_SELF_TEST
+        )
+    except KeyboardInterrupt:
+        code = _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _close_output()
+        code = 0
+    except OSError as error:
+        _close_output()
+        code = _complain(f"{error.filename or 'output'}: {error.strerror}")
+    sys.exit(code)
+
+
+def _run(claims: Sequence[AnyClaim], arguments: Sequence[str]) -> int:
+    # Not click's own main: it turns a closed pipe into 1, which here means REFUTED.
+    try:
+        with _commands.make_context("theorems", list(arguments), obj=tuple(claims)) as context:
+            code = _commands.invoke(context)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _say(text: str) -> None:
+    """Print; the exit code stands even where the reader of our output has gone."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _close_output()
+
+
+def _close_output() -> None:
+    # Otherwise Python complains once more while closing.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str, code: int = EXIT_USAGE) -> int:
+    line = " ".join(message.split())
+    with suppress(OSError):
+        click.echo(f"theorems: {line}", err=True)
+    return code
+
+
+class _Duration(click.ParamType[float]):
+    """A time such as 90s, 10m, 8h or plain seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", str(value))
+        if match is None or float(match[1]) == 0:
+            self.fail(f"is {value}, expected a time such as 90s, 10m or 8h", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+class _Word(click.ParamType[tuple[int, ...]]):
+    """A word of states such as 0,1,2."""
+
+    name = "word"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        text = str(value)
+        if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
+            self.fail(f"is {text}, expected states such as 0,1,2", param, ctx)
+        return tuple(map(int, text.split(",")))
+
+
+class _Exact(click.ParamType[Fraction]):
+    """An exact number such as 0.1 or 1/3."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        number = value if isinstance(value, Fraction) else parse_number(str(value))
+        if number is None:
+            self.fail(f"is {value}, expected a number such as 0.1 or 1/3", param, ctx)
+        return number
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 79})
+@click.version_option(package_name="kernel-limit-theorems", prog_name="theorems")
+def _commands() -> None:
+    """Decide the theorems on what wide recurrent networks become."""
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_quiet = click.option("--quiet", is_flag=True, help="No progress.")
+
+
+@_commands.command("list")
+@_as_json
+@click.pass_obj
+def _list(claims: Sequence[AnyClaim], *, as_json: bool) -> None:
+    """List every claim: id, title, evidence, what it uses."""
+    if as_json:
+        _print_json(
+            [
+                {
+                    "id": claim.id,
+                    "title": claim.title,
+                    "theorem": claim.theorem,
+                    "kind": claim.kind,
+                    "evidence": str(claim.evidence),
+                    "uses": list(claim.uses),
+                }
+                for claim in claims
+            ]
+        )
+        return
+    for claim in claims:
+        uses = f"  (uses {', '.join(claim.uses)})" if claim.uses else ""
+        _say(f"{claim.id:<4} {claim.evidence:<10} {claim.title}{uses}")
+
+
+@_commands.command("show")
+@click.argument("claim_id", metavar="CLAIM")
+@_as_json
+@click.pass_obj
+def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
+    """Show one claim: statement, assumptions, constants, proof, mutants, source."""
+    claim = _find_claim(claims, claim_id)
+    parts: dict[str, Any] = {
+        "statement": claim.statement,
+        "formula": claim.formula,
+        "assumptions": [assumption.text for assumption in claim.assumptions],
+        "constants": [
+            f"{constant.symbol}: {constant.meaning}, {constant.formula}"
+            for constant in claim.constants
+        ],
+        "proof": claim.proof,
+        "establishes": claim.establishes,
+        "vacuous where": [vacuity.reason for vacuity in claim.vacuities],
+        "sharp on": list(claim.sharp),
+        "mutants": [f"{mutant.name}: {mutant.error}" for mutant in claim.mutants],
+        "uses": list(claim.uses),
+        "evidence": str(claim.evidence),
+        "theorem": claim.theorem,
+        "source": claim.source,
+    }
+    if as_json:
+        _print_json({"id": claim.id, "title": claim.title, **parts})
+        return
+    _say(f"{claim.id}  {claim.title}\n")
+    for name, content in parts.items():
+        lines = content if isinstance(content, list) else [content]
+        for i, line in enumerate(lines):
+            head = f"{name if i == 0 else '':<14}"
+            _say(
+                textwrap.fill(
+                    line,
+                    _WIDTH,
+                    initial_indent=head,
+                    subsequent_indent=" " * len(head),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+
+
+@_commands.command("verify")
+@click.argument("files", metavar="[INSTANCE.json ...]", nargs=-1)
+@click.option("--claim", "claim_ids", multiple=True, metavar="ID", help="Only this claim.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("reports/latest"), show_default=True
+)
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes; default: all cores.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--budget", type=_Duration(), help="Time for the whole run, such as 10m.")
+@click.option("--strict", is_flag=True, help="Exit with 3 where anything is UNDECIDED.")
+@_quiet
+@_as_json
+@click.pass_obj
+def _verify(
+    claims: Sequence[AnyClaim],
+    *,
+    files: tuple[str, ...],
+    claim_ids: tuple[str, ...],
+    out: Path,
+    jobs: int | None,
+    seed: int,
+    budget: float | None,
+    strict: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Decide every claim on the gallery, or on the files given; write the report.
+
+    Without files every claim's mutants are tried as well.  A file may also be the name of a
+    gallery instance.
+    """
+    from verification import verifying  # noqa: PLC0415 - loads numpy and the report
+
+    chosen = [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
+    instances = _load_distinct(files) if files else gallery.load_all()
+    outcome = verifying.verify_and_report(
+        claims=tuple(chosen),
+        instances=tuple(instances),
+        with_mutants=not files,
+        out=out,
+        jobs=jobs or verifying.available_cores(),
+        seed=seed,
+        seconds=budget,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        quiet=quiet,
+    )
+    if as_json:
+        _print_json(outcome.document)
+    else:
+        _say(outcome.text)
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
+    if outcome.failed:
+        return EXIT_REFUTED
+    return EXIT_UNDECIDED if strict and outcome.undecided else 0
+
+
+@_commands.command("replay")
+@click.argument("file", metavar="FILE.json", type=click.Path(path_type=Path))
+@_as_json
+@click.pass_obj
+def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
+    """Decide again the one claim and instance that a file names."""
+    from verification.campaign import replay  # noqa: PLC0415 - loaded where used
+    from verification.enclosure import selftest  # noqa: PLC0415
+    from verification.report.document import result_document  # noqa: PLC0415
+    from verification.runner import run_task  # noqa: PLC0415
+
+    asked = _in_file(file, lambda: replay.load(file, claims))
+    selftest.require(selftest.run())
+    result = run_task(asked.task, None)
+    if as_json:
+        _print_json({**result_document(result), "mutant": asked.mutant})
+    else:
+        mutant = f" mutant {asked.mutant}" if asked.mutant else ""
+        _say(f"{result.claim}{mutant} on {result.instance}: {result.verdict}")
+        _say(textwrap.fill(result.reason, _WIDTH))
+        for name, side in (("left", result.left), ("right", result.right)):
+            if side is not None:
+                _say(f"{name:<5} in [{side.rounded(30).lower}, {side.rounded(30).upper}]")
+    refuted = result.verdict is Verdict.REFUTED
+    return EXIT_REFUTED if refuted != bool(asked.mutant) else 0
+
+
+@_commands.command("evaluate")
+@click.argument("instance", metavar="INSTANCE.json")
+@click.argument("quantity")
+@click.option("--state", type=click.IntRange(0), help="State i.")
+@click.option("--memory", type=_Exact(), help="Memory v, an exact number.")
+@click.option("--word", type=_Word(), help="States of a word, such as 0,1,2.")
+@click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
+def _evaluate(
+    *,
+    instance: str,
+    quantity: str,
+    state: int | None,
+    memory: Fraction | None,
+    word: tuple[int, ...] | None,
+    digits: int,
+    as_json: bool,
+) -> None:
+    """Enclose one number: phi, contraction-factor or memory-fixed-point."""
+    from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
+    from verification.enclosure import selftest  # noqa: PLC0415
+
+    if quantity not in quantities.QUANTITIES:
+        raise InvalidInstance("QUANTITY", _nearest(quantity, quantities.QUANTITIES))
+    subject = _load(instance)
+    options = quantities.Options(state=state, memory=memory, word=word)
+    selftest.require(selftest.run())
+    evaluation = quantities.evaluate(subject, quantity, options, digits=digits)
+    _say(json.dumps(evaluation.to_json()))
+
+
+@_commands.command("report")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def _report(*, folder: Path) -> None:
+    """Render again the report whose report.json lies in a folder."""
+    from verification.report.document import read_report  # noqa: PLC0415 - loads jinja
+    from verification.report.files import write_renderings  # noqa: PLC0415
+
+    source = folder / "report.json"
+    document = _in_file(source, lambda: read_report(source))
+    try:
+        write_renderings(document, folder)
+    except OSError as error:
+        raise InvalidInstance("DIR", f"{folder} cannot be written: {error.strerror}") from error
+    _say(f"rendered {folder / 'index.html'}")
+
+
+def _find_claim(claims: Sequence[AnyClaim], claim_id: str) -> AnyClaim:
+    known = {claim.id: claim for claim in claims}
+    if claim_id not in known:
+        raise InvalidInstance("CLAIM", _nearest(claim_id, known))
+    return known[claim_id]
+
+
+def _nearest(given: str, known: Iterable[str]) -> str:
+    names = tuple(known)
+    near = get_close_matches(given, names, n=1, cutoff=0.0)
+    hint = f" (nearest: {near[0]})" if near else ""
+    return f"is {given[:60]!r}, expected one of {', '.join(names)}{hint}"
+
+
+def _load(name: str) -> Subject:
+    """Load an instance file, or the gallery's instance of that name where there is no file."""
+    path = Path(name)
+    if not path.exists() and name in gallery.names():
+        return gallery.load(name)
+    return _in_file(path, lambda: load_subject(path))
+
+
+def _load_distinct(files: Sequence[str]) -> list[Subject]:
+    """Load instances, no two of one name: the report could not tell them apart."""
+    first: dict[str, str] = {}
+    instances = [_load(file) for file in files]
+    for file, name in zip(files, (instance.name for instance in instances), strict=True):
+        if name in first:
+            problem = f"is {name!r} as in {first[name]}, expected distinct names"
+            raise InvalidInstance(f"{file}: name", problem)
+        first[name] = file
+    return instances
+
+
+def _in_file(path: Path, read: Callable[[], T]) -> T:
+    """Name the file in what is wrong with it."""
+    try:
+        return read()
+    except InvalidInstance as error:
+        raise InvalidInstance(str(path), str(error)) from error
+
+
+def _print_json(value: object) -> None:
+    _say(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Rigorous arithmetic: balls, quadrature, suprema, proved error bounds of double kernels."""

@@ -1,0 +1,279 @@
+"""Ball arithmetic: the rules by which the rest of the project may use it.
+
+A *ball* (`Ball`) is a midpoint and a radius that enclose one real number; arithmetic on balls
+encloses the result, rounding included.  Its precision is a global of the process (`precision`),
+which is why parallel work uses processes.
+
+Three rules, each because its opposite runs and is silently wrong:
+
+* compare through `less`, `less_equal` and `sign`, which have three answers (`Truth`); the
+  operators ``<``, ``==``, ``max`` and ``if`` are hidden from the type checker;
+* leave the balls through `enclosure`, `upper_double` or `lower_double`, which round outward;
+* enter them through `ball`, from exact rationals: a double or a decimal text is not what it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from functools import reduce
+from math import ceil, inf, log10, nextafter
+from typing import TypeAlias, TypeVar
+
+from flint import __FLINT_VERSION__, acb, arb, ctx, fmpq
+
+from verification.verdict import Enclosure, Truth
+
+Ball: TypeAlias = arb
+"""A real ball: an enclosure of one real number."""
+
+ComplexBall: TypeAlias = acb
+"""A rectangular complex ball: an enclosure of one complex number."""
+
+AnyBall = TypeVar("AnyBall", Ball, ComplexBall)
+
+FLINT_VERSION: str = __FLINT_VERSION__
+"""Version of the library behind the balls; no package metadata names it."""
+
+PRECISIONS = (64, 128, 256, 512, 1024)
+"""Working precisions in bits, tried in this order until a comparison is decided."""
+
+_EXPONENT_LIMIT = 2**20
+_NARROW = arb(2.0**-10)
+
+
+@dataclass(frozen=True)
+class Between:
+    """A number known to lie between two others, far apart perhaps.
+
+    A ball's radius has 30 bits only, so that the union of two distant balls loses nine digits of
+    both end points.  Where an end point is a verdict, keep the two apart.
+    """
+
+    lower: Ball
+    upper: Ball
+
+    def map(self, increasing: Callable[[Ball], Ball]) -> Between:
+        """Apply an increasing function."""
+        return Between(increasing(self.lower), increasing(self.upper))
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Work at `bits` bits inside the ``with`` block."""
+    with ctx.workprec(bits):
+        yield
+
+
+def working_precision() -> int:
+    """Return the working precision in bits."""
+    return ctx.prec
+
+
+def ball(value: Fraction | int | Ball) -> Ball:
+    """Enclose an exact number; a ball is returned as it is."""
+    if isinstance(value, Fraction):
+        if value.denominator == 1:
+            return arb(value.numerator) if value else arb(0)
+        return arb(fmpq(value.numerator, value.denominator))
+    return value if isinstance(value, arb) else arb(value)
+
+
+def exact_ball(value: float) -> Ball:
+    """Return a double, infinities included, as an exact ball."""
+    return arb(value)
+
+
+def pi() -> Ball:
+    """Enclose the number pi."""
+    return arb.pi()
+
+
+def interval(lower: Ball, upper: Ball) -> Ball:
+    """Return a ball that contains every point between two balls, and both balls."""
+    return lower.union(upper)
+
+
+def is_narrow(x: Ball) -> bool:
+    """Tell whether the radius is below 2**-10, where flint's own functions enclose sharply."""
+    # The radius is an exact number: this comparison is certain, and NaN counts as wide.
+    return bool(x.rad() < _NARROW)  # type: ignore[operator]
+
+
+def symmetric(radius: Ball) -> Ball:
+    """Return a ball that contains ``[-r, r]`` for every number r in `radius`."""
+    return arb(0, 1) * radius.abs_upper()
+
+
+def less(x: Ball, y: Ball) -> Truth:
+    """Decide ``x < y`` for the numbers that two balls enclose."""
+    return _order(y - x, strict=True)
+
+
+def less_equal(x: Ball, y: Ball) -> Truth:
+    """Decide ``x <= y`` for the numbers that two balls enclose."""
+    return _order(y - x, strict=False)
+
+
+def _order(difference: Ball, *, strict: bool) -> Truth:
+    if not difference.is_finite():
+        return Truth.UNKNOWN
+    low, high = (int(end.man_exp()[0]) for end in (difference.lower(), difference.upper()))
+    if strict:
+        return Truth.of(certainly=low > 0, possibly=high > 0)
+    return Truth.of(certainly=low >= 0, possibly=high >= 0)
+
+
+def sign(x: Ball) -> int | None:
+    """Return -1, 0 or 1 where the sign of the enclosed number is certain, else None."""
+    if x.is_zero():
+        return 0
+    if less(ball(0), x) is Truth.TRUE:
+        return 1
+    return -1 if less(x, ball(0)) is Truth.TRUE else None
+
+
+def maximum(values: Iterable[Ball]) -> Ball:
+    """Enclose the maximum of finitely many numbers (at least one)."""
+    return reduce(Ball.max, values)
+
+
+def maximum_between(values: Iterable[Between]) -> Between:
+    """Enclose the maximum of finitely many numbers (at least one)."""
+    known = list(values)
+    return Between(maximum(x.lower for x in known), maximum(x.upper for x in known))
+
+
+def end_points(x: Ball) -> tuple[Fraction, Fraction]:
+    """Return the exact rational end points of a finite ball.
+
+    Raises
+    ------
+    ValueError
+        Where the ball is not finite, or an exponent is beyond 2**20 in size.
+    """
+    if not x.is_finite():
+        raise ValueError("a ball that is not finite has no rational end points")
+    mid, rad = _dyadic(x.mid()), _dyadic(x.rad())
+    return mid - rad, mid + rad
+
+
+def _dyadic(x: Ball) -> Fraction:
+    mantissa, exponent = (int(part) for part in x.man_exp())
+    if abs(exponent) > _EXPONENT_LIMIT:
+        raise ValueError("a ball's exponent is beyond the supported range")
+    return Fraction(mantissa) * Fraction(2) ** exponent
+
+
+def enclosure(x: Ball | Fraction | Between) -> Enclosure:
+    """Return decimal end points, rounded outward, of an enclosed number or a rational.
+
+    The decimals carry three digits more than the working precision.  A ball that is not finite
+    becomes the whole line.
+    """
+    digits = ceil(ctx.prec * log10(2)) + 3
+    if isinstance(x, Fraction):
+        return Enclosure.of_fraction(x, digits)
+    if isinstance(x, Between):
+        return Enclosure(enclosure(x.lower).lower, enclosure(x.upper).upper)
+    if not x.is_finite():
+        return Enclosure(Decimal("-Infinity"), Decimal("Infinity"))
+    low, high = _decimal_end_points(x, digits)
+    return Enclosure(low, high)
+
+
+def _decimal_end_points(x: Ball, digits: int) -> tuple[Decimal, Decimal]:
+    # Tiny numbers such as exp(-1e9) are legitimate: their end points would not fit in memory as
+    # rationals, so the decimal context (whose exponents are 64-bit) takes powers of two itself.
+    bounds = []
+    for bound, rounding in ((x.lower(), ROUND_FLOOR), (x.upper(), ROUND_CEILING)):
+        mantissa, exponent = (int(part) for part in bound.man_exp())
+        if abs(exponent) > _EXPONENT_LIMIT:
+            bounds.append(_far(mantissa, exponent, rounding))
+            continue
+        exact = Fraction(mantissa) * Fraction(2) ** exponent
+        context = Context(prec=digits, rounding=rounding, Emax=10**9, Emin=-(10**9))
+        bounds.append(context.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
+    return bounds[0], bounds[1]
+
+
+def _far(mantissa: int, exponent: int, rounding: str) -> Decimal:
+    """Bound ``mantissa * 2**exponent`` from the side that `rounding` names, coarsely."""
+    if mantissa == 0:
+        return Decimal(0)
+    outward = (rounding == ROUND_CEILING) == (mantissa > 0)
+    if exponent > 0:
+        huge = Decimal("Infinity") if outward else Decimal(10) ** 300_000
+    else:
+        huge = Decimal(1).scaleb(-300_000) if outward else Decimal(0)
+    return huge if mantissa > 0 else -huge
+
+
+def upper_double(x: Ball) -> float:
+    """Return a double no smaller than the number that a ball encloses (may be infinite)."""
+    if not x.is_finite():
+        return inf
+    mantissa, exponent = (int(part) for part in x.upper().man_exp())
+    # Beyond the range of doubles one size is as good as another, and some would fill the memory.
+    nearer = min(max(exponent, -1_100 - mantissa.bit_length()), 1_100)
+    high = Fraction(mantissa) * Fraction(2) ** nearer
+    try:
+        rounded = float(high)
+    except OverflowError:
+        return inf if high > 0 else -nextafter(inf, 0)
+    return rounded if Fraction(rounded) >= high else nextafter(rounded, inf)
+
+
+def lower_double(x: Ball) -> float:
+    """Return a double no larger than the number that a ball encloses (may be infinite)."""
+    return -upper_double(-x)
+
+
+def midpoint(x: Ball) -> Ball:
+    """Return the midpoint as an exact ball: a candidate, never a bound."""
+    return x.mid()
+
+
+def radius(x: Ball) -> Ball:
+    """Return the radius as an exact ball."""
+    return x.rad()
+
+
+def square(x: AnyBall) -> AnyBall:
+    """Enclose ``x * x``."""
+    # Not ``x ** 2``: flint's power of a ball around 0 is NaN.
+    return x * x
+
+
+def power(x: Ball, exponent: int) -> Ball:
+    """Enclose ``x ** exponent`` for an exponent >= 0."""
+    result = ball(1)
+    while exponent:
+        if exponent & 1:
+            result = result * x
+        x, exponent = x * x, exponent >> 1
+    return result
+
+
+def total(terms: Iterable[Ball]) -> Ball:
+    """Enclose a finite sum."""
+    result = arb(0)
+    for term in terms:
+        result = result + term
+    return result
+
+
+def is_finite(x: Ball) -> bool:
+    """Tell whether a ball is a bounded interval."""
+    return x.is_finite()
+
+
+def shown(x: Ball | Fraction | Between, digits: int = 10) -> str:
+    """Return a short decimal for a sentence, marked with ~ where it is rounded."""
+    bounds = enclosure(x).rounded(digits)
+    if bounds.lower == bounds.upper:
+        return f"{bounds.lower.normalize():f}"
+    return f"~{bounds.upper:.{digits - 1}g}"

@@ -1,0 +1,95 @@
+"""Certified suprema of one-variable functions by branch and bound.
+
+On a box with centre c the function is enclosed by the mean-value form ``f(c) + f'(box) (box - c)``.
+A box on which f' has certainly one sign has its largest |f| at an end point.  The box with the
+largest upper bound is split first, until that bound is within the tolerance of the best value seen.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from fractions import Fraction
+
+from verification.enclosure.balls import (
+    Ball,
+    Between,
+    ball,
+    exact_ball,
+    lower_double,
+    sign,
+    symmetric,
+    upper_double,
+)
+
+RELATIVE_TOLERANCE = 2.0**-46
+ABSOLUTE_TOLERANCE = 2.0**-60
+MAX_BOXES = 6_000
+
+_FIRST_BOXES = 8
+
+
+def absolute_supremum(
+    function: Callable[[Ball], Ball],
+    derivative: Callable[[Ball], Ball],
+    lower: Fraction,
+    upper: Fraction,
+    *,
+    at_least: float = 0.0,
+) -> Between:
+    """Enclose the supremum of ``|f|`` over ``[lower, upper]``.
+
+    Parameters
+    ----------
+    function, derivative : callable
+        Balls to balls; each must enclose its values over the whole argument ball.
+    lower, upper : Fraction
+        ``lower <= upper``.
+    at_least : float
+        Stop as soon as the supremum is certainly no larger than this: the enclosure then says
+        only that.  For a maximum over several functions.
+
+    Returns
+    -------
+    Between
+        Of relative width about 2**-46, or of absolute width 2**-60 where that is larger, if
+        `MAX_BOXES` boxes suffice for it; wider otherwise, and correct in any case.
+    """
+    best = 0.0
+    heap: list[tuple[float, int, Fraction, Fraction]] = []
+    made = 0
+
+    def look(point: Fraction) -> Ball:
+        nonlocal best
+        value = abs(function(ball(point)))
+        best = max(best, lower_double(value))
+        return value
+
+    settled = max(upper_double(look(lower)), upper_double(look(upper)))
+
+    def push(left: Fraction, right: Fraction) -> None:
+        nonlocal made, settled
+        made += 1
+        centre, half = (left + right) / 2, (right - left) / 2
+        slope = derivative(ball(centre) + symmetric(ball(half)))
+        if sign(slope) in (-1, 1):
+            settled = max(settled, upper_double(look(left)), upper_double(look(right)))
+            return
+        bound = upper_double(look(centre) + symmetric(abs(slope) * ball(half)))
+        heapq.heappush(heap, (-bound, made, left, right))
+
+    if lower < upper:
+        width = (upper - lower) / _FIRST_BOXES
+        for k in range(_FIRST_BOXES):
+            push(lower + k * width, lower + (k + 1) * width)
+    while heap:
+        bound = -heap[0][0]
+        target = max(best * (1 + RELATIVE_TOLERANCE), best + ABSOLUTE_TOLERANCE, at_least)
+        if bound <= max(target, settled) or made > MAX_BOXES:
+            break
+        _, _, left, right = heapq.heappop(heap)
+        centre = (left + right) / 2
+        push(left, centre)
+        push(centre, right)
+    top = max(settled, -heap[0][0] if heap else 0.0)
+    return Between(ball(Fraction(best)), exact_ball(max(top, best)))

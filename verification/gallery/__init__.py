@@ -1,0 +1,52 @@
+"""The gallery: named instances that every run verifies.
+
+Each is a JSON file beside this module, called after the name inside it, whose ``origin`` says
+where its numbers come from.  Instances named ``sharp-...`` make a claim nearly an equality;
+those named ``mutant-...`` refute a claim made false on purpose.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+
+from verification import strict_json
+from verification.errors import InvalidInstance
+from verification.instance import Subject, read_subject
+
+_SUFFIX = ".json"
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the gallery's instances, sorted."""
+    files = (entry.name for entry in resources.files(__name__).iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
+
+
+def load(name: str) -> Subject:
+    """Read one instance of the gallery.
+
+    Raises
+    ------
+    InvalidInstance
+        Where the gallery has no instance of that name (the nearest is named), or where a file
+        is malformed or called after another instance.
+    """
+    known = names()
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise InvalidInstance(
+            "", f"the gallery has no instance {name!r}, nearest known name: {nearest[0]!r}"
+        )
+    text = resources.files(__name__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+    subject = read_subject(strict_json.loads(text))
+    if subject.name != name:
+        raise InvalidInstance(
+            "name", f"is {subject.name!r}, expected {name!r} as the file {name}{_SUFFIX} is called"
+        )
+    return subject
+
+
+def load_all() -> tuple[Subject, ...]:
+    """Read every instance of the gallery, sorted by name."""
+    return tuple(load(name) for name in names())

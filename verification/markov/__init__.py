@@ -1,0 +1,1 @@
+"""Markov chains: classes, periods, contraction and paths, exact where a verdict needs it."""

@@ -1,0 +1,59 @@
+"""Progress on standard error: a bar on a terminal, one line a claim otherwise."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+import click
+
+from verification.decision import Result
+from verification.runner import Task
+from verification.verdict import Verdict
+
+
+class Progress(Protocol):
+    """What is told of every result, as it comes."""
+
+    def __call__(self, task: Task, result: Result) -> None:
+        """Take note of one result."""
+
+
+@contextmanager
+def progress(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Progress]:
+    """Show progress while the block runs."""
+    if quiet:
+        yield lambda _task, _result: None
+    elif sys.stderr.isatty():
+        with click.progressbar(length=len(tasks), label="deciding", file=sys.stderr) as bar:
+            yield lambda _task, _result: bar.update(1)
+    else:
+        yield _Lines(tasks)
+
+
+class _Lines:
+    """One line for each claim, and one for its mutants, once its last result is there."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._left = Counter(_key(task) for task in tasks)
+        self._seen: dict[tuple[str, bool], Counter[Verdict]] = {}
+        self._seconds: Counter[tuple[str, bool]] = Counter()
+
+    def __call__(self, task: Task, result: Result) -> None:
+        key = _key(task)
+        self._left[key] -= 1
+        seen = self._seen.setdefault(key, Counter())
+        seen[result.verdict] += 1
+        self._seconds[key] += result.seconds  # type: ignore[assignment] # seconds are floats
+        if self._left[key] == 0:
+            name = f"{key[0]} mutants" if key[1] else key[0]
+            verdicts = ", ".join(f"{seen[v]} {v.lower()}" for v in Verdict if seen[v])
+            with suppress(OSError):  # whoever read it has gone; the run has not
+                click.echo(f"{name}: {verdicts} ({self._seconds[key]:.1f} s)", err=True)
+
+
+def _key(task: Task) -> tuple[str, bool]:
+    return task.claim.id, task.mutant is not None

@@ -1,0 +1,149 @@
+"""The memory of the limit network: the map Phi, its derivative, orbits and fixed points.
+
+``Phi(x, v) = E[B sigma(W.x + v)]``; the memory obeys ``v_{k+1} = Phi(x_{xi_k}, v_k)``, ``v_0 = 0``.
+Everything here is an enclosure at the current working precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from verification.claim import Number
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    interval,
+    less,
+    less_equal,
+    midpoint,
+    radius,
+    working_precision,
+)
+from verification.errors import NotEnclosed
+from verification.instance import AtomicLaw, Instance, Law, Vector
+from verification.recurrent.activation import activation
+from verification.recurrent.law import (
+    centre_of_w,
+    conditional_atoms,
+    dot,
+    mean_absolute_b,
+    mean_b,
+    projection,
+)
+from verification.verdict import Truth
+
+_WIDENINGS = 60
+_NEWTON_STEPS = 200
+
+
+def memory_map(instance: Instance, state: int, memory: Ball) -> Ball:
+    """Enclose ``Phi(x_i, v)`` for every v in the ball `memory`."""
+    return _mean_derivative(instance, state, memory, 0)
+
+
+def memory_map_derivative(instance: Instance, state: int, memory: Ball, order: int = 1) -> Ball:
+    """Enclose the derivative in v, ``E[B sigma^(order)(W.x_i + v)]``, order 1 or 2."""
+    return _mean_derivative(instance, state, memory, order)
+
+
+def _mean_derivative(instance: Instance, state: int, memory: Ball, order: int) -> Ball:
+    sigma = activation(instance.activation)
+    strip = sigma.strip_width()
+    rule = projection(instance.law, instance.chain.inputs[state], strip).memory_rule
+    result = rule.error(sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order)))
+    for node, weight in zip(rule.nodes, rule.weights, strict=True):
+        result = result + weight * sigma.derivative(order, node + memory)
+    return result
+
+
+def contraction_factor(instance: Instance) -> Number:
+    """Return ``q = s1 E|B|``, exact where s1 is rational."""
+    return _times(activation(instance.activation).bound(1), mean_absolute_b(instance.law))
+
+
+def memory_bound(instance: Instance) -> Number:
+    """Return ``vbar = s0 E|B|``: every memory lies in ``[-vbar, vbar]`` from step 1 on."""
+    return _times(activation(instance.activation).bound(0), mean_absolute_b(instance.law))
+
+
+def _times(bound: Number, factor: Fraction) -> Number:
+    return bound * factor if isinstance(bound, Fraction) else bound * ball(factor)
+
+
+def iterate(instance: Instance, word: Iterable[int], memory: Ball) -> Ball:
+    """Enclose the memory after the inputs of `word`, from any start in the ball `memory`."""
+    for state in word:
+        memory = memory_map(instance, state, memory)
+    return memory
+
+
+def fixed_point(instance: Instance, word: tuple[int, ...]) -> Ball:
+    """Enclose a fixed point of ``F = Phi_{i_p} o ... o Phi_{i_1}`` by a change of sign.
+
+    A candidate is found by Newton's method; then ``F(v) - v`` is enclosed a little below and a
+    little above it.  Where the signs differ, F, being continuous, has a fixed point between.  No
+    contraction factor enters (uniqueness is the theorem's).
+
+    Raises
+    ------
+    NotEnclosed
+        Where no change of sign is found at this precision.
+    """
+    candidate = _fixed_point_candidate(instance, word)
+    image = iterate(instance, word, candidate)
+    unit = ball(Fraction(1, 2 ** working_precision()))
+    spread = abs(image - candidate) + radius(image) + unit * (abs(candidate) + unit)
+    for _ in range(_WIDENINGS):
+        spread = midpoint(2 * spread)
+        below, above = midpoint(candidate - spread), midpoint(candidate + spread)
+        rises = less(below, iterate(instance, word, below))
+        falls = less(iterate(instance, word, above), above)
+        if rises is Truth.TRUE and falls is Truth.TRUE:
+            return interval(below, above)
+    raise NotEnclosed("no change of sign of F(v) - v was found around the candidate")
+
+
+def _fixed_point_candidate(instance: Instance, word: tuple[int, ...]) -> Ball:
+    candidate, last = ball(0), None
+    for _ in range(_NEWTON_STEPS):
+        image, slope = candidate, ball(1)
+        for state in word:
+            slope = midpoint(slope * memory_map_derivative(instance, state, image))
+            image = midpoint(memory_map(instance, state, image))
+        # Far from the fixed point a steep slope misleads Newton; the plain iterate never does.
+        contracts = less(abs(slope), ball(1)) is Truth.TRUE
+        step = midpoint((image - candidate) / (1 - slope)) if contracts else image - candidate
+        if step.is_zero() or (last is not None and less_equal(last, abs(step)) is Truth.TRUE):
+            break
+        candidate, last = midpoint(candidate + step), abs(step)
+    return candidate
+
+
+def has_zero_memory(instance: Instance) -> bool:
+    """Tell whether ``Phi(x_i, 0) = 0`` certainly holds for every state, in exact arithmetic.
+
+    Then the memory that starts from 0 is identically zero.  Recognised are cancellation between
+    atoms, ``E[B] = 0`` in a product law, and an odd activation with W.x symmetric.
+    """
+    odd = activation(instance.activation).is_odd()
+    return all(
+        _maps_zero_to_zero(instance.law, point, odd=odd) for point in set(instance.chain.inputs)
+    )
+
+
+def _sign(value: Fraction) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _maps_zero_to_zero(law: Law, point: Vector, *, odd: bool) -> bool:
+    if isinstance(law, AtomicLaw):
+        mass: dict[Fraction, Fraction] = {}
+        for unit in conditional_atoms(law):
+            where = dot(unit.w, point)
+            amount = unit.p * unit.b
+            if odd:
+                where, amount = abs(where), amount * _sign(where)
+            mass[where] = mass.get(where, Fraction(0)) + amount
+        return not any(mass.values())
+    return mean_b(law) == 0 or (odd and dot(centre_of_w(law), point) == 0)

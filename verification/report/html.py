@@ -1,0 +1,241 @@
+"""The report as one page: no script, no network, nothing outside the file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from verification.report.digits import ratio, short
+from verification.report.document import Document
+from verification.report.graph import NODE_HEIGHT, NODE_WIDTH, uses_graph
+from verification.report.mathml import looks_like_latex, to_mathml
+from verification.report.prose import prose
+from verification.report.summary import (
+    GLYPHS,
+    MEANINGS,
+    ClaimSummary,
+    MutantStatus,
+    by_theorem,
+    headline,
+    problems,
+    self_test,
+    summarize,
+)
+from verification.report.text import Anchors, brief, clean, several
+from verification.verdict import EvidenceKind, Verdict
+
+MAX_PROBLEMS = 50
+
+_VERDICT_START = re.compile(rf"\b({'|'.join(Verdict)}):\s*")
+_EVIDENCE = {
+    EvidenceKind.BALLS: "ball arithmetic",
+    EvidenceKind.RATIONALS: "exact rationals",
+    EvidenceKind.DOUBLES: "double precision with a proved error bound",
+    EvidenceKind.SIMULATION: "simulation",
+}
+_SHOWN_APART = ("self_test", "trusted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """The claims about one kind of instance, and those instances: one verdict matrix."""
+
+    schema: str
+    instances: tuple[Document, ...]
+    theorems: tuple[tuple[str, list[ClaimSummary]], ...]
+
+    @property
+    def claims(self) -> list[ClaimSummary]:
+        return [summary for _, group in self.theorems for summary in group]
+
+
+def render_html(document: Document) -> str:
+    """Return the page; the same document gives the same page."""
+    folder = resources.files("verification.report")
+    css = folder.joinpath("style.css").read_text(encoding="utf-8")
+    template = folder.joinpath("index.html.jinja").read_text(encoding="utf-8")
+    summaries = summarize(document)
+    found = problems(document)
+    anchors = Anchors()
+    for summary in summaries:
+        anchors("claim", summary.id)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters.update(
+        brief=brief,
+        formula=_formula,
+        maths=_maths,
+        paragraphs=_paragraphs,
+        prose=prose,
+        ratio=ratio,
+        short=short,
+        spread=_spread,
+    )
+    return environment.from_string(template).render(
+        document=document,
+        summaries=summaries,
+        theorems=by_theorem(summaries),
+        kinds=_kinds(document, summaries),
+        headline=headline(document),
+        outcome=outcome(document),
+        problems=found[:MAX_PROBLEMS],
+        further_problems=len(found[MAX_PROBLEMS:]),
+        graph=uses_graph({summary.id: summary.claim["uses"] for summary in summaries}),
+        node_width=NODE_WIDTH,
+        node_height=NODE_HEIGHT,
+        checks=self_test(document),
+        trusted=_trusted(document),
+        conditions=_conditions(document),
+        created=_date(document["created"]),
+        anchors=anchors,
+        claim_ids={summary.id for summary in summaries},
+        instance_names={instance["name"] for instance in document["instances"]},
+        glyphs=GLYPHS,
+        meanings=MEANINGS,
+        statuses=MutantStatus,
+        by_verdict=_by_verdict,
+        evidence=_evidence,
+        css=Markup(css),  # noqa: S704 - our own file
+        policy=_policy(css),
+    )
+
+
+def outcome(document: Document) -> str:
+    """Return the page's heading: the outcome in a few words."""
+    if any(check["fatal"] and not check["passed"] for check in self_test(document)):
+        return "The self-test failed"
+    summaries = summarize(document)
+    refuted = [summary.id for summary in summaries if summary.counts[Verdict.REFUTED]]
+    if refuted:
+        return f"Refuted: {several(refuted)}"
+    survived = sum(
+        mutant.status is MutantStatus.SURVIVED
+        for summary in summaries
+        for mutant in summary.mutants
+    )
+    if survived:
+        return f"{survived} mutant{'s are' if survived > 1 else ' is'} not refuted"
+    if not document["results"]:
+        return "Nothing was decided"
+    return "Nothing is refuted" + (" so far" if document["interrupted"] is not None else "")
+
+
+def _policy(css: str) -> str:
+    """Return a content policy that allows the page's own style sheet and nothing else."""
+    known_by = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{known_by}'; base-uri 'none'; form-action 'none'"
+
+
+def _finalize(value: object) -> object:
+    return clean(value) if type(value) is str else value
+
+
+def _kinds(document: Document, summaries: Sequence[ClaimSummary]) -> list[_Kind]:
+    kinds = []
+    for schema in dict.fromkeys(summary.claim["kind"] for summary in summaries):
+        about = [summary for summary in summaries if summary.claim["kind"] == schema]
+        decided = {name for summary in about for name in summary.results}
+        kinds.append(
+            _Kind(
+                schema=schema,
+                instances=tuple(
+                    instance
+                    for instance in document["instances"]
+                    if instance["schema"] == schema or instance["name"] in decided
+                ),
+                theorems=tuple(by_theorem(about)),
+            )
+        )
+    return kinds
+
+
+def _formula(latex: str) -> Markup:
+    """Return a displayed formula; one that cannot be typeset is shown as it is written."""
+    mathml = to_mathml(latex, block=True)
+    # The only text that bypasses escaping: its elements and attributes are from a list.
+    return Markup("<code>{}</code>").format(clean(latex)) if mathml is None else Markup(mathml)  # noqa: S704
+
+
+def _maths(text: str) -> Markup:
+    """Return a symbol or a short formula, typeset where it is LaTeX."""
+    mathml = to_mathml(text) if looks_like_latex(text) else None
+    if mathml is None:
+        return Markup('<span class="maths">{}</span>').format(prose(text))
+    return Markup(mathml)  # noqa: S704 - see `_formula`
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part for part in re.split(r"\n\s*\n", clean(text).strip()) if part]
+
+
+def _by_verdict(text: str) -> list[tuple[str | None, str]]:
+    """Split ``CERTIFIED: this. REFUTED: that.`` by verdict; what stands before has none."""
+    before, *rest = _VERDICT_START.split(clean(text))
+    parts: list[tuple[str | None, str]] = [(None, before)] if before.strip() else []
+    return parts + list(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _spread(constant: str, results: Mapping[str, Document]) -> str:
+    """Return a constant's value, or its range over the instances, in words."""
+    values = [
+        result["constants"][constant]
+        for result in results.values()
+        if result["constants"].get(constant) is not None
+    ]
+    if not values:
+        return "no value"
+    texts = {short(value) for value in values}
+    if len(texts) == 1:
+        return texts.pop()
+    least = min(values, key=lambda value: Decimal(value["lower"]))
+    most = max(values, key=lambda value: Decimal(value["upper"]))
+    return f"from {short(least)} to {short(most)}"
+
+
+def _evidence(result: Document) -> str:
+    """Return in words what a result rests on."""
+    if result["evidence"] is None:
+        return "no number was needed"
+    words = [_EVIDENCE[EvidenceKind(result["evidence"])]]
+    if result["precision_bits"] is not None:
+        words.append(f"at most {result['precision_bits']} bits")
+    if result["samples"] is not None:
+        words.append(f"{result['samples']} samples")
+    if result["confidence"] is not None:
+        words.append(f"error level {result['confidence']}")
+    return ", ".join(words)
+
+
+def _trusted(document: Document) -> list[str]:
+    trusted = document["environment"].get("trusted")
+    return [str(sentence) for sentence in trusted] if isinstance(trusted, list) else []
+
+
+def _conditions(document: Document) -> dict[str, Any]:
+    return {
+        key.replace("_", " "): value
+        for key, value in document["environment"].items()
+        if key not in _SHOWN_APART
+    }
+
+
+def _date(created: str) -> str:
+    moment = datetime.fromisoformat(created)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -1,0 +1,221 @@
+"""The main job: decide claims on instances, try the mutants, write the report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verification.claim import AnyClaim
+from verification.decision import Result
+from verification.enclosure import selftest
+from verification.environment import environment
+from verification.errors import InvalidInstance
+from verification.instance import Subject
+from verification.progress import progress
+from verification.report.document import Document, MutantResult, Run, to_document
+from verification.report.files import write_counterexample, write_report
+from verification.report.summary import MutantStatus, summarize
+from verification.report.terminal import render_terminal
+from verification.runner import Task, decide_all, process_pool
+from verification.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a verification run has come to.
+
+    Parameters
+    ----------
+    document : dict
+        The report, "report/1".
+    text : str
+        The report in a few lines for a terminal.
+    failed : bool
+        Whether a claim was REFUTED or a mutant was not.
+    undecided : bool
+        Whether anything is UNDECIDED, or was not reached.
+    interrupted : bool
+    """
+
+    document: Document
+    text: str
+    failed: bool
+    undecided: bool
+    interrupted: bool
+
+
+def available_cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def verify_and_report(
+    *,
+    claims: tuple[AnyClaim, ...],
+    instances: tuple[Subject, ...],
+    with_mutants: bool,
+    out: Path,
+    jobs: int,
+    seed: int,
+    seconds: float | None,
+    created: str,
+    quiet: bool,
+) -> Outcome:
+    """Decide claims on instances and write the report's files.
+
+    Parameters
+    ----------
+    claims, instances : tuple
+        Each claim is decided on the instances of its kind.
+    with_mutants : bool
+        Also try every mutant on those of `instances` that it names.
+    out : Path
+        Folder for the report.
+    jobs : int
+        Number of worker processes.
+    seed : int
+    seconds : float or None
+        Time budget of the whole run.
+    created : str
+        ISO 8601 time for the report.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    SelfTestFailed
+        Where the arithmetic fails its test: nothing is decided.
+    InvalidInstance
+        Where two instances have one name, or `out` cannot be written.
+    """
+    _check_names(instances)
+    _check_folder(out)
+    checks = selftest.run()
+    selftest.require(checks)
+    tasks = [
+        Task(claim=claim, instance=instance, seed=seed)
+        for claim in claims
+        for instance in instances
+        if claim.kind == instance.schema
+    ]
+    if with_mutants:
+        tasks += _mutant_tasks(claims, instances, seed)
+    if not tasks:
+        kinds = ", ".join(sorted({claim.kind for claim in claims}))
+        raise InvalidInstance("", f"no claim is about these instances, expected kind {kinds}")
+    with progress(tasks, quiet=quiet) as on_result:
+        results, interrupted = decide_all(
+            tasks,
+            make_executor=process_pool(tasks, jobs),
+            jobs=jobs,
+            seconds=seconds,
+            on_result=on_result,
+        )
+    conditions: dict[str, Any] = {
+        **environment(seed=seed, jobs=jobs),
+        "trusted": list(selftest.TRUSTED),
+        "self_test": [
+            {
+                "name": check.name,
+                "passed": check.passed,
+                "fatal": check.fatal,
+                "detail": check.detail,
+            }
+            for check in checks
+        ],
+    }
+    ended = None
+    if any(result is None for result in results):
+        ended = "by the user" if interrupted else "the time budget was spent"
+    decided, mutants = _sorted(tasks, results)
+    run = Run(
+        created=created,
+        environment=conditions,
+        claims=claims,
+        instances=instances,
+        results=decided,
+        mutants=mutants,
+        interrupted=ended,
+    )
+    document = to_document(run)
+    _write(document, run, out, seed)
+    summaries = summarize(document)
+    survivors = any(
+        mutant.status is MutantStatus.SURVIVED
+        for summary in summaries
+        for mutant in summary.mutants
+    )
+    return Outcome(
+        document=document,
+        text=render_terminal(document, out),
+        failed=survivors or bool(document["summary"][Verdict.REFUTED]),
+        undecided=bool(document["summary"][Verdict.UNDECIDED]) or run.interrupted is not None,
+        interrupted=interrupted,
+    )
+
+
+def _check_names(instances: tuple[Subject, ...]) -> None:
+    seen: set[str] = set()
+    for instance in instances:
+        if instance.name in seen:
+            raise InvalidInstance("name", f"is {instance.name!r} twice, expected distinct names")
+        seen.add(instance.name)
+
+
+def _check_folder(out: Path) -> None:
+    """Find out before the work, and not after it, that the folder cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        writable = os.access(out, os.W_OK)
+    except OSError as error:
+        raise InvalidInstance("--out", f"{out} cannot be made: {error.strerror}") from error
+    if not writable:
+        raise InvalidInstance("--out", f"{out} cannot be written")
+
+
+def _mutant_tasks(
+    claims: tuple[AnyClaim, ...], instances: tuple[Subject, ...], seed: int
+) -> list[Task]:
+    named = {instance.name: instance for instance in instances}
+    return [
+        Task(claim=claim, instance=named[name], seed=seed, mutant=mutant)
+        for claim in claims
+        for mutant in claim.mutants
+        for name in mutant.refuted_on
+        if name in named
+    ]
+
+
+def _sorted(
+    tasks: list[Task], results: list[Result | None]
+) -> tuple[tuple[Result, ...], tuple[MutantResult, ...]]:
+    """Tell the claims' results from the mutants'; what was not reached is left out."""
+    decided, mutants = [], []
+    for task, result in zip(tasks, results, strict=True):
+        if result is None:
+            continue
+        if task.mutant is None:
+            decided.append(result)
+        else:
+            mutants.append(
+                MutantResult(
+                    claim=task.claim.id,
+                    mutant=task.mutant.name,
+                    error=task.mutant.error,
+                    result=result,
+                )
+            )
+    return tuple(decided), tuple(mutants)
+
+
+def _write(document: Document, run: Run, out: Path, seed: int) -> None:
+    named = {instance.name: instance for instance in run.instances}
+    try:
+        write_report(document, out)
+        for result in run.results:
+            if result.verdict is Verdict.REFUTED:
+                write_counterexample(out, result.claim, None, named[result.instance], seed)
+    except OSError as error:
+        raise InvalidInstance("--out", f"{out} cannot be written: {error.strerror}") from error
