@@ -27,7 +27,7 @@ from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.verdict import Verdict
 
-LIVENESS = 60
+LIVENESS = 300
 """Seconds after which a process that should have ended is taken to hang."""
 
 # The contract.
@@ -85,13 +85,17 @@ def report_in(folder) -> dict:
     return json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
 
 
+def with_toys() -> dict[str, str]:
+    """Return an environment in which Python finds the toys."""
+    path = [str(Path(toys.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+
+
 def python(*arguments, **more) -> subprocess.CompletedProcess:
     """Run Python as a user does, with the toys at hand."""
-    environment = os.environ | {"PYTHONPATH": str(Path(toys.__file__).parent)}
-    environment |= more.pop("env", {})
     return subprocess.run(
         [sys.executable, *arguments],
-        env=environment,
+        env=with_toys() | more.pop("env", {}),
         stdin=subprocess.DEVNULL,
         timeout=LIVENESS,
         check=False,
@@ -113,10 +117,9 @@ def toy_command(names: str) -> str:
 def test_list_has_a_line_for_each_claim(run):
     code, output, errors = run("list", claims=CLAIMS)
     assert (code, errors) == (0, "")
-    lines = output.splitlines()
-    assert len(lines) == len(CLAIMS)
+    lines = output.replace("\n" + " " * 16, " ").splitlines()  # a long one is folded
     for claim, line in zip(CLAIMS, lines, strict=True):
-        assert line.split()[:2] == [claim.id, claim.evidence]
+        assert line.split(maxsplit=2)[:2] == [claim.id, claim.evidence]
         assert claim.title in line
         assert all(used in line for used in claim.uses)
 
@@ -189,7 +192,7 @@ def test_verify_on_a_file(run, coin):
 def test_verify_on_the_gallery_tries_the_mutants(run, toy_gallery):
     code, output, errors = run("verify", "--out", "out", claims=(TRUE, TESTED))
     assert code == 0
-    assert "every mutant refuted (3 of 3)" in " ".join(output.split())
+    assert "every mutant refuted (2 of 2)" in " ".join(output.split())
     report = report_in("out")
     assert len(report["results"]) == 2 * len(toy_gallery)
     assert [(entry["mutant"], entry["instance"]) for entry in report["mutants"]] == [
@@ -310,12 +313,13 @@ def test_a_counterexample_is_written_and_replayed(run, coin):
     (file,) = Path("out/counterexamples").iterdir()
     code, output, errors = run("replay", file, claims=(TRUE, FALSE))
     assert (code, errors) == (1, "")
-    assert output.splitlines() == [
+    *lines, right = output.splitlines()
+    assert lines == [
         "F1 on coin: REFUTED",
         "fails in 1 of 1 cases, by most in: the only case",
         "left  in [0.5, 0.5]",
-        f"right in [0.{'3' * 30}, 0.{'3' * 29}4]",
     ]
+    assert re.fullmatch(r"right in \[0\.3{15,}, 0\.3{15,}4\]", right)
 
 
 def test_a_counterexample_is_decided_on_the_same_draws(run, coin):
@@ -339,9 +343,8 @@ def test_no_counterexample_of_what_is_not_refuted(run, toy_gallery):
     assert not Path("out/counterexamples").exists()
 
 
-def replay_file(path, claim, **more) -> str:
-    asked = {"schema": "replay/1", "claim": claim, "instance": toys.document()}
-    return written(path, asked | more)
+def replay_file(path, **members) -> str:
+    return written(path, {"schema": "replay/1", "instance": toys.document()} | members)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +358,7 @@ def replay_file(path, claim, **more) -> str:
     ],
 )
 def test_replay_of_a_claim_and_of_a_mutant(run, tmp_path, claim, mutant, verdict, code):
-    file = replay_file(tmp_path / "asked.json", claim, mutant=mutant, seed=1)
+    file = replay_file(tmp_path / "asked.json", claim=claim, mutant=mutant, seed=1)
     claims = (TRUE, FALSE, UNDECIDABLE, TESTED, UNTESTED)
     found, output, errors = run("replay", file, claims=claims)
     assert (found, errors) == (code, "")
@@ -448,7 +451,7 @@ def test_4_where_the_arithmetic_fails(run, coin, tmp_path, monkeypatch):
     monkeypatch.setattr(verifying, "decide_all", None)
     monkeypatch.setattr("verification.runner.run_task", None)
     monkeypatch.setattr("verification.quantity.evaluate", None)
-    replayed = replay_file(tmp_path / "asked.json", "T1")
+    replayed = replay_file(tmp_path / "asked.json", claim="T1")
     for arguments in (
         ("verify", coin, "--out", "out"),
         ("verify", "--out", "out"),
@@ -608,8 +611,11 @@ def test_2_for_a_malformed_instance(run, coin, tmp_path, content, said):
     ("changes", "said"),
     [
         ({"schema": "replay/9"}, 'schema: is "replay/9", expected one of replay/1'),
-        ({"claim": "T7"}, "claim: is \"T7\", expected one of T1, G1 (did you mean 'T1'?)"),
-        ({"mutant": "swaped"}, 'mutant: is "swaped", expected one of swapped, doubled'),
+        ({"claim": "T7"}, 'claim: is "T7", expected one of T1, G1'),
+        (
+            {"mutant": "swaped"},
+            "mutant: is \"swaped\", expected one of swapped, doubled (did you mean 'swapped'?)",
+        ),
         ({"mutant": 3}, "mutant: is 3, expected a non-empty string"),
         ({"seed": -1}, "seed: is -1, expected an integer from 0"),
         ({"seed": 0.5}, "seed: is 0.5, expected an integer"),
@@ -623,7 +629,7 @@ def test_2_for_a_malformed_instance(run, coin, tmp_path, content, said):
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_2_for_a_malformed_replay(run, tmp_path, changes, said):
-    file = replay_file(tmp_path / "bad.json", "G1", **changes)
+    file = replay_file(tmp_path / "bad.json", **{"claim": "G1"} | changes)
     line = refused(run("replay", file, claims=(TRUE, TESTED)))
     assert line.startswith("theorems: bad.json: ")
     assert said in line
@@ -681,7 +687,10 @@ def test_the_module_verifies_and_refutes_without_asserts(coin):
     claims = toy_command("(toys.TRUE, toys.FALSE)")
     done = python("-O", "-c", claims, "verify", coin, "--jobs", "2", "--json")
     assert done.returncode == 1
-    assert sorted(done.stderr.replace(" ", "")[:2] for _ in "T") == ["T1"] or "T1" in done.stderr
+    assert sorted(line.partition(" (")[0] for line in done.stderr.splitlines()) == [
+        "F1: 1 refuted",
+        "T1: 1 certified",
+    ]
     assert json.loads(done.stdout)["summary"]["REFUTED"] == 1
 
 
@@ -694,9 +703,9 @@ def test_bad_usage_of_the_module():
 
 
 def test_a_stream_without_the_signs_shows_their_escapes():
-    done = python("-m", "theorems", "show", "M1", env={"PYTHONIOENCODING": "latin-1"})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert r"\u03a6" in done.stdout
+    done = python("-m", "theorems", "show", "M1", env={"PYTHONIOENCODING": "latin-1"}, text=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u03a6" in done.stdout
 
 
 @contextlib.contextmanager
@@ -785,7 +794,7 @@ def started(*arguments, names: str = "toys.INTERRUPTED"):
     """Run the command in a process group of its own, as a shell does; end whatever is left."""
     process = subprocess.Popen(
         [sys.executable, "-c", toy_command(names), *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(toys.__file__).parent)},
+        env=with_toys(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -815,7 +824,7 @@ def test_130_with_what_was_decided(coin, send):
         assert line.startswith("T1: 1 certified")
         assert len(living(process.pid)) > 1
         send(process.pid, signal.SIGINT)
-        # The claims under way sleep ten times as long: that it ends is that it does not wait.
+        # The claims under way sleep longer: that it ends is that it does not wait.
         output, errors = process.communicate(timeout=LIVENESS)
         assert (process.returncode, errors) == (130, "")
         assert_none_is_left(process.pid)
@@ -837,19 +846,30 @@ def test_130_with_what_was_decided(coin, send):
 @pytest.mark.parametrize("delay", [0, 0.1, 0.25, 0.5, 1])
 def test_130_without_a_traceback_whenever_it_comes(coin, delay):
     """Also while worker processes are being born, and wherever the signal finds them."""
-    with started("verify", coin, "--jobs", "2", "--out", "out", names="(toys.SLOW,)") as process:
+    options = ("--jobs", "2", "--out", "out")
+    with started("verify", coin, *options, names="(toys.SLOW,)") as process:
         deadline = time.monotonic() + LIVENESS
         while not Path("out").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(delay)
         os.killpg(process.pid, signal.SIGINT)
         _output, errors = process.communicate(timeout=LIVENESS)
-        assert process.returncode == 130
+        # Where it comes while a library executes text of its own (scipy does so for long),
+        # Python dies of the signal in the end; a shell calls that 130 too.
+        assert process.returncode in {130, -signal.SIGINT}
         assert errors in {"", "theorems: interrupted\n"}
         assert_none_is_left(process.pid)
     if Path("out/report.json").exists():
         assert report_in("out")["interrupted"] == "by the user"
         assert report_in("out")["results"] == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks here")
+def test_workers_are_born_deaf_to_it(coin):
+    # Not only made so once they run: one that is interrupted at its birth leaves a traceback.
+    done = python("-c", toy_command("(toys.DEAF,)"), "verify", coin, "--jobs", "1", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 certified" in done.stdout
 
 
 # As processes: what is loaded

@@ -260,6 +260,34 @@ def test_an_executor_that_breaks_once_is_replaced():
     assert len(made) == 2
 
 
+class Fragile(Executor):
+    """One that a certain task breaks; the first task given to the first of them is never done."""
+
+    def __init__(self, submitted: list[list[str]]):
+        self.slow = not submitted
+        self.submitted: list[str] = []
+        submitted.append(self.submitted)
+
+    def submit(self, fn, /, asked, seconds):
+        self.submitted.append(asked.instance.name)
+        future = Future()
+        if asked.claim is KILLER:
+            future.set_exception(BrokenExecutor("died"))
+        elif not self.slow or len(self.submitted) > 1:
+            future.set_result(fn(asked, seconds))
+        return future
+
+
+def test_each_task_of_a_broken_pool_is_tried_once_more_and_alone():
+    submitted: list[list[str]] = []
+    asked = [task(TRUE, toys.instance(str(i))) for i in range(6)]
+    asked[1] = task(KILLER, toys.instance("1"))
+    results, _ = decide_all(asked, make_executor=lambda: Fragile(submitted), jobs=2)
+    assert verdicts(results) == ["CERTIFIED", "UNDECIDED"] + ["CERTIFIED"] * 4
+    # 0 and 1 were under way; then each alone, nothing beside it; then the others.
+    assert submitted == [["0", "1"], ["0", "1"], ["2", "3", "4", "5"]]
+
+
 class Counting(Threads):
     """Threads that know how many tasks were under way at most."""
 
@@ -317,12 +345,44 @@ def test_an_interrupt_does_not_wait_for_what_is_under_way():
     assert time.monotonic() - started < toys.DROWSY / 2
 
 
-def test_a_fault_of_the_listener_is_no_result():
-    def listen(_task, _result):
-        raise BrokenPipeError
+@pytest.fixture
+def default_interrupt():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
-    with pytest.raises(BrokenPipeError):
+
+class Interrupting(Inline):
+    """One that Ctrl-C meets while it takes a task."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return super().submit(fn, *args, **kwargs)
+
+
+@pytest.mark.usefixtures("default_interrupt")
+def test_an_interrupt_while_a_task_is_submitted_is_not_lost_and_loses_nothing():
+    asked = [task(TRUE, toys.instance(str(i))) for i in range(4)]
+    results, interrupted = decide_all(asked, make_executor=Interrupting, jobs=1)
+    assert interrupted
+    assert verdicts(results) == ["CERTIFIED", None, None, None]
+    # Afterwards it is raised again, as everywhere.
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_fault_of_the_listener_is_no_result():
+    told = []
+
+    def listen(_task, result):
+        told.append(result.verdict)
+        if len(told) == 1:
+            raise LookupError("the listener's own")
+
+    with pytest.raises(LookupError, match="the listener's own"):
         decide_all([task(TRUE)], make_executor=Inline, jobs=1, on_result=listen)
+    assert told == [Verdict.CERTIFIED]
 
 
 def test_workers_share_no_memory_and_do_not_see_an_interrupt(monkeypatch):

@@ -51,6 +51,7 @@ from verification.enclosure.balls import (
     end_points,
     interval,
     less,
+    lower_double,
     maximum_between,
     power,
     shown,
@@ -58,6 +59,7 @@ from verification.enclosure.balls import (
     upper_double,
     working_precision,
 )
+from verification.enclosure.chebyshev import analytic_supremum
 from verification.enclosure.supremum import absolute_supremum
 from verification.instance import SCHEMA, ActivationSpec, Instance
 from verification.markov.chain import sample_path
@@ -302,23 +304,22 @@ def steepest_slope(instance: Instance, _case: EveryInput) -> Between:
     bound = memory_bound(instance)
     reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]
     first = {point: state for state, point in enumerate(instance.chain.inputs)}
+    sigma = activation(instance.activation)
+    strip = sigma.strip_width()
+    height = ball(mean_absolute_b(instance.law)) * sigma.strip_bound(1, ball(strip))
     slopes: list[Between] = []
     for state in first.values():
-        found = max((_lower_double(slope) for slope in slopes), default=0.0)
         slopes.append(
-            absolute_supremum(
+            analytic_supremum(
                 partial(memory_map_derivative, instance, state),
-                partial(memory_map_derivative, instance, state, order=2),
                 -reach,
                 reach,
-                at_least=found,
+                strip=strip,
+                strip_bound=height,
+                at_least=max((lower_double(slope.lower) for slope in slopes), default=0.0),
             )
         )
     return maximum_between(slopes)
-
-
-def _lower_double(value: Between) -> float:
-    return -upper_double(-value.lower)
 
 
 def distance_ratio(instance: Instance, pair: FunctionPair, *, gradient: bool = False) -> Ball:

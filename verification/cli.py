@@ -179,7 +179,8 @@ def _list(claims: Sequence[AnyClaim], *, as_json: bool) -> None:
         return
     for claim in claims:
         uses = f"  (uses {', '.join(claim.uses)})" if claim.uses else ""
-        _say(f"{claim.id:<4} {claim.evidence:<10} {claim.title}{uses}")
+        head = f"{claim.id:<4} {claim.evidence:<10} "
+        _say(_filled(f"{claim.title}{uses}", head))
 
 
 @_commands.command("show")
@@ -214,17 +215,7 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
     for name, content in parts.items():
         lines = content if isinstance(content, list) else [content]
         for i, line in enumerate(lines):
-            head = f"{name if i == 0 else '':<14}"
-            _say(
-                textwrap.fill(
-                    line,
-                    _WIDTH,
-                    initial_indent=head,
-                    subsequent_indent=" " * len(head),
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+            _say(_filled(line, f"{name if i == 0 else '':<14}"))
 
 
 @_commands.command("verify")
@@ -398,6 +389,18 @@ def _in_file(path: Path, read: Callable[[], T]) -> T:
         return read()
     except InvalidInstance as error:
         raise InvalidInstance(str(path), str(error)) from error
+
+
+def _filled(text: str, head: str) -> str:
+    """Return a text in lines that fit a terminal, the first of them after `head`."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _print_json(value: object) -> None:

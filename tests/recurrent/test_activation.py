@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from verification.campaign import strategies
 from verification.enclosure.balls import (
+    ComplexBall,
     ball,
     end_points,
     interval,
@@ -70,8 +71,6 @@ def test_derivatives_agree_with_mpmath_and_are_narrow(name, order):
 @pytest.mark.parametrize("order", [0, 1, 2])
 @pytest.mark.parametrize("name", SPECS)
 def test_complex_derivatives_agree_with_mpmath(name, order):
-    from verification.enclosure.balls import ComplexBall  # noqa: PLC0415
-
     sigma = activation(SPECS[name])
     imag = sigma.strip_width() * Fraction(4, 5)
     for point in (Fraction(0), Fraction(1, 3), Fraction(-5, 4)):
@@ -148,10 +147,10 @@ def test_strip_bounds_dominate_complex_samples(name, order, share):
     width = share * sigma.strip_width()
     with precision(64):
         high = end_points(sigma.strip_bound(order, ball(width)))[1]
-    real = [Fraction(k, 4) for k in range(-12, 13)] + [Fraction(-1, 45), Fraction(2, 3)]
+    real = [Fraction(k, 2) for k in range(-6, 7)] + [Fraction(-1, 45), Fraction(2, 3)]
     seen = max(
         oracle.complex_modulus(spec, order, t, imag, digits=15).value
-        for t, imag in product(real, (width, width / 3))
+        for t, imag in product(real, (width,))
     )
     assert seen <= high * (1 + Fraction(1, 10**10))
     if name in NAMED and order < 2:
@@ -160,7 +159,7 @@ def test_strip_bounds_dominate_complex_samples(name, order, share):
 
 
 @pytest.mark.parametrize("order", [0, 1])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", sorted(set(SPECS) - {"sin"}))
 def test_tails_dominate_samples_beyond_the_compact_range(name, order):
     spec = SPECS[name]
     sigma = activation(spec)
@@ -170,9 +169,6 @@ def test_tails_dominate_samples_beyond_the_compact_range(name, order):
         bounds = [end_points(bound.upper)[1] for bound in (tail, strip)]
         assert less_equal(tail.lower, tail.upper) is not Truth.FALSE
         assert less_equal(strip.lower, strip.upper) is not Truth.FALSE
-    if name == "sin":
-        assert bounds == [0, 0]
-        return
     for t in (reach, -reach, 2 * reach, -3 * reach, 100 * reach):
         on_line = oracle.complex_modulus(spec, order, t, Fraction(0), digits=15).value
         in_strip = oracle.complex_modulus(spec, order, t, width, digits=15).value
@@ -181,19 +177,31 @@ def test_tails_dominate_samples_beyond_the_compact_range(name, order):
         assert in_strip <= bounds[1] * slack
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_limits_at_infinity_are_lower_bounds_of_the_tail(name):
-    spec = SPECS[name]
-    if any(term.of == "sin" for term in spec.terms):
-        assert end_points(activation(spec).tail(0).lower) == (0, 0)
-        return
+def test_a_periodic_activation_has_no_tail():
+    for name in ("sin", "slow sine"):
+        sigma = activation((SPECS | {"slow sine": mixture("2 1/10 3 sin")})[name])
+        # A whole period lies in the compact range.
+        assert sigma.compact_range() * abs(sigma.terms[0][0].scale) > Fraction(314, 100)
+        for bound in (sigma.tail(0), sigma.strip_tail(1, ball(1))):
+            assert end_points(bound.lower) == end_points(bound.upper) == (0, 0)
+
+
+WITH_LIMITS = [name for name, spec in SPECS.items() if all(t.of != "sin" for t in spec.terms)]
+
+
+@pytest.mark.parametrize("name", WITH_LIMITS)
+def test_limits_at_infinity_are_the_lower_end_of_the_tail(name):
+    spec, far = SPECS[name], 10**9
     with precision(128):
         low, high = end_points(activation(spec).tail(0).lower)
-    far = 10**12
-    seen = max(abs(oracle.derivative(spec, 0, Fraction(sign * far)).value) for sign in (-1, 1))
-    # arctan is 1/(scale far) from its limit.
-    assert abs(seen - low) <= Fraction(1, 10**9)
+    seen = max(abs(oracle.derivative(spec, 0, Fraction(end)).value) for end in (-far, far))
+    # arctan, of weight 2 and scale 1/3 in one of them, is 6/far from its limit.
+    assert abs(seen - low) <= Fraction(7, far)
     assert high - low <= Fraction(1, 2**100)
+
+
+def test_without_limits_the_tail_has_no_lower_end():
+    assert end_points(activation(SPECS["odd"]).tail(0).lower) == (0, 0)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -129,6 +129,11 @@ def exits(_instance, _case):
     sys.exit(0)
 
 
+def hears_an_interrupt(_instance, _case):
+    """Return 1 where Ctrl-C would reach this process, else 0."""
+    return Fraction(signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
 def naps(_instance, _case):
     time.sleep(0.3)
     return Fraction(1, 3)
@@ -178,6 +183,7 @@ TESTED = claim(
 UNTESTED = claim(
     "B1", mutants=(Mutant(name="equal", error="none at all", refuted_on=("coin",), left=half),)
 )
+DEAF = claim("H1", left=hears_an_interrupt)
 INTERRUPTED = (TRUE, SLOW, claim("S2", left=sleeps))
 
 

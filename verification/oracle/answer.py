@@ -15,6 +15,7 @@ Real: TypeAlias = Any
 DIGITS = 50
 
 _MORE_DIGITS = 15
+_LARGEST_EXPONENT = 10**5
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,22 @@ def real(value: Fraction) -> Real:
 
 
 def rational(value: Real) -> Fraction:
-    """Return a number of mpmath exactly."""
+    """Return a number of mpmath exactly, but 0 for one below ``2**-100000``.
+
+    Raises
+    ------
+    ValueError
+        Where it is not finite, or larger than ``2**100000``.
+    """
     number = mpmath.mpf(value)
-    if not mpmath.isfinite(number):
-        raise ValueError(f"an oracle's answer is {number}")
-    mantissa, exponent = int(number.man), int(number.exp)
-    return (-1 if number < 0 else 1) * abs(mantissa) * Fraction(2) ** exponent
+    size = mpmath.mag(number)
+    if not (mpmath.isfinite(number) and size <= _LARGEST_EXPONENT):
+        raise ValueError(f"an oracle's answer is {mpmath.nstr(number)}")
+    if size < -_LARGEST_EXPONENT:
+        return Fraction(0)
+    # The mantissa has no sign in mpmath 1.4, and had one before.
+    sign = -1 if number < 0 else 1
+    return sign * abs(int(number.man)) * Fraction(2) ** int(number.exp)
 
 
 def at_two_precisions(compute: Callable[[], Real], digits: int = DIGITS) -> Answer:

@@ -6,8 +6,9 @@ Everything here is an enclosure at the current working precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache, reduce
 
 from verification.claim import Number
 from verification.enclosure.balls import (
@@ -21,7 +22,7 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.errors import NotEnclosed
-from verification.instance import AtomicLaw, Instance, Law, Vector
+from verification.instance import ActivationSpec, AtomicLaw, Instance, Law, Vector
 from verification.recurrent.activation import activation
 from verification.recurrent.law import (
     centre_of_w,
@@ -39,18 +40,19 @@ _NEWTON_STEPS = 200
 
 def memory_map(instance: Instance, state: int, memory: Ball) -> Ball:
     """Enclose ``Phi(x_i, v)`` for every v in the ball `memory`."""
-    return _mean_derivative(instance, state, memory, 0)
+    return _mean(instance.activation, instance.law, instance.chain.inputs[state], memory, 0)
 
 
 def memory_map_derivative(instance: Instance, state: int, memory: Ball, order: int = 1) -> Ball:
     """Enclose the derivative in v, ``E[B sigma^(order)(W.x_i + v)]``, order 1 or 2."""
-    return _mean_derivative(instance, state, memory, order)
+    return _mean(instance.activation, instance.law, instance.chain.inputs[state], memory, order)
 
 
-def _mean_derivative(instance: Instance, state: int, memory: Ball, order: int) -> Ball:
-    sigma = activation(instance.activation)
+def _mean(spec: ActivationSpec, law: Law, point: Vector, memory: Ball, order: int) -> Ball:
+    """Enclose ``E[B sigma^(order)(W.x + v)]``, order 0, 1 or 2."""
+    sigma = activation(spec)
     strip = sigma.strip_width()
-    rule = projection(instance.law, instance.chain.inputs[state], strip).memory_rule
+    rule = projection(law, point, strip).memory_rule
     result = rule.error(sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order)))
     for node, weight in zip(rule.nodes, rule.weights, strict=True):
         result = result + weight * sigma.derivative(order, node + memory)
@@ -78,7 +80,7 @@ def iterate(instance: Instance, word: Iterable[int], memory: Ball) -> Ball:
     return memory
 
 
-def fixed_point(instance: Instance, word: tuple[int, ...]) -> Ball:
+def fixed_point(instance: Instance, word: Sequence[int]) -> Ball:
     """Enclose a fixed point of ``F = Phi_{i_p} o ... o Phi_{i_1}`` by a change of sign.
 
     A candidate is found by Newton's method; then ``F(v) - v`` is enclosed a little below and a
@@ -90,27 +92,35 @@ def fixed_point(instance: Instance, word: tuple[int, ...]) -> Ball:
     NotEnclosed
         Where no change of sign is found at this precision.
     """
-    candidate = _fixed_point_candidate(instance, word)
-    image = iterate(instance, word, candidate)
-    unit = ball(Fraction(1, 2 ** working_precision()))
-    spread = abs(image - candidate) + radius(image) + unit * (abs(candidate) + unit)
+    points = tuple(instance.chain.inputs[state] for state in word)
+    return _fixed_point(instance.activation, instance.law, points, working_precision())
+
+
+@lru_cache(maxsize=512)
+def _fixed_point(spec: ActivationSpec, law: Law, points: tuple[Vector, ...], bits: int) -> Ball:
+    def image(memory: Ball) -> Ball:
+        return reduce(lambda v, point: _mean(spec, law, point, v, 0), points, memory)
+
+    candidate = _candidate(spec, law, points)
+    mapped = image(candidate)
+    unit = ball(Fraction(1, 2**bits))
+    spread = abs(mapped - candidate) + radius(mapped) + unit * (abs(candidate) + unit)
     for _ in range(_WIDENINGS):
         spread = midpoint(2 * spread)
         below, above = midpoint(candidate - spread), midpoint(candidate + spread)
-        rises = less(below, iterate(instance, word, below))
-        falls = less(iterate(instance, word, above), above)
+        rises, falls = less(below, image(below)), less(image(above), above)
         if rises is Truth.TRUE and falls is Truth.TRUE:
             return interval(below, above)
     raise NotEnclosed("no change of sign of F(v) - v was found around the candidate")
 
 
-def _fixed_point_candidate(instance: Instance, word: tuple[int, ...]) -> Ball:
+def _candidate(spec: ActivationSpec, law: Law, points: tuple[Vector, ...]) -> Ball:
     candidate, last = ball(0), None
     for _ in range(_NEWTON_STEPS):
         image, slope = candidate, ball(1)
-        for state in word:
-            slope = midpoint(slope * memory_map_derivative(instance, state, image))
-            image = midpoint(memory_map(instance, state, image))
+        for point in points:
+            slope = midpoint(slope * _mean(spec, law, point, image, 1))
+            image = midpoint(_mean(spec, law, point, image, 0))
         # Far from the fixed point a steep slope misleads Newton; the plain iterate never does.
         contracts = less(abs(slope), ball(1)) is Truth.TRUE
         step = midpoint((image - candidate) / (1 - slope)) if contracts else image - candidate
