@@ -719,22 +719,20 @@ def closed_pipe():
         os.close(writing)
 
 
-@pytest.mark.parametrize(("names", "code"), [("(toys.TRUE,)", 0), ("(toys.FALSE,)", 1)])
-def test_the_exit_code_stands_where_no_one_reads(coin, names, code):
+def test_the_exit_code_stands_where_no_one_reads(coin):
+    command = ("-c", toy_command("(toys.FALSE,)"), "verify", coin, "--jobs", "1")
     with closed_pipe() as pipe:
         done = python(
-            "-c", toy_command(names), "verify", coin, "--jobs", "1", "--quiet",
-            stdout=pipe, stderr=subprocess.PIPE, capture_output=False,
-        )  # fmt: skip
-    assert (done.returncode, done.stderr) == (code, "")
+            *command, "--quiet", stdout=pipe, stderr=subprocess.PIPE, capture_output=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")
     with closed_pipe() as pipe:
         done = python(
-            "-c", toy_command(names), "verify", coin, "--jobs", "1", "--out", "out",
-            stdout=subprocess.PIPE, stderr=pipe, capture_output=False,
-        )  # fmt: skip
-    assert done.returncode == code
-    assert len(report_in("out")["results"]) == 1
-    assert done.stdout
+            *command, "--out", "out", stdout=subprocess.PIPE, stderr=pipe, capture_output=False
+        )
+    assert done.returncode == 1
+    assert "1 refuted" in done.stdout
+    assert report_in("out")["summary"]["REFUTED"] == 1
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("--help",)])
@@ -843,7 +841,7 @@ def test_130_with_what_was_decided(coin, send):
     }
 
 
-@pytest.mark.parametrize("delay", [0, 0.1, 0.25, 0.5, 1])
+@pytest.mark.parametrize("delay", [0, 0.2, 0.5, 1])
 def test_130_without_a_traceback_whenever_it_comes(coin, delay):
     """Also while worker processes are being born, and wherever the signal finds them."""
     options = ("--jobs", "2", "--out", "out")

@@ -17,7 +17,6 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import ProcessPoolExecutor as Pool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 
 from verification.claim import AnyClaim, Mutant
@@ -65,14 +64,7 @@ def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     modules = {getattr(task.claim.cases, "__module__", __name__) for task in tasks}
     context.set_forkserver_preload(sorted(modules | {__name__}))
-
-    def make() -> Executor:
-        if context.get_start_method() == "forkserver":
-            # Started later it would let Ctrl-C through again, see `_blocked_interrupt`.
-            resource_tracker.ensure_running()
-        return Pool(max_workers=jobs, mp_context=context, initializer=_ignore_interrupt)
-
-    return make
+    return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_ignore_interrupt)
 
 
 def _ignore_interrupt() -> None:
@@ -186,6 +178,8 @@ def _noted_interrupts() -> Iterator[list[int]]:
 @contextmanager
 def _blocked_interrupt() -> Iterator[None]:
     """Keep Ctrl-C from this thread, and for ever from the processes that it starts meanwhile."""
+    # A start of multiprocessing's resource tracker would let it through again; it runs since the
+    # pool was made.
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -420,6 +420,30 @@ def test_what_is_asked_for_is_drawn():
     assert {item.training for item in drawn(instances(training=False), 20)} == {None}
 
 
+def test_moderate_instances_have_no_large_numbers():
+    most = {False: set(), True: set()}
+    for moderate, found in most.items():
+        for item in drawn(instances(moderate=moderate, contracting=True), 300):
+            found |= {abs(x) for point in item.chain.inputs for x in point}
+            found |= {abs(term.scale) for term in item.activation.terms}
+            found |= {abs(y) for y in item.chain.targets}
+            if isinstance(item.law, ProductLaw) and isinstance(item.law.w, Uniform):
+                found |= {abs(x) for x in item.law.w.low + item.law.w.high}
+    assert max(most[False]) > 15
+    assert max(most[True]) <= 3
+    assert min(most[True] - {0}) >= Fraction(1, 10)
+    assert {spec.label for spec in drawn(activations(moderate=True), 100)} == {*FAMILIES, "mixture"}
+    assert max(x for chain in drawn(chains(moderate=True), 50) for x in chain.targets) <= 2
+    assert (
+        max(
+            atom.c
+            for law in drawn(laws(1, kinds=["atoms"], moderate=True), 50)
+            for atom in law.atoms
+        )
+        <= 2
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "problem"),
     [

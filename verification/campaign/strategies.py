@@ -66,11 +66,32 @@ def _exact(numbers: str) -> Vector:
 
 
 _ZERO = Fraction(0)
-_COORDINATES = _exact("0 1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7")
-_NONZERO = (*_COORDINATES[1:], Fraction(9, 10))
-_POSITIVE = _exact("1 1/2 2 1/10 4 1/3 10 1/1000")
-_CENTRES = _exact("0 1 -1 1/2 0.6 -2 5 20")
-_SHIFTS = _exact("0 1/2 -1 3")
+
+
+class Numbers(NamedTuple):
+    """The numbers that instances are made of."""
+
+    coordinates: Vector
+    nonzero: Vector
+    positive: Vector
+    centres: Vector
+    shifts: Vector
+
+
+_ALL = Numbers(
+    coordinates=_exact("0 1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7"),
+    nonzero=_exact("1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7 0.9"),
+    positive=_exact("1 1/2 2 1/10 4 1/3 10 1/1000"),
+    centres=_exact("0 1 -1 1/2 0.6 -2 5 20"),
+    shifts=_exact("0 1/2 -1 3"),
+)
+_MODERATE = Numbers(
+    coordinates=_ALL.coordinates[:8],
+    nonzero=_ALL.nonzero[:8],
+    positive=_ALL.positive[:4],
+    centres=_ALL.centres[:4],
+    shifts=_ALL.shifts[:2],
+)
 _SCALES = (10**3, 10**6, 10**2, 10**4, 10**9, 10**12, 10**15, 10**18)
 
 _CONTRACTING = _exact("1/2 0.9 1/10 0.99 3/4 0.999 0.999999 1/4 0.999999999 0")
@@ -114,6 +135,7 @@ def chains(
     kinds: Sequence[str] | None = None,
     dimension: int | None = None,
     max_states: int = MAX_STATES,
+    moderate: bool = False,
 ) -> st.SearchStrategy[Chain]:
     """Generate Markov chains.
 
@@ -125,6 +147,8 @@ def chains(
     dimension : int, optional
         Dimension of the inputs; by default 1, 2 or 3.
     max_states : int
+    moderate : bool
+        Draw only inputs and targets of sizes 0 and from 0.1 to 2, in place of 0.01 to 15.
 
     Returns
     -------
@@ -133,18 +157,34 @@ def chains(
         order; in about a third of them several states see one input.
     """
     _check_dimension(dimension)
-    decode = partial(_chain, kinds=_chain_kinds(kinds, max_states), max_states=max_states)
-    size = _chain_bytes(max_states)
-    return _blocks(size).map(lambda block: decode(_reader(block), dimension=dimension)[0])
+    decode = partial(
+        _chain,
+        numbers=_MODERATE if moderate else _ALL,
+        kinds=_chain_kinds(kinds, max_states),
+        dimension=dimension,
+        max_states=max_states,
+    )
+    return _blocks(_chain_bytes(max_states)).map(lambda block: decode(_reader(block))[0])
 
 
-def activations() -> st.SearchStrategy[ActivationSpec]:
-    """Generate the named activations and mixtures of up to three terms, about equally often."""
-    return _blocks(_ACTIVATION_BYTES).map(lambda block: _activation(_reader(block)))
+def activations(*, moderate: bool = False) -> st.SearchStrategy[ActivationSpec]:
+    """Generate the named activations and mixtures of up to three terms, about equally often.
+
+    Parameters
+    ----------
+    moderate : bool
+        Draw only weights and scales of sizes from 0.1 to 2, in place of 0.01 to 15.
+    """
+    numbers = _MODERATE if moderate else _ALL
+    return _blocks(_ACTIVATION_BYTES).map(lambda block: _activation(_reader(block), numbers))
 
 
 def laws(
-    dimension: int, *, kinds: Sequence[str] | None = None, centred: bool = False
+    dimension: int,
+    *,
+    kinds: Sequence[str] | None = None,
+    centred: bool = False,
+    moderate: bool = False,
 ) -> st.SearchStrategy[Law]:
     """Generate laws of one hidden unit.
 
@@ -157,6 +197,8 @@ def laws(
     centred : bool
         Generate only laws in which C has mean zero and is independent of (W, B); by default about
         half of the laws are such.
+    moderate : bool
+        Draw only laws with numbers of sizes 0 and from 0.1 to 2, in place of 0.001 to 20.
 
     Returns
     -------
@@ -164,10 +206,14 @@ def laws(
         Of laws with B almost surely bounded and not almost surely zero.
     """
     _check_dimension(dimension)
-    names = _known(kinds, LAW_KINDS)
-    return _blocks(_LAW_BYTES).map(
-        lambda block: _law(_reader(block), names, dimension, centred=centred)[0]
+    decode = partial(
+        _law,
+        numbers=_MODERATE if moderate else _ALL,
+        kinds=_known(kinds, LAW_KINDS),
+        dimension=dimension,
+        centred=centred,
     )
+    return _blocks(_LAW_BYTES).map(lambda block: decode(_reader(block))[0])
 
 
 def trainings() -> st.SearchStrategy[Training]:
@@ -185,6 +231,7 @@ def instances(
     law_kinds: Sequence[str] | None = None,
     dimension: int | None = None,
     max_states: int = MAX_STATES,
+    moderate: bool = False,
 ) -> st.SearchStrategy[Instance]:
     """Generate whole instances with a chosen contraction factor ``q = s1 E|B|``.
 
@@ -202,6 +249,9 @@ def instances(
         See `chains`.
     law_kinds, centred
         See `laws`.
+    moderate : bool
+        Draw no small and no large numbers, the transition matrix and the size of B apart: the
+        instances on which integrals are cheap to enclose.
 
     Returns
     -------
@@ -219,6 +269,7 @@ def instances(
         law_kinds=_known(law_kinds, LAW_KINDS),
         dimension=dimension,
         max_states=max_states,
+        numbers=_MODERATE if moderate else _ALL,
     )
     of_chain = _chain_bytes(max_states)
     of_the_rest = _CHOICE_BYTES + _TRAINING_BYTES + _ACTIVATION_BYTES + _LAW_BYTES
@@ -442,7 +493,7 @@ def _chain_bytes(max_states: int) -> int:
 
 
 def _chain(
-    take: Take, kinds: Sequence[str], dimension: int | None, max_states: int
+    take: Take, numbers: Numbers, kinds: Sequence[str], dimension: int | None, max_states: int
 ) -> tuple[Chain, str]:
     kind = _pick(kinds, take)
     least, build = _BUILDERS[kind]
@@ -451,14 +502,14 @@ def _chain(
     drawn = (1, 1, 2, 3)[take() % 4]
     if take() % 4 == 3:
         n_inputs = 1 + _below(n_inputs, take)
-    points = [_vector(_COORDINATES, take, dimension or drawn) for _ in range(n_inputs)]
+    points = [_vector(numbers.coordinates, take, dimension or drawn) for _ in range(n_inputs)]
     # Turned and perhaps reflected, so that no property hangs on the order of the states.
     shift, step = _below(n_states, take), 1 - 2 * (take() % 2)
     order = [step * (k - shift) % n_states for k in range(n_states)]
     chain = Chain(
         rows=tuple(_row(weights[i], order) for i in order),
         inputs=tuple(points[i % n_inputs] for i in order),
-        targets=_vector(_COORDINATES, take, n_states),
+        targets=_vector(numbers.coordinates, take, n_states),
         initial=_below(n_states, take),
     )
     return chain, kind
@@ -472,15 +523,15 @@ def _row(weights: dict[int, int], order: Sequence[int]) -> Row:
 # Activations.
 
 
-def _activation(take: Take, *, plain: bool = False) -> ActivationSpec:
+def _activation(take: Take, numbers: Numbers, *, plain: bool = False) -> ActivationSpec:
     """Decode an activation; the slope of a plain one is steepest at 0, for all terms together."""
     n_terms = _below(2 * _MAX_TERMS, take) - _MAX_TERMS + 1
     if n_terms <= 0:
         return _pick(_NAMED, take)
     terms = []
     for _ in range(n_terms):
-        weight, scale = _pick(_NONZERO, take), _pick(_NONZERO, take)
-        shift, family = _pick(_SHIFTS, take), _pick(FAMILIES, take)
+        weight, scale = _pick(numbers.nonzero, take), _pick(numbers.nonzero, take)
+        shift, family = _pick(numbers.shifts, take), _pick(FAMILIES, take)
         if plain:
             weight, shift = (weight if weight * scale > 0 else -weight), _ZERO
         terms.append(Term(weight=weight, scale=scale, shift=shift, of=family))
@@ -499,6 +550,7 @@ def _slope(spec: ActivationSpec, bound: int) -> Fraction:
 
 def _law(
     take: Take,
+    numbers: Numbers,
     kinds: Sequence[str],
     dimension: int,
     *,
@@ -508,14 +560,14 @@ def _law(
     kind = _pick(kinds, take)
     centred = take() % 2 == 0 or centred
     if kind in _ATOM_BUILDERS:
-        pairs = _ATOM_BUILDERS[kind](take, dimension)
+        pairs = _ATOM_BUILDERS[kind](take, numbers, dimension)
         if size is not None:
             pairs = _resized_pairs(pairs, size)
-        return AtomicLaw(atoms=_with_c(pairs, take, centred=centred)), kind
-    c, b = _bounded(take, centred=centred), _bounded(take, centred=False)
+        return AtomicLaw(atoms=_with_c(pairs, take, numbers, centred=centred)), kind
+    c, b = _bounded(take, numbers, centred=centred), _bounded(take, numbers, centred=False)
     if size is not None:
         b = _resized(b, size)
-    return ProductLaw(c=c, w=_COMPONENT_BUILDERS[kind](take, dimension), b=b), kind
+    return ProductLaw(c=c, w=_COMPONENT_BUILDERS[kind](take, numbers, dimension), b=b), kind
 
 
 def _around(centres: Vector, widths: Vector) -> Uniform:
@@ -523,69 +575,77 @@ def _around(centres: Vector, widths: Vector) -> Uniform:
     return Uniform(low=tuple(c - w for c, w in pairs), high=tuple(c + w for c, w in pairs))
 
 
-def _bounded(take: Take, *, centred: bool) -> Uniform | Constant:
+def _bounded(take: Take, numbers: Numbers, *, centred: bool) -> Uniform | Constant:
     """Decode C or B: not the constant 0, unless it is to have mean zero."""
     shape = take() % 8
     if centred and shape == 7:
         return Constant(value=(_ZERO,))
     if not centred and shape % 2:
-        return Constant(value=(_pick(_NONZERO, take),))
-    centre = _ZERO if centred else _pick(_CENTRES, take)
-    return _around((centre,), (_pick(_POSITIVE, take),))
+        return Constant(value=(_pick(numbers.nonzero, take),))
+    centre = _ZERO if centred else _pick(numbers.centres, take)
+    return _around((centre,), (_pick(numbers.positive, take),))
 
 
-def _uniform(take: Take, dimension: int) -> Uniform:
-    return _around(_vector(_CENTRES, take, dimension), _vector(_POSITIVE, take, dimension))
+def _uniform(take: Take, numbers: Numbers, dimension: int) -> Uniform:
+    return _around(
+        _vector(numbers.centres, take, dimension), _vector(numbers.positive, take, dimension)
+    )
 
 
-def _normal(take: Take, dimension: int) -> Normal:
-    return Normal(mean=_vector(_CENTRES, take, dimension), std=_pick(_POSITIVE, take))
+def _normal(take: Take, numbers: Numbers, dimension: int) -> Normal:
+    return Normal(mean=_vector(numbers.centres, take, dimension), std=_pick(numbers.positive, take))
 
 
-def _constant(take: Take, dimension: int) -> Constant:
-    return Constant(value=_vector(_COORDINATES, take, dimension))
+def _constant(take: Take, numbers: Numbers, dimension: int) -> Constant:
+    return Constant(value=_vector(numbers.coordinates, take, dimension))
 
 
-def _symmetric(take: Take, dimension: int) -> Uniform | Normal:
+def _symmetric(take: Take, numbers: Numbers, dimension: int) -> Uniform | Normal:
     zero = (_ZERO,) * dimension
     if take() % 2:
-        return Normal(mean=zero, std=_pick(_POSITIVE, take))
-    return _around(zero, _vector(_POSITIVE, take, dimension))
+        return Normal(mean=zero, std=_pick(numbers.positive, take))
+    return _around(zero, _vector(numbers.positive, take, dimension))
 
 
-def _atoms(take: Take, dimension: int) -> list[Pair]:
+def _atoms(take: Take, numbers: Numbers, dimension: int) -> list[Pair]:
     shares = [_weight(take) for _ in range(1 + _below(_MAX_ATOMS, take))]
     total = sum(shares)
     return [
-        (_ratio(share, total), _vector(_COORDINATES, take, dimension), _pick(_NONZERO, take))
+        (
+            _ratio(share, total),
+            _vector(numbers.coordinates, take, dimension),
+            _pick(numbers.nonzero, take),
+        )
         for share in shares
     ]
 
 
-def _symmetric_atoms(take: Take, dimension: int) -> list[Pair]:
+def _symmetric_atoms(take: Take, numbers: Numbers, dimension: int) -> list[Pair]:
     return [
         (p / 2, tuple(sign * x for x in w), b)
-        for p, w, b in _atoms(take, dimension)
+        for p, w, b in _atoms(take, numbers, dimension)
         for sign in (1, -1)
     ]
 
 
-def _with_c(pairs: Iterable[Pair], take: Take, *, centred: bool) -> tuple[Atom, ...]:
+def _with_c(
+    pairs: Iterable[Pair], take: Take, numbers: Numbers, *, centred: bool
+) -> tuple[Atom, ...]:
     if not centred:
-        return tuple(Atom(p=p, c=_pick(_COORDINATES, take), w=w, b=b) for p, w, b in pairs)
-    size, law = _pick(_NONZERO, take), _pick(_SYMMETRIC_SIGNS, take)
+        return tuple(Atom(p=p, c=_pick(numbers.coordinates, take), w=w, b=b) for p, w, b in pairs)
+    size, law = _pick(numbers.nonzero, take), _pick(_SYMMETRIC_SIGNS, take)
     return tuple(
         Atom(p=p * share, c=sign * size, w=w, b=b) for p, w, b in pairs for share, sign in law
     )
 
 
-_COMPONENT_BUILDERS: dict[str, Callable[[Take, int], Uniform | Normal | Constant]] = {
+_COMPONENT_BUILDERS: dict[str, Callable[[Take, Numbers, int], Uniform | Normal | Constant]] = {
     "constant": _constant,
     "uniform": _uniform,
     "normal": _normal,
     "symmetric": _symmetric,
 }
-_ATOM_BUILDERS: dict[str, Callable[[Take, int], list[Pair]]] = {
+_ATOM_BUILDERS: dict[str, Callable[[Take, Numbers, int], list[Pair]]] = {
     "atoms": _atoms,
     "symmetric-atoms": _symmetric_atoms,
 }
@@ -640,6 +700,7 @@ def _instance(
     law_kinds: Sequence[str],
     dimension: int | None,
     max_states: int,
+    numbers: Numbers,
 ) -> Instance:
     # Each part has bytes of its own, so that one can shrink while the others stay what they are.
     parts, at = [], 0
@@ -648,11 +709,11 @@ def _instance(
         parts.append(_reader(block[at : at + length]))
         at += length
     take, of_training, of_activation, of_law, of_chain = parts
-    chain, chain_kind = _chain(of_chain, chain_kinds, dimension, max_states)
-    spec = _activation(of_activation, plain=contracting is False)
+    chain, chain_kind = _chain(of_chain, numbers, chain_kinds, dimension, max_states)
+    spec = _activation(of_activation, numbers, plain=contracting is False)
     strength = _pick(_STRENGTHS[contracting], take)
     size = Size(strength / _slope(spec, contracting is not False), every_unit)
-    law, law_kind = _law(of_law, law_kinds, chain.dimension, centred=centred, size=size)
+    law, law_kind = _law(of_law, numbers, law_kinds, chain.dimension, centred=centred, size=size)
     trained = take() % 2 == 1 if training is None else training
     return Instance(
         name=f"{chain_kind}, {spec.label}, {law_kind}",

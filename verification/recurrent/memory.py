@@ -16,9 +16,9 @@ from verification.enclosure.balls import (
     ball,
     interval,
     less,
-    less_equal,
     midpoint,
     radius,
+    sign,
     working_precision,
 )
 from verification.errors import NotEnclosed
@@ -108,25 +108,37 @@ def _fixed_point(spec: ActivationSpec, law: Law, points: tuple[Vector, ...], bit
     for _ in range(_WIDENINGS):
         spread = midpoint(2 * spread)
         below, above = midpoint(candidate - spread), midpoint(candidate + spread)
-        rises, falls = less(below, image(below)), less(image(above), above)
+        lower, upper = image(below), image(above)
+        rises, falls = less(below, lower), less(upper, above)
         if rises is Truth.TRUE and falls is Truth.TRUE:
             return interval(below, above)
+        # Around 0 rounding may hide the signs far beyond the first spread.
+        spread = spread + radius(lower) + radius(upper)
     raise NotEnclosed("no change of sign of F(v) - v was found around the candidate")
 
 
 def _candidate(spec: ActivationSpec, law: Law, points: tuple[Vector, ...]) -> Ball:
-    candidate, last = ball(0), None
+    """Return a point near a fixed point; nothing is proved of it.
+
+    Newton's method between two points where F(v) - v has opposite signs, bisection where a step
+    would leave them: where the slope is near 1, Newton's steps are wild.
+    """
+    high = midpoint(2 * ball(_times(activation(spec).bound(0), mean_absolute_b(law))))
+    low, candidate = -high, ball(0)
     for _ in range(_NEWTON_STEPS):
         image, slope = candidate, ball(1)
         for point in points:
-            slope = midpoint(slope * _mean(spec, law, point, image, 1))
-            image = midpoint(_mean(spec, law, point, image, 0))
-        # Far from the fixed point a steep slope misleads Newton; the plain iterate never does.
-        contracts = less(abs(slope), ball(1)) is Truth.TRUE
-        step = midpoint((image - candidate) / (1 - slope)) if contracts else image - candidate
-        if step.is_zero() or (last is not None and less_equal(last, abs(step)) is Truth.TRUE):
+            image, slope = midpoint(image), midpoint(slope * _mean(spec, law, point, image, 1))
+            image = _mean(spec, law, point, image, 0)
+        side = sign(image - candidate)
+        if side is None or side == 0:
             break
-        candidate, last = midpoint(candidate + step), abs(step)
+        low, high = (candidate, high) if side > 0 else (low, candidate)
+        following = midpoint(candidate + (image - candidate) / (1 - slope))
+        if (following - candidate).is_zero():
+            break
+        inside = less(low, following) is Truth.TRUE and less(following, high) is Truth.TRUE
+        candidate = following if inside else midpoint((low + high) / 2)
     return candidate
 
 
