@@ -91,6 +91,8 @@ _STATES_TRIED = 3
 _PAIRS_PER_STATE = 4
 _WORD_LENGTHS = (1, 2, 3, 5)
 _STEPS = (1, 2, 4, 8, 16)
+_KNOWN = (1, 2, 3, 5)
+_PASTS = 2
 _LONGEST_PAST = 200
 _SMALL = Fraction(1, 1024)
 _ASIDE = Fraction(3, 2048)
@@ -267,8 +269,10 @@ def memory_cases(instance: Instance, rng: random.Random) -> Sequence[MemoryPair 
         typical = _rational_below(iterate(instance, word, ball(0)))
         cases.append(MemoryPair(word=word, first=bound, second=-bound))
         cases.append(MemoryPair(word=word, first=typical, second=typical + _SMALL))
-        past = sample_path(chain, chain.initial, steps + _forgetting_steps(instance), rng)
-        cases.append(History(past=past, known=steps))
+    for _ in range(_PASTS):
+        start, length = rng.randrange(chain.n_states), _KNOWN[-1] + _forgetting_steps(instance)
+        past = sample_path(chain, start, length, rng)
+        cases += [History(past=past, known=known) for known in _KNOWN]
     return cases
 
 
@@ -288,10 +292,13 @@ def _rational_below(value: Number) -> Fraction:
 
 
 def _forgetting_steps(instance: Instance) -> int:
-    """Return how many steps shrink the memory interval to 2**-50 of itself, at most 200."""
+    """Return how many steps shrink the memory interval to 2**-20 of itself, at most 200.
+
+    The interval's width relative to the right side of M5 is then at most 2**-19.
+    """
     q = upper_double(ball(contraction_factor(instance)))
     steps, width = 0, 1.0
-    while width > 2.0**-50 and steps < _LONGEST_PAST:
+    while width > 2.0**-20 and steps < _LONGEST_PAST:
         steps, width = steps + 1, width * q
     return steps
 
