@@ -27,7 +27,7 @@ from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.verdict import Verdict
 
-LIVENESS = 300
+LIVENESS = 15
 """Seconds after which a process that should have ended is taken to hang."""
 
 # The contract.
@@ -860,6 +860,18 @@ def test_130_without_a_traceback_whenever_it_comes(coin, delay):
     if Path("out/report.json").exists():
         assert report_in("out")["interrupted"] == "by the user"
         assert report_in("out")["results"] == []
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_a_command_that_is_killed(coin, deadly):
+    with started("verify", coin, "--jobs", "2", "--out", "out") as process:
+        assert process.stderr.readline().startswith("T1: 1 certified")
+        assert len(living(process.pid)) > 2
+        os.kill(process.pid, deadly)
+        # Not until every worker has closed the stream is it at its end.
+        _output, errors = process.communicate(timeout=LIVENESS)
+        assert (process.returncode, errors) == (-deadly, "")
+        assert_none_is_left(process.pid)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks here")

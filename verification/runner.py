@@ -8,6 +8,7 @@ tried once more alone, so that only the one that kills its worker is lost: it be
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -64,12 +65,21 @@ def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     modules = {getattr(task.claim.cases, "__module__", __name__) for task in tasks}
     context.set_forkserver_preload(sorted(modules | {__name__}))
-    return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_ignore_interrupt)
+    return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_prepare_worker)
 
 
-def _ignore_interrupt() -> None:
+def _prepare_worker() -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides what is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # Where the parent is killed, a worker would wait for its next task for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def decide_all(

@@ -9,7 +9,7 @@ that the rule by which verdicts are given can be read and checked in one place.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact
 from enum import Enum, StrEnum
 from fractions import Fraction
 from math import nextafter
@@ -120,13 +120,13 @@ class Enclosure:
 
     def width_upper(self) -> Decimal:
         """Return an upper bound of ``upper - lower``."""
-        return Context(prec=_REPORT_DIGITS, rounding=ROUND_CEILING).subtract(self.upper, self.lower)
+        return _context(_REPORT_DIGITS, ROUND_CEILING).subtract(self.upper, self.lower)
 
     def rounded(self, digits: int) -> Enclosure:
         """Return a containing interval whose end points have at most `digits` digits."""
         return Enclosure(
-            Context(prec=digits, rounding=ROUND_FLOOR).plus(self.lower),
-            Context(prec=digits, rounding=ROUND_CEILING).plus(self.upper),
+            _context(digits, ROUND_FLOOR).plus(self.lower),
+            _context(digits, ROUND_CEILING).plus(self.upper),
         )
 
     def to_json(self) -> dict[str, str]:
@@ -144,8 +144,12 @@ def divide(numerator: int, denominator: int, digits: int, rounding: str) -> Deci
 
     One directed rounding only: the integers themselves are converted exactly.
     """
-    context = Context(prec=digits, rounding=rounding, Emax=10**17, Emin=-(10**17))
-    return context.divide(Decimal(numerator), Decimal(denominator))
+    return _context(digits, rounding).divide(Decimal(numerator), Decimal(denominator))
+
+
+def _context(digits: int, rounding: str) -> Context:
+    # The default context's exponents end at a million; exp(-10^7) is a legitimate number.
+    return Context(prec=digits, rounding=rounding, Emax=10**17, Emin=-(10**17))
 
 
 def compare(left: Enclosure, right: Enclosure) -> Truth:
@@ -171,8 +175,7 @@ def ratio_lower(left: Enclosure, right: Enclosure) -> float | None:
     """
     if not (right.lower > 0 and right.upper.is_finite()):
         return None
-    context = Context(prec=17, rounding=ROUND_FLOOR)
-    quotient = context.divide(max(left.lower, Decimal(0)), right.upper)
+    quotient = _context(17, ROUND_FLOOR).divide(max(left.lower, Decimal(0)), right.upper)
     nearest = float(quotient)
     return nearest if Decimal(nearest) <= quotient else nextafter(nearest, 0.0)
 
@@ -180,10 +183,10 @@ def ratio_lower(left: Enclosure, right: Enclosure) -> float | None:
 def _with_slack(value: Decimal) -> Decimal:
     if not value.is_finite():
         return value
-    with localcontext(prec=_EXACT) as context:
-        # The end points have far fewer digits than the context: a rounding would be a fault.
-        context.traps[Inexact] = True
-        return value + abs(value) * _SLACK
+    context = _context(_EXACT, ROUND_FLOOR)
+    # The end points have far fewer digits than the context: a rounding would be a fault.
+    context.traps[Inexact] = True
+    return context.add(value, context.multiply(context.abs(value), _SLACK))
 
 
 def _at_most(lower: Decimal, value: Fraction) -> bool:
