@@ -10,10 +10,12 @@ from toy_claims import DRAWN, FALSE, TESTED, TRUE, UNDECIDABLE, UNTESTED, Inline
 
 from theorems import CLAIMS
 from verification import gallery, verifying
+from verification.decision import BUDGET_SPENT, Result
 from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.errors import InvalidInstance, SelfTestFailed
 from verification.report.document import read_report
+from verification.runner import Task
 from verification.verdict import Verdict
 
 COIN, DIE = toys.instance(), toys.instance("die")
@@ -278,3 +280,17 @@ def test_the_seed_chooses_what_is_drawn(inline, tmp_path):
 
     assert results(1) == results(1)
     assert results(1) != results(2)
+
+
+def test_a_mutant_that_the_clock_cut_short_is_no_survivor():
+    tasks = [Task(claim=TESTED, instance=COIN, seed=0, mutant=TESTED.mutants[0])] * 2
+    cut, decided = (
+        Result(claim=TESTED.id, instance=COIN.name, verdict=Verdict.UNDECIDED, reason=reason)
+        for reason in (
+            f"not decided in 1 of 4 cases: {BUDGET_SPENT}",
+            "not decided in 1 of 4 cases: the enclosures still overlap at 1024 bits",
+        )
+    )
+    results, mutants = verifying._sorted(tasks, [cut, decided])
+    assert results == ()
+    assert [outcome.result for outcome in mutants] == [decided]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -190,7 +190,12 @@ def _list(claims: Sequence[AnyClaim], *, as_json: bool) -> None:
 def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
     """Show one claim: statement, assumptions, constants, proof, mutants, source."""
     claim = _find_claim(claims, claim_id)
-    parts: dict[str, Any] = {
+    if as_json:
+        from verification.report.document import claim_document  # noqa: PLC0415 - where used
+
+        _print_json({**claim_document(claim), "evidence": str(claim.evidence)})
+        return
+    parts: dict[str, str | list[str]] = {
         "statement": claim.statement,
         "formula": claim.formula,
         "assumptions": [assumption.text for assumption in claim.assumptions],
@@ -208,9 +213,6 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
         "theorem": claim.theorem,
         "source": claim.source,
     }
-    if as_json:
-        _print_json({"id": claim.id, "title": claim.title, **parts})
-        return
     _say(f"{claim.id}  {claim.title}\n")
     for name, content in parts.items():
         lines = content if isinstance(content, list) else [content]

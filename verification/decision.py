@@ -83,6 +83,9 @@ class _Decided:
     note: str = ""
 
 
+BUDGET_SPENT = "the time budget was spent"
+"""Part of the reason of a result that more time might have decided."""
+
 _WORST_FIRST = (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.CERTIFIED, Verdict.VACUOUS)
 
 
@@ -212,7 +215,7 @@ def _decide_case(
     bits = precisions[0]
     for bits in precisions:
         if deadline is not None and time.monotonic() > deadline:
-            note = "the time budget was spent"
+            note = BUDGET_SPENT
             break
         try:
             with precision(bits):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from verification.claim import AnyClaim
-from verification.decision import Result
+from verification.decision import BUDGET_SPENT, Result
 from verification.enclosure import selftest
 from verification.environment import environment
 from verification.errors import InvalidInstance
@@ -128,7 +128,7 @@ def verify_and_report(
     }
     ended = None
     if any(result is None for result in results):
-        ended = "by the user" if interrupted else "the time budget was spent"
+        ended = "by the user" if interrupted else BUDGET_SPENT
     decided, mutants = _sorted(tasks, results)
     run = Run(
         created=created,
@@ -198,7 +198,8 @@ def _sorted(
             continue
         if task.mutant is None:
             decided.append(result)
-        else:
+        elif result.verdict is not Verdict.UNDECIDED or BUDGET_SPENT not in result.reason:
+            # A mutant that the clock has cut short is neither refuted nor a survivor.
             mutants.append(
                 MutantResult(
                     claim=task.claim.id,
@@ -213,9 +214,10 @@ def _sorted(
 def _write(document: Document, run: Run, out: Path, seed: int) -> None:
     named = {instance.name: instance for instance in run.instances}
     try:
-        write_report(document, out)
+        # First of all what cannot be had again from report.json.
         for result in run.results:
             if result.verdict is Verdict.REFUTED:
                 write_counterexample(out, result.claim, None, named[result.instance], seed)
+        write_report(document, out)
     except OSError as error:
         raise InvalidInstance("--out", f"{out} cannot be written: {error.strerror}") from error

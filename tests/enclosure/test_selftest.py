@@ -163,6 +163,20 @@ def test_a_function_that_is_wrong_on_wide_balls_only_is_fatal(monkeypatch):
     assert "tanh of a wide ball" in failed("real functions").detail
 
 
+def test_a_refused_operation_is_fatal_and_named(monkeypatch):
+    def refused(_t):
+        raise ZeroDivisionError("not today")
+
+    monkeypatch.setitem(selftest._FUNCTIONS, "exp", refused)
+    assert failed("real functions").detail == "wrong: ZeroDivisionError: not today"
+
+
+@pytest.mark.parametrize("value", [Ball.nan(), Ball.pos_inf()])
+def test_a_ball_that_is_not_finite_is_fatal(monkeypatch, value):
+    monkeypatch.setitem(selftest._FUNCTIONS, "exp", lambda _t: value)
+    assert "exp(6/16) = " in failed("real functions").detail
+
+
 @pytest.mark.parametrize("part", ["real", "imag"])
 @pytest.mark.parametrize("name", selftest._COMPLEX_FUNCTIONS)
 def test_a_wrong_complex_function_is_fatal(monkeypatch, name, part):

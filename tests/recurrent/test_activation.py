@@ -25,6 +25,9 @@ from verification.oracle.supremum import absolute_supremum_estimate
 from verification.recurrent.activation import activation
 from verification.verdict import Truth
 
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 2))
+"""Half of the profile's examples."""
+
 NAMED = {family: ActivationSpec.named(family) for family in FAMILIES}
 MIXTURES = {
     "odd": "1/2 2 0 tanh, 1/4 -1/2 0 sin",
@@ -82,7 +85,7 @@ def test_complex_derivatives_agree_with_mpmath(name, order):
         assert high - low <= Fraction(2) ** -150 * max(high, 1)
 
 
-@settings(max_examples=30)
+@FEWER
 @given(
     spec=strategies.activations(),
     centre=st.fractions(-20, 20, max_denominator=50),

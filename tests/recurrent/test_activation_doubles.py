@@ -19,6 +19,8 @@ from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluation
 
 F = Fraction
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 2))
+"""Half of the profile's examples."""
 ULP = Fraction(1, 2**53)
 """One unit in the last place of a number just below one."""
 
@@ -74,7 +76,7 @@ def test_named_activations_stay_within_their_bounds_everywhere(family, order):
     assert bound <= 12 * max(ASSUMED_ULP.values()) * max(worst, ULP / 2)
 
 
-@settings(max_examples=30)
+@FEWER
 @given(st.data())
 def test_mixtures_stay_within_their_bounds(data):
     spec = data.draw(strategies.activations())

@@ -35,6 +35,8 @@ from verification.recurrent.law import (
 )
 
 F = Fraction
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 2))
+"""Half of the profile's examples."""
 STRIP = F(9, 10)
 ZERO, SYMMETRIC = Constant(value=(F(0),)), Uniform(low=(F(-1),), high=(F(1),))
 
@@ -110,7 +112,7 @@ def test_mean_of_pairs_knows_the_conditional_mean(name):
             assert (weight * mean).overlaps(joint)
 
 
-@settings(max_examples=40)
+@FEWER
 @given(st.data())
 def test_moments_of_b_agree_with_mpmath(data):
     law = data.draw(strategies.laws(2))

@@ -27,6 +27,8 @@ from verification.recurrent.layer import (
 from verification.verdict import Truth
 
 F = Fraction
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 2))
+"""Half of the profile's examples."""
 DISCRETE = ("dependent-b-on-w", "mutant-signed-b", "sharp-l2", "sharp-sobolev", "sharp-fixed-point")
 CONTINUOUS = ("markov-onegin", "erf-uniform", "two-dimensional-uniform")
 
@@ -146,7 +148,7 @@ functions = st.builds(
 )
 
 
-@settings(max_examples=25)
+@FEWER
 @given(st.data())
 def test_norms_are_norms(data):
     """Zero on the diagonal, symmetric, at least the L2 part; unchanged by permuting atoms."""

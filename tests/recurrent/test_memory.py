@@ -46,6 +46,8 @@ from verification.recurrent.memory import (
 from verification.verdict import Truth
 
 F = Fraction
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 2))
+"""Half of the profile's examples."""
 DISCRETE = ("dependent-b-on-w", "snakes-and-ladders", "mutant-signed-b", "sharp-fixed-point")
 CONTINUOUS = ("markov-onegin", "erf-uniform", "mixture-activation", "two-dimensional-uniform")
 
@@ -133,7 +135,7 @@ def test_fixed_point_of_a_repeated_word_is_the_same():
         assert moved.overlaps(fixed_point(instance, rotated))
 
 
-@settings(max_examples=25)
+@FEWER
 @given(st.data())
 def test_fixed_points_of_random_contractions_are_narrow(data):
     """As close to q = 1 as a billionth: the change of sign needs no contraction factor."""
@@ -213,7 +215,7 @@ def test_difference_quotients_lie_in_the_enclosure_of_the_derivative(name):
             assert width(slope) < F(50, 2**bits)
 
 
-@settings(max_examples=20)
+@FEWER
 @given(st.data())
 def test_slopes_never_exceed_the_contraction_factor(data):
     instance = data.draw(strategies.instances(law_kinds=["atoms", "symmetric-atoms", "constant"]))
@@ -364,7 +366,7 @@ def relabelled(instance: Instance, order: list[int]) -> Instance:
     )
 
 
-@settings(max_examples=20)
+@FEWER
 @given(st.data())
 def test_relabelling_states_and_permuting_atoms_change_nothing(data):
     instance = data.draw(strategies.instances(law_kinds=["atoms", "symmetric-atoms"]))

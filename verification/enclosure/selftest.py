@@ -123,7 +123,11 @@ def require(checks: Iterable[Check]) -> None:
 
 
 def _fatal(name: str, detail: str, faults: Iterable[str]) -> Check:
-    seen = ", ".join(faults)
+    try:
+        seen = ", ".join(faults)
+    except (ArithmeticError, ValueError) as error:
+        # A ball that is not finite where it must be, or an operation that the library refuses.
+        seen = f"{type(error).__name__}: {error}"
     return Check(
         name=name, passed=not seen, fatal=True, detail=f"wrong: {seen}" if seen else detail
     )

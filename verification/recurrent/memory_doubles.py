@@ -174,12 +174,13 @@ def memory_map_doubles(
         raise ValueError(f"order is {order}, expected 0 or 1")
     _check("inputs", inputs, (None, instance.chain.dimension))
     _check("memory", memory, (inputs.shape[0],))
+    largest_input, largest_memory = _size(inputs), _size(memory)
     coordinates = _norms(inputs) if _by_norm(instance.law) else inputs.T
     sizes = _Sizes(
         dimension=inputs.shape[1],
         coordinates=tuple(_size(row) for row in coordinates),
-        input=_size(inputs),
-        memory=_size(memory),
+        input=largest_input,
+        memory=largest_memory,
     )
     with precision(_WORKING_BITS):
         plan = _plan(instance.activation, instance.law, order, sizes)
@@ -207,8 +208,7 @@ def _check(name: str, array: object, shape: tuple[int | None, ...]) -> None:
 def _norms(inputs: Array) -> Array:
     if inputs.shape[1] == 1:
         return np.abs(inputs).T
-    with np.errstate(over="ignore"):
-        squares: Array = np.einsum("ij,ij->i", inputs, inputs)
+    squares: Array = np.einsum("ij,ij->i", inputs, inputs)
     return np.sqrt(squares)[np.newaxis]
 
 

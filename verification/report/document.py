@@ -116,7 +116,7 @@ def to_document(run: Run) -> Document:
         "created": run.created,
         "environment": run.environment,
         "interrupted": run.interrupted,
-        "claims": [_claim(claim) for claim in run.claims],
+        "claims": [claim_document(claim) for claim in run.claims],
         "instances": [
             {
                 "name": subject.name,
@@ -132,7 +132,8 @@ def to_document(run: Run) -> Document:
     }
 
 
-def _claim(claim: AnyClaim) -> Document:
+def claim_document(claim: AnyClaim) -> Document:
+    """Return what the report records of a claim itself."""
     return {
         "id": claim.id,
         "title": claim.title,

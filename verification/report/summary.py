@@ -257,7 +257,9 @@ def _mutants_in_words(summaries: Iterable[ClaimSummary]) -> str:
     if counts[MutantStatus.REFUTED] == total:
         return f"every mutant refuted ({total} of {total})"
     if counts[MutantStatus.NOT_TRIED] == total:
-        return f"the {plural(total, 'mutant')} were not tried"
+        return (
+            "the only mutant was not tried" if total == 1 else f"the {total} mutants were not tried"
+        )
     words = f"{counts[MutantStatus.REFUTED]} of {plural(total, 'mutant')} refuted"
     if counts[MutantStatus.SURVIVED]:
         words += f", {counts[MutantStatus.SURVIVED]} NOT REFUTED"
