@@ -233,7 +233,6 @@ def test_an_assumption_is_decided_at_the_precision_that_it_needs():
     "part",
     [
         {"assumptions": (assumption(unenclosed),)},
-        {"constants": (Constant(symbol="q", meaning="", formula="", value=unenclosed),)},
         {"cases": unenclosed},
     ],
     ids=lambda part: next(iter(part)),
@@ -242,6 +241,25 @@ def test_a_number_that_cannot_be_enclosed_anywhere_leaves_the_claim_undecided(pa
     found = decide(rational(0, 1, **part), TOY)
     assert found.verdict is Verdict.UNDECIDED
     assert "the series did not converge" in found.reason
+
+
+def test_a_constant_that_cannot_be_enclosed_is_left_out_and_decides_nothing():
+    known = Constant(symbol="one", meaning="", formula="", value=lambda _instance: Fraction(1))
+    lost = Constant(symbol="q", meaning="", formula="", value=unenclosed)
+    found = decide(rational(0, 1, constants=(lost, known)), TOY)
+    assert found.verdict is Verdict.CERTIFIED
+    assert set(found.constants) == {"one"}
+
+
+def test_the_refuted_case_with_nothing_on_the_right_is_shown_first():
+    sides = {"a": (Fraction(3), Fraction(2)), "b": (Fraction(1), Fraction(0))}
+    both = claim(
+        lambda _instance, case: sides[case][0],
+        lambda _instance, case: sides[case][1],
+        cases=lambda _instance, _rng: list(sides),
+    )
+    found = decide(both, TOY)
+    assert (found.verdict, found.case, found.tightness) == (Verdict.REFUTED, "b", None)
 
 
 def test_cases_are_set_up_at_the_precision_that_they_need():

@@ -11,9 +11,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from math import inf
 
 from verification.claim import AnyClaim, Claim, Mutant
 from verification.enclosure.balls import PRECISIONS, enclosure, precision
@@ -197,10 +199,12 @@ def _failed_assumption(
 
 
 def _constants(claim: AnyClaim, instance: Subject, bits: int) -> dict[str, Enclosure]:
-    with precision(bits):
-        return {
-            constant.symbol: enclosure(constant.value(instance)) for constant in claim.constants
-        }
+    """Enclose the constants for the report; one that cannot be is left out of it."""
+    values = {}
+    for constant in claim.constants:
+        with precision(bits), suppress(NotEnclosed):
+            values[constant.symbol] = enclosure(constant.value(instance))
+    return values
 
 
 def _decide_case(
@@ -253,18 +257,26 @@ def _is_trivial(claim: AnyClaim, instance: Subject, case: object, right: Enclosu
     return right.lower >= enclosure(claim.trivial(instance, case)).upper
 
 
-def _tightness(decided: _Decided) -> float:
+def _ratio(decided: _Decided) -> float | None:
     if decided.left is None or decided.right is None:
-        return -1.0
-    ratio = ratio_lower(decided.left, decided.right)
-    return -1.0 if ratio is None else ratio
+        return None
+    return ratio_lower(decided.left, decided.right)
+
+
+def _severity(decided: _Decided) -> float:
+    """Order cases of one verdict: the tightest last, beyond all where the right side is 0."""
+    ratio = _ratio(decided)
+    if ratio is not None:
+        return ratio
+    return inf if decided.verdict is Verdict.REFUTED else -1.0
 
 
 def _collate(base: Result, decided: list[_Decided]) -> Result:
     """Combine the cases: the worst verdict, shown on its tightest case."""
     counts = Counter(item.verdict for item in decided)
     verdict = next(verdict for verdict in _WORST_FIRST if counts[verdict])
-    decisive = max((item for item in decided if item.verdict is verdict), key=_tightness)
+    decisive = max((item for item in decided if item.verdict is verdict), key=_severity)
+    ratio = _ratio(decisive)
     exact = all(item.exact for item in decided)
     return dataclasses.replace(
         base,
@@ -273,7 +285,7 @@ def _collate(base: Result, decided: list[_Decided]) -> Result:
         left=decisive.left,
         right=decisive.right,
         case=decisive.case,
-        tightness=None if _tightness(decisive) < 0 else _tightness(decisive),
+        tightness=ratio,
         evidence=Evidence(
             kind=EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS,
             precision_bits=None if exact else max(item.bits for item in decided),

@@ -208,7 +208,7 @@ def test_numbers_that_are_not_finite_have_no_end_points():
 # Very large and very small numbers.
 
 
-@pytest.mark.parametrize("exponent", [-200_000, -20_000, 20_000, 200_000])
+@pytest.mark.parametrize("exponent", [-60_000, -20_000, 20_000, 60_000])
 @pytest.mark.parametrize("negative", [False, True])
 def test_a_number_of_extreme_size_is_enclosed_narrowly(exponent, negative):
     value = (-1 if negative else 1) * Fraction(10, 7) * Fraction(2) ** exponent
@@ -231,11 +231,11 @@ def test_a_number_beyond_all_decimals_is_enclosed_coarsely(size, negative):
     assert (found.lower < 0) is negative
     # log10(exp(1e9)) = 434,294,481.9...
     if size > 0:
-        assert Decimal("1e300000") <= sides[0] <= Decimal("1e434294481")
+        assert Decimal("1e19000") <= sides[0] <= Decimal("1e434294481")
         assert sides[1] == Decimal("Infinity")
     else:
         assert sides[0] == 0
-        assert Decimal("1e-434294481") <= sides[1] <= Decimal("1e-300000")
+        assert Decimal("1e-434294481") <= sides[1] <= Decimal("1e-19000")
     with pytest.raises(ValueError, match="exponent"):
         end_points(x)
 

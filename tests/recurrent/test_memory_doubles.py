@@ -137,7 +137,9 @@ def test_random_instances_stay_within_their_bounds(order, record_property):
         if scale:
             largest[0] = max(largest[0], worst / scale / ULP)
             closest[0] = max(closest[0], worst / F(bound))
-        if panels <= 12 and instance.chain.dimension <= 2:
+        # Sides of a box that differ by many orders cost the oracle as many digits.
+        even = all(x == 0 or abs(x) > 1e-6 for x in inputs[0])
+        if panels <= 12 and even and instance.chain.dimension <= 2:
             event("against mpmath")
             values, _ = memory_map_doubles(instance, inputs, memory, order=order)
             answer = oracle.memory_map(

@@ -41,7 +41,7 @@ FLINT_VERSION: str = __FLINT_VERSION__
 PRECISIONS = (64, 128, 256, 512, 1024)
 """Working precisions in bits, tried in this order until a comparison is decided."""
 
-_EXPONENT_LIMIT = 2**20
+_EXPONENT_LIMIT = 2**16
 _NARROW = arb(2.0**-10)
 
 
@@ -153,7 +153,7 @@ def end_points(x: Ball) -> tuple[Fraction, Fraction]:
     Raises
     ------
     ValueError
-        Where the ball is not finite, or an exponent is beyond 2**20 in size.
+        Where the ball is not finite, or an exponent is beyond 2**16 in size.
     """
     if not x.is_finite():
         raise ValueError("a ball that is not finite has no rational end points")
@@ -206,9 +206,9 @@ def _far(mantissa: int, exponent: int, rounding: str) -> Decimal:
         return Decimal(0)
     outward = (rounding == ROUND_CEILING) == (mantissa > 0)
     if exponent > 0:
-        huge = Decimal("Infinity") if outward else Decimal(10) ** 300_000
+        huge = Decimal("Infinity") if outward else Decimal(1).scaleb(19_000)
     else:
-        huge = Decimal(1).scaleb(-300_000) if outward else Decimal(0)
+        huge = Decimal(1).scaleb(-19_000) if outward else Decimal(0)
     return huge if mantissa > 0 else -huge
 
 

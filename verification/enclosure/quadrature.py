@@ -47,7 +47,7 @@ from verification.enclosure.balls import (
 )
 from verification.errors import NotEnclosed
 
-MAX_NODES = 200_000
+MAX_NODES = 50_000
 MAX_UNIFORM_DIMENSION = 12
 
 Polynomial: TypeAlias = tuple[Fraction, ...]
@@ -135,7 +135,7 @@ def normal_rule(mean: Ball, deviation: Ball, strip: Fraction, *, bits: int | Non
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _standard_normal_rule(width: Fraction, bits: int, _precision: int) -> Rule:
     """Trapezoidal rule for the standard normal law and strips of half-width at least `width`."""
     step, count, useful = normal_rule_parameters(width, bits)

@@ -116,9 +116,9 @@ def _mean_of_sum(
     ]
     scale = math.factorial(dimension - 1) * math.prod(lengths, start=Fraction(1))
     # The truncated powers cancel: as many digits more as they are larger than the density.
-    lost = math.ceil(math.log10(2**dimension * float(sum(lengths)) ** dimension / float(scale)))
+    lost = len(str(math.ceil((2 * sum(lengths, Fraction(0))) ** dimension / scale)))
 
-    with mpmath.workdps(mpmath.mp.dps + max(lost, 0) + 5):
+    with mpmath.workdps(mpmath.mp.dps + lost + 5):
         pieces = [(real(corner), sign) for corner, sign in corners]
 
         def weighted(u: Real) -> Real:

@@ -74,7 +74,7 @@ def projection(law: Law, point: Vector, strip: Fraction) -> Projection:
     return _projection(law, point, strip, working_precision())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)  # of up to 50,000 nodes each
 def _projection(law: Law, point: Vector, strip: Fraction, _bits: int) -> Projection:
     if isinstance(law, AtomicLaw):
         units = conditional_atoms(law)
