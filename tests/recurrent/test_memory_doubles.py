@@ -14,6 +14,7 @@ from verification import gallery
 from verification.campaign import strategies
 from verification.enclosure.balls import Ball, end_points, exact_ball, precision
 from verification.enclosure.doubles import ASSUMED_ULP
+from verification.enclosure.quadrature import MAX_NODES
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
     ActivationSpec,
@@ -412,9 +413,9 @@ STEEP = ActivationSpec(terms=(Term(weight=F(1), scale=F(10**7), shift=F(0), of="
         (ONEGIN, 1e10, 0.0, "about 1e.10 in size"),
         (ONEGIN, 0.0, -1e300, "about 1e.300 in size"),
         (ONEGIN, 1e300, 0.0, "about 1e.300 in size"),
-        (ONEGIN, 1e6, 0.0, "more than 200000"),
-        (dataclasses.replace(ONEGIN, activation=STEEP), 1.0, 0.0, "more than 200000"),
-        (with_law(Uniform(low=(F(0),), high=(F(10**7),))), 1.0, 0.0, "more than 200000"),
+        (ONEGIN, 1e6, 0.0, f"more than {MAX_NODES}"),
+        (dataclasses.replace(ONEGIN, activation=STEEP), 1.0, 0.0, f"more than {MAX_NODES}"),
+        (with_law(Uniform(low=(F(0),), high=(F(10**7),))), 1.0, 0.0, f"more than {MAX_NODES}"),
         (with_law(Constant(value=(F(10**12),))), 1.0, 0.0, "may exceed"),
         (with_law(Constant(value=(F(10**400),))), 1.0, 0.0, "beyond the range"),
         (with_law(STANDARD, b="1e400"), 1.0, 0.0, "beyond the range"),
@@ -427,7 +428,7 @@ def test_what_cannot_be_proved_is_not_enclosed(instance, x, v, said):
 
 def test_a_product_rule_too_long_is_not_enclosed():
     instance = with_law(Uniform(low=(F(-1),) * 6, high=(F(1),) * 6))
-    with pytest.raises(NotEnclosed, match="more than 200000"):
+    with pytest.raises(NotEnclosed, match=f"more than {MAX_NODES}"):
         memory_map_doubles(instance, np.ones((1, 6)), np.zeros(1))
     values, bound = memory_map_doubles(instance, np.eye(6)[:1], np.ones(1))
     assert bound < 1e-13

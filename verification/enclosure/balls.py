@@ -148,24 +148,32 @@ def maximum_between(values: Iterable[Between]) -> Between:
 
 
 def end_points(x: Ball) -> tuple[Fraction, Fraction]:
-    """Return the exact rational end points of a finite ball.
+    """Return the rational end points of a finite ball: exact, unless tiny.
+
+    A midpoint or a radius below 2**-65536 in size is replaced by a radius of that order, so that
+    the interval still contains the ball.
 
     Raises
     ------
     ValueError
-        Where the ball is not finite, or an exponent is beyond 2**16 in size.
+        Where the ball is not finite, or reaches beyond 2**65536.
     """
     if not x.is_finite():
         raise ValueError("a ball that is not finite has no rational end points")
-    mid, rad = _dyadic(x.mid()), _dyadic(x.rad())
+    (mid, beside), (rad, more) = _dyadic(x.mid()), _dyadic(x.rad())
+    rad += beside + more
     return mid - rad, mid + rad
 
 
-def _dyadic(x: Ball) -> Fraction:
+def _dyadic(x: Ball) -> tuple[Fraction, Fraction]:
+    """Return an exact ball as a rational and a bound of its error, 0 unless it is tiny."""
     mantissa, exponent = (int(part) for part in x.man_exp())
-    if abs(exponent) > _EXPONENT_LIMIT:
+    if exponent > _EXPONENT_LIMIT:
         raise ValueError("a ball's exponent is beyond the supported range")
-    return Fraction(mantissa) * Fraction(2) ** exponent
+    if exponent < -_EXPONENT_LIMIT:
+        size = max(mantissa.bit_length() + exponent, -_EXPONENT_LIMIT)
+        return Fraction(0), Fraction(2) ** size if mantissa else Fraction(0)
+    return Fraction(mantissa) * Fraction(2) ** exponent, Fraction(0)
 
 
 def enclosure(x: Ball | Fraction | Between) -> Enclosure:
