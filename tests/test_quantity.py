@@ -475,3 +475,9 @@ def test_every_quantity_says_what_it_is():
     for each in QUANTITIES.values():
         assert each.meaning
         assert set(each.needs) <= known
+
+
+@pytest.mark.parametrize("name", ["expanding", "critical"])
+def test_a_fixed_point_that_may_be_one_of_several_is_refused(name):
+    with pytest.raises(InvalidInstance, match="expected q < 1"):
+        evaluate(gallery.load(name), "memory-fixed-point", Options(word=(0,)))

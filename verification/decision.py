@@ -229,7 +229,8 @@ def _decide_case(
                 trivial = truth is Truth.TRUE and _is_trivial(claim, instance, case, right)
         except NotEnclosed as error:
             note = str(error)
-            break
+            continue
+        note = ""
         if truth is not Truth.UNKNOWN:
             if truth is Truth.FALSE:
                 verdict = Verdict.REFUTED

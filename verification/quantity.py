@@ -9,11 +9,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from verification.claim import Number
-from verification.enclosure.balls import PRECISIONS, ball, enclosure, precision
+from verification.enclosure.balls import PRECISIONS, ball, enclosure, less, precision, shown
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import SCHEMA, Instance, Subject
 from verification.recurrent.memory import contraction_factor, fixed_point, iterate, memory_map
-from verification.verdict import Enclosure, EvidenceKind
+from verification.verdict import Enclosure, EvidenceKind, Truth
 
 MAX_DIGITS = 250
 MAX_WORD = 1_000
@@ -81,6 +81,12 @@ def _contraction_factor(instance: Instance, _options: Options) -> Number:
 def _memory_fixed_point(instance: Instance, options: Options) -> Number:
     if options.word is None:
         raise AssertionError("memory-fixed-point was asked for without its options")
+    q = contraction_factor(instance)
+    if less(ball(q), ball(1)) is not Truth.TRUE:
+        raise InvalidInstance(
+            "law",
+            f"has q = s1 E|B| = {shown(q, 6)}, expected q < 1: there may be several fixed points",
+        )
     # The fixed point of one cyclic shift fixes those of all; F maps it to itself.
     located = fixed_point(instance, options.word)
     return iterate(instance, options.word, located)

@@ -18,6 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import ProcessPoolExecutor as Pool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from multiprocessing.process import BaseProcess
 
 from verification.claim import AnyClaim, Mutant
@@ -26,6 +27,7 @@ from verification.instance import Subject
 from verification.verdict import Verdict
 
 _POLL_SECONDS = 0.2
+_GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,8 @@ def decide_all(
     jobs : int
         Number of tasks under way at a time.
     seconds : float, optional
-        Time budget of the whole; tasks that it does not reach are not decided.
+        Time budget of the whole; tasks that it does not reach, or that are not done three seconds
+        after it, are not decided.
     on_result : callable
         Called with every task and its result, in the order of completion.
 
@@ -127,16 +130,19 @@ def decide_all(
             return bool(alone or queue) and not pending
         return bool(queue) and len(pending) < jobs
 
+    def time_left() -> float:
+        return inf if seconds is None else seconds - (time.monotonic() - started)
+
     def submit(index: int) -> None:
-        left = None if seconds is None else seconds - (time.monotonic() - started)
-        if left is None or left > 0:
+        if time_left() > 0:
             with _blocked_interrupt():
-                pending[executor.submit(run_task, tasks[index], left)] = index
+                pending[executor.submit(run_task, tasks[index], time_left())] = index
 
     with _noted_interrupts() as interrupts:
         executor = make_executor()
         try:
-            while (queue or alone or pending) and not interrupts:
+            # A single step can outlast any budget: after a grace what is under way is given up.
+            while (queue or alone or pending) and not interrupts and time_left() > -_GRACE_SECONDS:
                 died: list[int] = []
                 while has_room():
                     solo = bool(alone)

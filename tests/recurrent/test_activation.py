@@ -255,3 +255,37 @@ def test_logistic_is_a_shifted_tanh():
                 order, ball(point)
             )
             assert (difference - (ball(Fraction(1, 2)) if order == 0 else 0)).contains(0)
+
+
+def _spec(*terms) -> ActivationSpec:
+    return ActivationSpec(
+        terms=tuple(
+            Term(weight=Fraction(w), scale=Fraction(b), shift=Fraction(c), of=of)
+            for w, b, c, of in terms
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "odd", "constant"),
+    [
+        (_spec((1, 1, 0, "tanh")), True, False),
+        (_spec((1, 1, 1, "tanh")), False, False),
+        (_spec((1, 1, 1, "tanh"), (1, 1, -1, "tanh")), True, False),
+        (_spec((1, 1, 0, "logistic")), False, False),
+        (_spec((1, 1, 0, "logistic"), (-1, -1, 0, "logistic")), True, False),
+        (_spec((1, 1, 0, "logistic"), (1, -1, 0, "logistic")), False, True),
+        (_spec((1, 2, 3, "erf"), (1, -2, -3, "erf")), True, True),
+        (_spec((1, 2, 3, "erf"), (1, 2, -3, "erf"), (1, 1, 1, "sin")), False, False),
+        (_spec((2, 2, 0, "logistic"), (-1, 1, 0, "tanh")), False, True),
+        (_spec((1, 1, 0, "sin"), (-1, 1, 0, "arctan")), True, False),
+    ],
+)
+def test_parity_and_cancellation_are_recognised_exactly(spec, odd, constant):
+    sigma = activation(spec)
+    assert (sigma.is_odd(), sigma.is_constant()) == (odd, constant)
+    with precision(128):
+        for t in (Fraction(1, 3), Fraction(7, 2)):
+            total = sigma.derivative(0, ball(t)) + sigma.derivative(0, ball(-t))
+            assert total.contains(0) is odd
+            assert sigma.derivative(1, ball(t)).contains(0) is constant

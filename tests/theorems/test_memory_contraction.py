@@ -18,7 +18,15 @@ from verification.campaign import strategies
 from verification.decision import decide
 from verification.enclosure.balls import Between, enclosure, precision
 from verification.errors import NotEnclosed
-from verification.instance import ActivationSpec, AtomicLaw, Constant, Instance, ProductLaw
+from verification.instance import (
+    ActivationSpec,
+    AtomicLaw,
+    Constant,
+    Instance,
+    ProductLaw,
+    Term,
+    Uniform,
+)
 from verification.recurrent.activation import activation
 from verification.recurrent.law import projection
 from verification.recurrent.layer import FunctionPair, HiddenFunction
@@ -318,6 +326,62 @@ def test_without_memory_weights_every_claim_is_vacuous(claim):
     assert decide(claim, _with_b("0")).verdict is Verdict.VACUOUS
 
 
+def _changed(**changes) -> Instance:
+    return dataclasses.replace(gallery.load("markov-onegin"), **changes)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_memory_weight_of_mean_zero_makes_every_claim_vacuous(claim):
+    law = dataclasses.replace(
+        gallery.load("markov-onegin").law, b=Uniform(low=(Fraction(-1),), high=(Fraction(1),))
+    )
+    assert decide(claim, _changed(law=law)).verdict is Verdict.VACUOUS
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_an_activation_whose_terms_cancel_makes_every_claim_vacuous(claim):
+    spec = ActivationSpec(
+        terms=tuple(
+            Term(weight=Fraction(sign, 8), scale=Fraction(2), shift=Fraction(1), of="tanh")
+            for sign in (1, -1)
+        )
+    )
+    assert decide(claim, _changed(activation=spec)).verdict is Verdict.VACUOUS
+
+
+def test_a_memory_is_zero_where_only_an_input_of_zero_is_ever_reached():
+    instance = gallery.load("markov-onegin")
+    one = Fraction(1)
+    chain = dataclasses.replace(
+        instance.chain, rows=(((0, one),), ((0, one),)), inputs=((Fraction(0),), (one,))
+    )
+    absorbed = _changed(chain=chain, activation=ActivationSpec.named("tanh"))
+    assert decide(M5, absorbed).verdict is Verdict.VACUOUS
+    moved = dataclasses.replace(chain, initial=1)
+    assert decide(M5, dataclasses.replace(absorbed, chain=moved)).verdict is Verdict.CERTIFIED
+
+
+@pytest.mark.parametrize("size", ["0.0005", "1e-12"])
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_small_memories_are_decided_as_well_as_large_ones(claim, size):
+    law = dataclasses.replace(
+        gallery.load("markov-onegin").law, b=Constant(value=(Fraction(size),))
+    )
+    result = decide(claim, _changed(law=law))
+    assert result.verdict is Verdict.CERTIFIED, result
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_unit_that_is_all_but_switched_off_is_no_fault(claim):
+    law = ProductLaw(
+        c=Constant(value=(Fraction(0),)),
+        w=Constant(value=(Fraction(-(10**7)),)),
+        b=Constant(value=(Fraction(1, 2),)),
+    )
+    result = decide(claim, _changed(law=law, activation=ActivationSpec.named("logistic")))
+    assert result.verdict is not Verdict.REFUTED
+
+
 def test_the_layer_map_is_constant_where_the_conditional_mean_vanishes():
     atoms = gallery.load("mutant-signed-b").law.atoms
     weights = [dataclasses.replace(atom, w=(Fraction(1),)) for atom in atoms]
@@ -331,6 +395,8 @@ def test_the_assumption_is_decided_exactly_at_the_border():
     just_below, just_above = _with_b("0.99999999999999999999999999"), _with_b("1")
     assert decide(M1, just_below).verdict is Verdict.CERTIFIED
     assert decide(M1, just_above).verdict is Verdict.INAPPLICABLE
+    beyond = decide(M1, _with_b("1.00000000000000000001"))
+    assert beyond.reason == "needs q < 1, but q - 1 = 0.00000000000000000001"
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

@@ -25,6 +25,7 @@ from typing import TypeAlias, TypeVar
 
 from flint import __FLINT_VERSION__, acb, arb, ctx, fmpq
 
+from verification.errors import NotEnclosed
 from verification.verdict import Enclosure, Truth
 
 Ball: TypeAlias = arb
@@ -155,11 +156,11 @@ def end_points(x: Ball) -> tuple[Fraction, Fraction]:
 
     Raises
     ------
-    ValueError
+    NotEnclosed
         Where the ball is not finite, or reaches beyond 2**65536.
     """
     if not x.is_finite():
-        raise ValueError("a ball that is not finite has no rational end points")
+        raise NotEnclosed("a ball that is not finite has no rational end points")
     (mid, beside), (rad, more) = _dyadic(x.mid()), _dyadic(x.rad())
     rad += beside + more
     return mid - rad, mid + rad
@@ -169,7 +170,7 @@ def _dyadic(x: Ball) -> tuple[Fraction, Fraction]:
     """Return an exact ball as a rational and a bound of its error, 0 unless it is tiny."""
     mantissa, exponent = (int(part) for part in x.man_exp())
     if exponent > _EXPONENT_LIMIT:
-        raise ValueError("a ball's exponent is beyond the supported range")
+        raise NotEnclosed("a ball's exponent is beyond the supported range")
     if exponent < -_EXPONENT_LIMIT:
         size = max(mantissa.bit_length() + exponent, -_EXPONENT_LIMIT)
         return Fraction(0), Fraction(2) ** size if mantissa else Fraction(0)

@@ -450,18 +450,20 @@ class Activation:
     def strip_bound(self, order: int, width: Ball) -> Ball:
         """Bound the derivative of order 0, 1 or 2 on the strip ``|Im z| <= width``.
 
-        Order 2 follows from order 1 on a wider strip by Cauchy's estimate
+        Order 2 follows, term by term, from order 1 on a wider strip by Cauchy's estimate
         ``|f'(z)| <= max |f| / r`` over the disc of radius r.
         """
-        if order > 1:
-            pole = self.pole()
-            step = ball(_ENTIRE_STEP) if pole is None else (ball(pole) - width) / 2
-            return self.strip_bound(order - 1, width + step) / step
-        return total(
-            ball(abs(term.weight * term.scale**order))
-            * family.strip(order, width * ball(abs(term.scale)))
-            for term, family in self.terms
-        )
+        bounds = []
+        for term, family in self.terms:
+            factor = ball(abs(term.weight * term.scale**order))
+            inner = width * ball(abs(term.scale))
+            if order <= 1:
+                bounds.append(factor * family.strip(order, inner))
+                continue
+            pole = family.pole
+            step = ball(_ENTIRE_STEP) if pole is None else (ball(pole) - inner) / 2
+            bounds.append(factor * family.strip(1, inner + step) / step)
+        return total(bounds)
 
     def pole(self) -> Fraction | None:
         """Return a lower bound of the distance of the poles from the real line, None: entire."""
@@ -540,7 +542,31 @@ class Activation:
 
     def is_odd(self) -> bool:
         """Tell whether the activation is certainly an odd function."""
-        return all(family.odd and not term.shift for term, family in self.terms)
+        constant, waves = self._normal_form()
+        return not constant and all(
+            waves.get((of, scale, -shift)) == weight for (of, scale, shift), weight in waves.items()
+        )
+
+    def is_constant(self) -> bool:
+        """Tell whether the terms certainly cancel but for a constant."""
+        return not self._normal_form()[1]
+
+    def _normal_form(self) -> tuple[Fraction, dict[tuple[str, Fraction, Fraction], Fraction]]:
+        """Return a constant and the weights of ``f(b t + c)``, f odd, b > 0, by (f, b, c).
+
+        It uses ``f(-u) = -f(u)`` and ``logistic(u) = 1/2 + tanh(u/2)/2``; equal terms are merged.
+        """
+        constant = Fraction(0)
+        waves: dict[tuple[str, Fraction, Fraction], Fraction] = {}
+        for term, family in self.terms:
+            weight, scale, shift, of = term.weight, term.scale, term.shift, term.of
+            if not family.odd:
+                constant += weight / 2
+                weight, scale, shift, of = weight / 2, scale / 2, shift / 2, "tanh"
+            if scale < 0:
+                weight, scale, shift = -weight, -scale, -shift
+            waves[of, scale, shift] = waves.get((of, scale, shift), Fraction(0)) + weight
+        return constant, {key: weight for key, weight in waves.items() if weight}
 
 
 @lru_cache(maxsize=1024)

@@ -100,6 +100,8 @@ def squared_distance(instance: Instance, pair: FunctionPair, *, gradient: bool) 
     def bound(bounds: tuple[Ball, Ball, Ball]) -> Ball:
         height = abs(constant) + steepness * bounds[0]
         height = height + abs(conditional) * setting.conditional_bound
+        if not gradient:
+            return square(height)
         return square(height) + setting.squared_input * square(steepness * bounds[1])
 
     return setting.law.mean_of_pairs(
@@ -124,6 +126,8 @@ def squared_image_distance(instance: Instance, pair: FunctionPair, *, gradient: 
 
     def bound(bounds: tuple[Ball, Ball, Ball]) -> Ball:
         # Mean value along the real shift, which stays in the strip.
+        if not gradient:
+            return square(gap * bounds[1])
         return square(gap) * (square(bounds[1]) + setting.squared_input * square(bounds[2]))
 
     return setting.law.mean_of_pairs(

@@ -22,7 +22,7 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.errors import NotEnclosed
-from verification.instance import ActivationSpec, AtomicLaw, Instance, Law, Vector
+from verification.instance import ActivationSpec, AtomicLaw, Chain, Instance, Law, Vector
 from verification.recurrent.activation import activation
 from verification.recurrent.law import (
     centre_of_w,
@@ -143,15 +143,27 @@ def _candidate(spec: ActivationSpec, law: Law, points: tuple[Vector, ...]) -> Ba
 
 
 def has_zero_memory(instance: Instance) -> bool:
-    """Tell whether ``Phi(x_i, 0) = 0`` certainly holds for every state, in exact arithmetic.
+    """Tell whether the memory that starts from 0 is certainly zero for ever, in exact arithmetic.
 
-    Then the memory that starts from 0 is identically zero.  Recognised are cancellation between
-    atoms, ``E[B] = 0`` in a product law, and an odd activation with W.x symmetric.
+    That is so where ``Phi(x_i, 0) = 0`` for every state that can follow the initial one.
+    Recognised are cancellation between atoms, ``E[B] = 0`` in a product law, an odd activation
+    with W.x symmetric, and an activation that vanishes.
     """
-    odd = activation(instance.activation).is_odd()
-    return all(
-        _maps_zero_to_zero(instance.law, point, odd=odd) for point in set(instance.chain.inputs)
-    )
+    sigma = activation(instance.activation)
+    odd = sigma.is_odd()
+    if odd and sigma.is_constant():
+        return True
+    inputs = {instance.chain.inputs[state] for state in _reachable(instance.chain)}
+    return all(_maps_zero_to_zero(instance.law, point, odd=odd) for point in inputs)
+
+
+def _reachable(chain: Chain) -> set[int]:
+    found, frontier = {chain.initial}, [chain.initial]
+    while frontier:
+        following = {j for j, _ in chain.rows[frontier.pop()]} - found
+        found |= following
+        frontier += following
+    return found
 
 
 def _sign(value: Fraction) -> int:
