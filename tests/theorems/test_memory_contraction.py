@@ -20,6 +20,7 @@ from verification.enclosure.balls import Between, enclosure, precision
 from verification.errors import NotEnclosed
 from verification.instance import (
     ActivationSpec,
+    Atom,
     AtomicLaw,
     Constant,
     Instance,
@@ -27,7 +28,7 @@ from verification.instance import (
     Term,
     Uniform,
 )
-from verification.recurrent.activation import activation
+from verification.recurrent.activation import Activation, activation
 from verification.recurrent.law import projection
 from verification.recurrent.layer import FunctionPair, HiddenFunction
 from verification.verdict import Verdict
@@ -427,3 +428,79 @@ def test_no_random_instance_refutes_a_claim(instance, seed):
         result = decide(claim, instance, seed=seed, precisions=(64, 128))
         assert result.verdict is not Verdict.REFUTED, result
         assert result.verdict is not Verdict.INAPPLICABLE, result
+
+
+# Found by changing one factor after another in the theorem and seeing no test fail.
+
+
+def test_the_steepest_slope_is_sought_at_negative_memories_too():
+    sharp = gallery.load("sharp-fixed-point")
+    law = dataclasses.replace(sharp.law, w=Constant(value=(Fraction(3, 2),)))
+    mirrored = dataclasses.replace(sharp, law=law)
+    bounds = enclosure(theorem.steepest_slope(mirrored, theorem.EveryInput()))
+    # sigma'(1.5 + v) is largest at v = -1.5
+    assert bounds.contains(Fraction(3, 4))
+    assert bounds.width_upper() < Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_an_unknown_past_is_every_memory_within_the_bound(name):
+    instance = gallery.load(name)
+    vbar = mpmath.mpf(str(enclosure(theorem.memory_bound(instance)).lower))
+    bounds = enclosure(theorem.memory_gap(instance, theorem.History(past=(1, 0), known=1)))
+    truncated = oracle_phi(instance, 0, mpmath.mpf(0))
+    for start in (-vbar, mpmath.mpf(0), vbar):
+        full = oracle_phi(instance, 0, oracle_phi(instance, 1, start))
+        assert mpmath.mpf(str(bounds.lower)) <= abs(full - truncated) + mpmath.mpf(10) ** -30
+        assert abs(full - truncated) <= mpmath.mpf(str(bounds.upper)) + mpmath.mpf(10) ** -30
+
+
+def test_the_sobolev_factor_covers_the_tails(monkeypatch):
+    instance = gallery.load("sharp-sobolev")
+    whole = enclosure(theorem.sobolev_factor(instance))
+    monkeypatch.setattr(Activation, "compact_range", lambda _self: Fraction(1, 100))
+    theorem._squared_speed.cache_clear()
+    try:
+        clipped = enclosure(theorem.sobolev_factor(instance))
+    finally:
+        theorem._squared_speed.cache_clear()
+    assert clipped.upper >= whole.lower
+    # s1^2 + (R 2)^2 bounds the tail of tanh: 0.5 (1 + 400)^(1/2)
+    assert float(clipped.upper) == pytest.approx(0.5 * 401**0.5, rel=1e-3)
+
+
+def test_an_irrational_contraction_factor_is_compared_with_one():
+    # q = 2/sqrt(pi) |B| = 1.07 and 0.99
+    for b, verdict in (("0.95", Verdict.INAPPLICABLE), ("0.88", Verdict.CERTIFIED)):
+        instance = dataclasses.replace(_with_b(b), activation=ActivationSpec.named("erf"))
+        assert decide(M1, instance).verdict is verdict
+
+
+def test_the_conditional_mean_is_taken_before_the_absolute_value():
+    # E[B | W] = 0.3 for the one W, E|B| = 0.6
+    atoms = tuple(
+        Atom(p=Fraction(1, 2), c=Fraction(0), w=(Fraction(1),), b=b)
+        for b in (Fraction(9, 10), Fraction(-3, 10))
+    )
+    instance = _changed(law=AtomicLaw(atoms=atoms), activation=ActivationSpec.named("tanh"))
+    contains(theorem.factor_of_absolute_conditional_mean(instance, None), mpmath.mpf(3) / 10)
+    contains(theorem.l2_factor(instance), mpmath.mpf(3) / 10)
+    contains(theorem.contraction_factor(instance), mpmath.mpf(6) / 10)
+
+
+@pytest.mark.parametrize(
+    ("claim", "values"),
+    [
+        (M1, {"q": "0.75", "vbar": "3"}),
+        (M2, {"q2": "0.75"}),
+        (M4, {"q": "0.75", "vbar": "3"}),
+        (M5, {"q": "0.75", "vbar": "3"}),
+    ],
+    ids=lambda value: getattr(value, "id", ""),
+)
+def test_the_report_shows_each_constant_under_its_own_name(claim, values):
+    constants = decide(claim, gallery.load("sharp-fixed-point")).constants
+    assert set(constants) == set(values)
+    for symbol, value in values.items():
+        assert constants[symbol].contains(Fraction(value))
+        assert constants[symbol].width_upper() < Fraction(1, 10**15)
