@@ -331,7 +331,7 @@ def steepest_slope(instance: Instance, _case: EveryInput) -> Between:
     first = {point: state for state, point in enumerate(instance.chain.inputs)}
     sigma = activation(instance.activation)
     strip = sigma.strip_width()
-    height = ball(mean_absolute_b(instance.law)) * sigma.strip_bound(1, ball(strip))
+    height = height_on_strip(instance, strip)
     slopes: list[Between] = []
     for state in first.values():
         slopes.append(
@@ -345,6 +345,12 @@ def steepest_slope(instance: Instance, _case: EveryInput) -> Between:
             )
         )
     return maximum_between(slopes)
+
+
+def height_on_strip(instance: Instance, strip: Fraction) -> Ball:
+    """Bound ``|E[B sigma'(W.x + v)]|`` for complex v, ``|Im v| <= strip``: ``E|B| m1(strip)``."""
+    bound = activation(instance.activation).strip_bound(1, ball(strip))
+    return ball(mean_absolute_b(instance.law)) * bound
 
 
 def distance_ratio(instance: Instance, pair: FunctionPair, *, gradient: bool = False) -> Ball:

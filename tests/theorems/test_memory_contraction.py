@@ -504,3 +504,11 @@ def test_the_report_shows_each_constant_under_its_own_name(claim, values):
     for symbol, value in values.items():
         assert constants[symbol].contains(Fraction(value))
         assert constants[symbol].width_upper() < Fraction(1, 10**15)
+
+
+def test_the_height_on_the_strip_is_the_mean_absolute_weight_times_the_bound():
+    # rain-tel-aviv: E|B| = 0.4, logistic: 1/(4 cos^2(a/2)); mutant-signed-b: E|B| = 0.9, tanh
+    logistic = theorem.height_on_strip(gallery.load("rain-tel-aviv"), Fraction(2))
+    contains(logistic, mpmath.mpf("0.4") / (4 * mpmath.cos(1) ** 2))
+    tanh = theorem.height_on_strip(gallery.load("mutant-signed-b"), Fraction(1))
+    contains(tanh, mpmath.mpf("0.9") / mpmath.cos(1) ** 2)
