@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -75,6 +76,14 @@ class Chain:
     inputs: tuple[Vector, ...]
     targets: Vector
     initial: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Chains key the caches of their matrices; hashing every probability each time is slow.
+        return hash((self.rows, self.inputs, self.targets, self.initial))
 
     @property
     def n_states(self) -> int:

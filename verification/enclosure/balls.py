@@ -36,6 +36,9 @@ ComplexBall: TypeAlias = acb
 
 AnyBall = TypeVar("AnyBall", Ball, ComplexBall)
 
+Number: TypeAlias = Fraction | Ball
+"""A rational, or a ball at the current working precision."""
+
 FLINT_VERSION: str = __FLINT_VERSION__
 """Version of the library behind the balls; no package metadata names it."""
 
