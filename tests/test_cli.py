@@ -405,6 +405,141 @@ def test_evaluate_on_the_gallery_and_a_word(run):
 # report
 
 
+# instance from-csv
+
+WORDS = "day,word\n1,a\n2,b\n3,b\n4,a\n5,c\n"
+
+
+def made_from(run, path, content=WORDS, *arguments):
+    file = written(path / "data.csv", content)
+    return run("instance", "from-csv", file, *arguments)
+
+
+def test_an_instance_is_made_from_a_sequence_and_verified(run, tmp_path):
+    code, output, errors = made_from(
+        run, tmp_path, WORDS, "--column", "word", "-o", "new/mine.json"
+    )
+    assert (code, output) == (0, "")
+    assert errors == (
+        "mine: 5 rows, 3 states of order 1, 5 transitions, 1 recurrent class of period 1\n"
+    )
+    assert [path.name for path in Path("new").iterdir()] == ["mine.json"]
+    document = json.loads(Path("new/mine.json").read_text(encoding="utf-8"))
+    assert document["name"] == "mine"
+    assert document["chain"]["transition"] == [
+        ["0", "0.5", "0.5"], ["0.5", "0.5", "0"], ["1", "0", "0"],
+    ]  # fmt: skip
+    code, output, _ = run("verify", "new/mine.json", claims=CLAIMS)
+    assert code == 0
+    verdicts = {r["claim"]: r["verdict"] for r in report_in("reports/latest")["results"]}
+    assert {verdicts[claim] for claim in ("M1", "M2", "M3", "M4", "M5")} == {"CERTIFIED"}
+
+
+def test_options_of_from_csv_are_passed_on(run, tmp_path):
+    content = "5;x;1\n7;y;2\n;x;3\n9;y;4\n11;x;5\n"
+    arguments = (
+        *("--column", "1", "--states", "2", "--order", "2", "--target", "3", "--missing", "skip"),
+        *("--kind", "numeric", "--no-header", "--source", "A gauge", "-o", "mine.json"),
+    )
+    code, output, errors = made_from(run, tmp_path, content, *arguments)
+    assert (code, output) == (0, "")
+    assert errors.splitlines() == [
+        "1 rows with a missing value left out",
+        "mine: 4 rows, 4 states of order 2, 4 transitions, 1 recurrent class of period 4",
+    ]
+    document = json.loads(Path("mine.json").read_text(encoding="utf-8"))
+    assert document["origin"].startswith("A gauge: data.csv, column '1', 4 rows (1 with missing")
+    assert "column '3'" in document["origin"]
+    # the rows 5 7 9 11 are low low high high, on the circle after high; targets 1 2 4 5
+    assert document["chain"]["targets"] == ["-0.5", "0.5", "-1", "1"]
+    assert document["chain"]["initial"] == 2
+
+
+def test_from_csv_to_standard_output_and_quiet(run, tmp_path):
+    code, output, errors = made_from(run, tmp_path, WORDS, "--column", "word", "-o", "-", "--quiet")
+    assert (code, errors) == (0, "")
+    assert json.loads(output)["name"] == "data"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv"]
+    made_from(run, tmp_path, WORDS, "--column", "word", "-o", "data.json", "--quiet")
+    assert Path("data.json").read_text(encoding="utf-8") == output
+
+
+def test_from_csv_replaces_a_former_file_whole_or_not_at_all(run, tmp_path, monkeypatch):
+    former = written(tmp_path / "mine.json", "former")
+    assert "--column: is required" in refused(made_from(run, tmp_path, WORDS, "-o", former))
+    assert Path(former).read_text(encoding="utf-8") == "former"
+
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        result = made_from(run, tmp_path, WORDS, "--column", "word", "-o", former)
+    line = refused(result)
+    assert line == "theorems: --output: mine.json cannot be written: No space left on device"
+    assert Path(former).read_text(encoding="utf-8") == "former"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "mine.json"]
+    assert made_from(run, tmp_path, WORDS, "--column", "word", "-o", former)[0] == 0
+    assert json.loads(Path(former).read_text(encoding="utf-8"))["name"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        (WORDS, (), "Missing option '-o'"),
+        (WORDS, ("-o", "x.json"), "data.csv: --column: is required, the columns are 'day', 'word'"),
+        (
+            WORDS,
+            ("--column", "wrd", "-o", "x.json"),
+            "data.csv: --column: is 'wrd', expected one of",
+        ),
+        (
+            WORDS,
+            ("--column", "word", "--order", "0", "-o", "x.json"),
+            "--order: is 0, expected 1 to",
+        ),
+        (WORDS, ("--column", "word", "--order", "2.5", "-o", "x.json"), "'2.5' is not a valid int"),
+        (WORDS, ("--column", "day", "--states", "1", "-o", "x.json"), "--states: is 1, expected 2"),
+        (
+            WORDS,
+            ("--column", "word", "--states", "3", "-o", "x.json"),
+            "--states: is not used by a",
+        ),
+        (WORDS, ("--column", "day", "--kind", "text", "-o", "x.json"), "'text' is not one of"),
+        (WORDS, ("--column", "day", "-o", "data.csv"), "--output: data.csv is the CSV file itself"),
+        (
+            WORDS,
+            ("--column", "day", "-o", "."),
+            "--output: . is not a file, expected FILE.json or -",
+        ),
+        (WORDS, ("--column", "day", "-o", os.devnull), "is not a file, expected FILE.json or -"),
+        (
+            WORDS,
+            ("--column", "day", "-o", "data.csv/x.json"),
+            "data.csv/x.json cannot be written: ",
+        ),
+        ("", ("-o", "x.json"), "data.csv: has no rows, expected a CSV file"),
+        ("v\n1\n1\n", ("-o", "x.json"), "data.csv: column 'v': is 1 throughout, expected at least"),
+        ("v\n1\nNA\n", ("-o", "x.json"), "data.csv: line 3: 'NA' in column 'v', expected a value"),
+        ("v\n1\n\0\n", ("-o", "x.json"), "data.csv: line 3: contains a NUL character"),
+        ("v,w\n1,2\n1\n", ("--column", "v", "-o", "x.json"), "data.csv: line 3: has 1 cells"),
+        ("v\n1\n" + "9" * 10**7, ("-o", "x.json"), "data.csv: line 3: is not CSV: field larger"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_2_for_a_sequence_that_makes_no_instance(run, tmp_path, content, arguments, said):
+    assert said in refused(made_from(run, tmp_path, content, *arguments))
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_instance_alone_names_its_commands(run):
+    line = refused(run("instance"))
+    assert "expected one of from-csv; theorems instance --help explains them" in line
+    code, output, _ = run("instance", "from-csv", "--help")
+    assert code == 0
+    assert [line for line in output.splitlines() if len(line) > 80] == []
+
+
 def test_report_renders_the_same_again(run, coin):
     run("verify", coin, "--out", "out", claims=(TRUE, FALSE))
     names = ("index.html", "junit.xml", "summary.md", "report.json")

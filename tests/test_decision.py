@@ -1,18 +1,23 @@
-"""Deciding toy claims: every verdict but SUPPORTED, precision, seeds, mutants, collation."""
+"""Deciding toy claims: every verdict, precision, draws, seeds, mutants, collation."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from verification import Instance, verify
+from verification import case as case_module
+from verification.case import BUDGET_SPENT
 from verification.claim import Assumption, Claim, Constant, Mutant, Vacuity
 from verification.decision import decide
 from verification.enclosure.balls import (
@@ -23,7 +28,9 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.errors import NotEnclosed
-from verification.verdict import SLACK_BITS, Enclosure, EvidenceKind, Truth, Verdict
+from verification.statistics.sampling import compare_by_sampling
+from verification.statistics.simulation import Simulation
+from verification.verdict import SLACK_BITS, Enclosure, EvidenceKind, Relation, Truth, Verdict
 
 
 @dataclass(frozen=True)
@@ -106,13 +113,306 @@ def test_rationals_are_refuted():
     assert found.cases == {"REFUTED": 1}
 
 
-def test_an_equality_is_certified_up_to_the_slack_and_not_beyond():
+def test_an_equality_of_balls_is_certified_up_to_the_slack_and_not_beyond():
+    def near(factor):
+        return claim(lambda *_: ball(factor), lambda *_: 6 * ball(Fraction(1, 6)))
+
     slack = Fraction(1, 2**SLACK_BITS)
+    assert decide(near(Fraction(1)), TOY).verdict is Verdict.CERTIFIED
+    assert decide(near(1 + slack * Fraction(99, 100)), TOY).verdict is Verdict.CERTIFIED
+    assert decide(near(1 + slack * Fraction(101, 100)), TOY).verdict is Verdict.REFUTED
+
+
+def test_rationals_are_compared_exactly():
+    tiny = Fraction(1, 10**100)
     assert decide(rational(1, 1), TOY).verdict is Verdict.CERTIFIED
-    assert decide(rational(1 + slack, 1), TOY).verdict is Verdict.CERTIFIED
-    assert decide(rational(1 + slack * (1 + slack), 1), TOY).verdict is Verdict.REFUTED
-    third = claim(lambda *_: 3 * ball(Fraction(1, 3)), lambda *_: 6 * ball(Fraction(1, 6)))
-    assert decide(third, TOY).verdict is Verdict.CERTIFIED
+    assert decide(rational("1/3", "1/3"), TOY).verdict is Verdict.CERTIFIED
+    assert decide(rational(1 + tiny, 1), TOY).verdict is Verdict.REFUTED
+    assert decide(rational(Fraction(1, 3) + tiny, "1/3"), TOY).verdict is Verdict.REFUTED
+    third = Fraction(1, 3)
+    vacuous = rational("1/3", "1/3", trivial=number(third))
+    assert decide(vacuous, TOY).verdict is Verdict.VACUOUS
+    sharper = rational("1/3", "1/3", trivial=number(third + tiny))
+    assert decide(sharper, TOY).verdict is Verdict.CERTIFIED
+
+
+# Identities.
+
+
+def identity(left, right, **more) -> Claim:
+    return claim(left, right, relation=Relation.EQUAL, **more)
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [
+        (Fraction(1, 3), Verdict.CERTIFIED),
+        (Fraction(1, 3) + Fraction(1, 10**100), Verdict.REFUTED),
+        (Fraction(1, 3) - Fraction(1, 10**100), Verdict.REFUTED),
+    ],
+)
+def test_an_identity_of_rationals_is_exact(left, verdict):
+    found = decide(identity(number(left), number(Fraction(1, 3))), TOY)
+    assert found.verdict is verdict
+    assert found.evidence.kind is EvidenceKind.RATIONALS
+
+
+@pytest.mark.parametrize("size", [0, 5, 30, 250])
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [
+        (Fraction(1, 2), Verdict.CERTIFIED),
+        (Fraction(1, 2) + Fraction(1, 10**9), Verdict.REFUTED),
+        (Fraction(1, 2) - Fraction(1, 10**9), Verdict.REFUTED),
+    ],
+)
+def test_an_identity_of_balls_is_decided_at_the_precision_that_it_needs(size, right, verdict):
+    found = decide(identity(cancelled(size), number(right)), TOY)
+    assert found.verdict is verdict
+    # Both lie within the slack of one another only where they are known as well as that.
+    assert Fraction(found.left.width_upper()) < Fraction(1, 10**9)
+    if verdict is Verdict.CERTIFIED:
+        assert Fraction(found.left.width_upper()) <= Fraction(1, 2**SLACK_BITS)
+
+
+def test_an_identity_that_no_precision_decides_is_undecided():
+    found = decide(identity(cancelled(400), number(Fraction(1, 2))), TOY)
+    assert found.verdict is Verdict.UNDECIDED
+
+
+def test_the_worst_failure_of_an_identity_is_shown_on_either_side():
+    lefts = {"above": Fraction(3, 2), "far below": Fraction(1, 9), "right": Fraction(1)}
+    several = identity(lambda _instance, case: lefts[case], number(Fraction(1)), cases=tuple(lefts))
+    found = decide(several, TOY)
+    assert (found.verdict, found.case) == (Verdict.REFUTED, "far below")
+    assert found.cases == {"CERTIFIED": 1, "REFUTED": 2}
+    assert found.tightness == pytest.approx(1 / 9)
+
+
+def test_an_identity_has_no_trivial_bound():
+    with pytest.raises(ValueError, match="claim X1 is an identity"):
+        identity(number(Fraction(1)), number(Fraction(1)), trivial=number(Fraction(2)))
+
+
+def test_a_mutant_of_an_identity_is_one():
+    mutant = Mutant(name="m", error="e", refuted_on=(), left=number(Fraction(1, 2)))
+    sound = identity(number(Fraction(1)), number(Fraction(1)))
+    assert decide(sound, TOY).verdict is Verdict.CERTIFIED
+    assert decide(sound, TOY, mutant=mutant).verdict is Verdict.REFUTED
+
+
+# Draws.
+
+
+def coin(generator, count):
+    return (generator.random(count) < 0.25).astype(float)
+
+
+QUARTER = Simulation(draw=coin, lower=Fraction(0), upper=Fraction(1), most=20_000)
+
+
+def simulated(right, left=QUARTER, **more) -> Claim:
+    right = right if isinstance(right, Simulation | Between) else Fraction(right)
+    return claim(number(left), number(right), evidence=EvidenceKind.SIMULATION, **more)
+
+
+def test_a_simulated_claim_is_supported():
+    found = decide(simulated("1/3"), TOY)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.evidence.kind is EvidenceKind.SIMULATION
+    assert found.evidence.confidence == "1e-6"
+    assert found.evidence.samples >= 1_024
+    assert found.left.contains(Fraction(1, 4))
+    assert found.right.contains(Fraction(1, 3))
+    assert found.left.upper <= found.right.lower
+    # A lower bound of 3/4: from the lower confidence limit.
+    assert 0 < found.tightness < 0.75
+    assert found.cases == {"SUPPORTED": 1}
+    assert re.fullmatch(
+        rf"agrees with {found.evidence.samples} samples in the only case, at error level 1e-6; "
+        r"a left side larger than the right by 0\.\d+ of it would likely have been refuted",
+        found.reason,
+    )
+
+
+def test_a_simulated_claim_is_refuted():
+    found = decide(simulated("1/5"), TOY, level=Fraction(1, 10**9))
+    assert found.verdict is Verdict.REFUTED
+    assert found.reason == ("fails in 1 of 1 cases at error level 1e-9, by most in: the case")
+    assert found.evidence.confidence == "1e-9"
+    assert found.left.lower > found.right.upper
+
+
+def test_a_simulated_claim_that_is_sharp_is_undecided():
+    found = decide(simulated("1/4"), TOY)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.reason == (
+        "not decided in 1 of 1 cases: 20000 samples do not decide it at error level 1e-6"
+    )
+    assert found.evidence.samples == 20_000
+
+
+def test_either_side_may_be_simulated():
+    found = decide(
+        claim(number(Fraction(1, 5)), number(QUARTER), evidence=EvidenceKind.SIMULATION), TOY
+    )
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.right.contains(Fraction(1, 4))
+    found = decide(
+        claim(number(Fraction(1, 3)), number(QUARTER), evidence=EvidenceKind.SIMULATION), TOY
+    )
+    assert found.verdict is Verdict.REFUTED
+
+
+def test_a_smaller_error_level_takes_more_samples():
+    few, many = (
+        decide(simulated("0.3"), TOY, level=level).evidence.samples
+        for level in (Fraction(1, 20), Fraction(1, 10**12))
+    )
+    assert few < many
+
+
+@pytest.mark.parametrize(("size", "bits"), [(0, 64), (9, 64), (30, 128), (60, 256)])
+def test_the_other_side_is_known_before_the_first_draw(size, bits):
+    drawn_at = []
+
+    def draw(generator, count):
+        drawn_at.append(working_precision())
+        return coin(generator, count)
+
+    noted = dataclasses.replace(QUARTER, draw=draw)
+    found = decide(claim(number(noted), cancelled(size), evidence=EvidenceKind.SIMULATION), TOY)
+    assert (found.verdict, found.evidence.precision_bits) == (Verdict.SUPPORTED, bits)
+    assert set(drawn_at) == {bits}
+    assert Fraction(found.right.width_upper()) <= Fraction(1, 10**6)
+
+
+def test_a_side_that_no_precision_makes_narrow_is_compared_as_it_is():
+    found = decide(simulated(Between(ball(Fraction(1, 3)), ball(Fraction(2, 3)))), TOY)
+    assert (found.verdict, found.evidence.precision_bits) == (Verdict.SUPPORTED, 128)
+    assert found.right.contains(Fraction(1, 3))
+    assert found.right.contains(Fraction(2, 3))
+    found = decide(simulated(Between(ball(Fraction(1, 5)), ball(Fraction(1, 3)))), TOY)
+    assert found.verdict is Verdict.UNDECIDED
+
+
+def test_a_side_that_cannot_be_enclosed_leaves_a_simulated_claim_undecided():
+    found = decide(claim(number(QUARTER), unenclosed, evidence=EvidenceKind.SIMULATION), TOY)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.reason == "not decided in 1 of 1 cases: the series did not converge"
+    lost = dataclasses.replace(QUARTER, image=unenclosed)
+    found = decide(simulated("1/2", left=lost), TOY)
+    assert found.reason == "not decided in 1 of 1 cases: the series did not converge"
+    assert found.right.contains(Fraction(1, 2))
+
+
+def test_a_bound_that_holds_anyway_makes_a_simulated_claim_vacuous():
+    assert decide(simulated("3/4", trivial=number(Fraction(3, 4))), TOY).verdict is Verdict.VACUOUS
+    assert decide(simulated("3/4", trivial=number(Fraction(1))), TOY).verdict is Verdict.SUPPORTED
+    # The range of the draws is such a bound.
+    found = decide(simulated(1), TOY)
+    assert (found.verdict, found.evidence.samples) == (Verdict.VACUOUS, None)
+
+
+def test_the_time_budget_ends_the_draws():
+    endless = dataclasses.replace(QUARTER, most=10**15)
+    found = decide(simulated("1/4", left=endless), TOY, deadline=time.monotonic() + 0.3)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.reason == f"not decided in 1 of 1 cases: {BUDGET_SPENT}"
+    assert found.evidence.samples > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (claim(number(QUARTER), number(Fraction(1))), "is simulated, but its evidence is balls"),
+        (claim(number(QUARTER), number(QUARTER), evidence=EvidenceKind.SIMULATION), "both sides"),
+        (
+            claim(
+                number(QUARTER),
+                number(Fraction(1)),
+                evidence=EvidenceKind.SIMULATION,
+                relation=Relation.EQUAL,
+            ),
+            "is an identity, which no simulation establishes",
+        ),
+    ],
+)
+def test_a_simulation_where_none_may_be_is_a_fault_of_the_claim(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        decide(wrong, TOY)
+
+
+def test_the_cases_share_the_error_level(monkeypatch):
+    levels = []
+
+    def noted(*arguments, level, **more):
+        levels.append(level)
+        return compare_by_sampling(*arguments, level=level, **more)
+
+    monkeypatch.setattr(case_module, "compare_by_sampling", noted)
+    found = decide(simulated("1/3", cases=("a", "b", "c", "d")), TOY, level=Fraction(1, 100))
+    assert levels == [Fraction(1, 400)] * 4
+    assert found.reason.startswith(f"agrees with {found.evidence.samples} samples in 4 cases, at")
+    assert found.evidence.confidence == "1e-2"
+    assert found.evidence.samples >= 4 * 1_024
+
+
+def test_each_case_instance_and_seed_has_draws_of_its_own():
+    sharp = simulated("1/4", cases=("a", "b"))
+
+    def bounds(*arguments, **more):
+        return decide(*arguments, **more).left
+
+    mine = bounds(simulated("1/4", cases=("a",)), TOY)
+    others = [
+        bounds(simulated("1/4", cases=("b",)), TOY),
+        bounds(simulated("1/4", cases=("a",)), TOY, seed=1),
+        bounds(simulated("1/4", cases=("a",)), Toy(number=Fraction(2))),
+        bounds(simulated("1/4", cases=("a",), id="X2"), TOY),
+    ]
+    assert len({str(each) for each in (mine, *others)}) == 5
+    assert bounds(simulated("1/4", cases=("a",)), TOY) == mine
+    first, second = (dataclasses.replace(decide(sharp, TOY), seconds=0.0) for _ in range(2))
+    assert first == second
+
+
+def test_claims_decided_together_share_the_error_level():
+    claims = (simulated("1/3", id="A"), rational(0, 1, id="B"), simulated("1/3", id="C"))
+    found = verify(claims, TOY)
+    assert [result.evidence.confidence for result in found] == ["5e-7", None, "5e-7"]
+    assert verify(claims[0], TOY)[0].evidence.confidence == "1e-6"
+
+
+def test_the_reason_says_how_small_a_violation_would_have_been_seen_in_every_case():
+    rights = {"1/2": Fraction(1, 2), "1/3": Fraction(1, 3), "4/5": Fraction(4, 5)}
+
+    def size(*cases):
+        several = claim(
+            number(QUARTER),
+            lambda _instance, case: rights[case],
+            cases=cases,
+            evidence=EvidenceKind.SIMULATION,
+        )
+        # Each case draws alone as much as among the others.
+        level = Fraction(len(cases), 10**7)
+        return float(re.search(r"by (\S+) of it", decide(several, TOY, level=level).reason)[1])
+
+    alone = [size(case) for case in rights]
+    assert 0 < min(alone) < max(alone) < 2
+    assert size(*rights) == max(alone)
+
+
+def test_the_reason_says_where_no_violation_would_have_been_seen():
+    hopeless = dataclasses.replace(QUARTER, draw=lambda _generator, count: np.zeros(count))
+    near_one = decide(simulated("999999/1000000", left=hopeless), TOY)
+    assert near_one.reason.endswith("too few to have shown any violation")
+    below = dataclasses.replace(hopeless, lower=Fraction(-1))
+    zero = Fraction(0)
+    shifted = dataclasses.replace(below, draw=lambda _generator, count: np.full(count, -1.0))
+    found = decide(simulated(zero, left=shifted), TOY)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.reason.endswith("a right side that may be 0 has no relative violation")
 
 
 @pytest.mark.parametrize(("size", "bits"), [(5, 64), (30, 128), (60, 256), (120, 512), (250, 1024)])
@@ -310,6 +610,7 @@ def test_a_right_side_no_smaller_than_the_trivial_bound_is_vacuous():
 CASES = {
     Verdict.REFUTED: (Fraction(2), Fraction(1)),
     Verdict.UNDECIDED: (Between(ball(0), ball(2)), Fraction(1)),
+    Verdict.SUPPORTED: (QUARTER, Fraction(2, 3)),
     Verdict.CERTIFIED: (Fraction(1), Fraction(2)),
     Verdict.VACUOUS: (Fraction(1), Fraction(9)),
 }
@@ -322,25 +623,38 @@ def test_the_verdict_is_the_worst_of_all_cases(verdicts):
         lambda _instance, case: CASES[case][1],
         cases=verdicts,
         trivial=number(Fraction(5)),
+        evidence=EvidenceKind.SIMULATION,
     )
     found = decide(several, TOY)
     worst = next(verdict for verdict in CASES if verdict in verdicts)
     assert found.verdict is worst
     assert found.case == worst
     assert found.cases == {verdict: verdicts.count(verdict) for verdict in set(verdicts)}
-    n_vacuous = verdicts.count(Verdict.VACUOUS)
-    aside = f" ({n_vacuous} of them vacuous)" if n_vacuous else ""
-    assert (
-        found.reason
-        == {
-            Verdict.REFUTED: f"fails in {verdicts.count(worst)} of 3 cases, by most in: REFUTED",
-            Verdict.UNDECIDED: f"not decided in {verdicts.count(worst)} of 3 cases: "
+    others = [
+        f"{verdicts.count(name)} of them {name.lower()}"
+        for name in (Verdict.CERTIFIED, Verdict.VACUOUS)
+        if name in verdicts and name is not worst
+    ]
+    aside = f" ({', '.join(others)})" if others else ""
+    start, end = {
+        Verdict.REFUTED: (f"fails in {verdicts.count(worst)} of 3 cases, by most in: REFUTED", ""),
+        Verdict.UNDECIDED: (
+            f"not decided in {verdicts.count(worst)} of 3 cases: ",
             "the enclosures still overlap at 1024 bits",
-            Verdict.CERTIFIED: f"holds in 3 cases{aside}; tightest: CERTIFIED",
-            Verdict.VACUOUS: "in 3 cases the right side is no smaller than what holds without the "
-            "theorem",
-        }[worst]
-    )
+        ),
+        Verdict.SUPPORTED: ("agrees with ", "; tightest: SUPPORTED"),
+        Verdict.CERTIFIED: (f"holds in 3 cases{aside}", "; tightest: CERTIFIED"),
+        Verdict.VACUOUS: (
+            "in 3 cases the right side is no smaller than ",
+            "what holds without the theorem",
+        ),
+    }[worst]
+    assert found.reason.startswith(start)
+    assert found.reason.endswith(end)
+    assert worst is not Verdict.SUPPORTED or f" samples in 3 cases{aside}, at " in found.reason
+    sampled = Verdict.SUPPORTED in verdicts
+    assert (found.evidence.kind is EvidenceKind.SIMULATION) is sampled
+    assert (found.evidence.samples is None) is not sampled
 
 
 @given(st.permutations([Fraction(k, 8) for k in range(1, 8)]))

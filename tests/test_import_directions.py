@@ -23,10 +23,10 @@ PACKAGES = [
 FLOORS = (
     ("errors", "verdict"),
     ("strict_json", "enclosure"),
-    ("instance", "claim"),
-    ("decision", "gallery", "oracle", "environment"),
-    ("markov", "recurrent", "kernel", "flow", "statistics"),
-    ("runner", "quantity"),
+    ("instance", "claim", "statistics"),
+    ("decision", "case", "gallery", "oracle", "environment"),
+    ("markov", "recurrent", "kernel", "flow"),
+    ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate"),
     ("progress", "verifying", "cli"),
 )

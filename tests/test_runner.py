@@ -8,10 +8,11 @@ import signal
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor as Threads
+from fractions import Fraction
 
 import pytest
 import toy_claims as toys
-from toy_claims import DRAWN, FALSE, FAULTY, KILLER, SLOW, TRUE, UNDECIDABLE, Inline
+from toy_claims import DRAWN, FALSE, FAULTY, KILLER, SIMULATED, SLOW, TRUE, UNDECIDABLE, Inline
 
 from verification.claim import Claim
 from verification.decision import Result, decide
@@ -67,13 +68,20 @@ def test_a_mutant_is_decided_in_place_of_its_claim():
     assert run_task(task(toys.TESTED, mutant=mutant), None).verdict is Verdict.REFUTED
 
 
+def test_a_task_tells_its_error_level():
+    for level, shown in ((Fraction(1, 10**6), "1e-6"), (Fraction(1, 10**9), "1e-9")):
+        found = run_task(Task(claim=SIMULATED, instance=COIN, seed=0, level=level), None)
+        assert (found.verdict, found.evidence.confidence) == (Verdict.SUPPORTED, shown)
+    assert run_task(task(SIMULATED), None).evidence.confidence == "1e-6"
+
+
 # A pool of processes
 
 
 def test_results_come_in_the_order_of_the_tasks():
     tasks = [
         task(claim, instance)
-        for claim in (TRUE, FALSE, UNDECIDABLE, DRAWN)
+        for claim in (TRUE, FALSE, UNDECIDABLE, DRAWN, SIMULATED)
         for instance in (COIN, DIE)
     ]
     told = []
@@ -82,7 +90,11 @@ def test_results_come_in_the_order_of_the_tasks():
         (asked.claim.id, asked.instance.name) for asked in tasks
     ]
     assert verdicts(found) == (
-        ["CERTIFIED"] * 2 + ["REFUTED"] * 2 + ["UNDECIDED"] * 2 + ["CERTIFIED"] * 2
+        ["CERTIFIED"] * 2
+        + ["REFUTED"] * 2
+        + ["UNDECIDED"] * 2
+        + ["CERTIFIED"] * 2
+        + ["SUPPORTED"] * 2
     )
     assert sorted(map(id, found)) == sorted(id(result) for _, result in told)
     assert all(

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from verification.verdict import (
     SLACK_BITS,
     Enclosure,
+    Relation,
     Truth,
     Verdict,
     compare,
+    compare_exactly,
     divide,
     ratio_lower,
 )
@@ -116,6 +118,78 @@ def test_a_wider_enclosure_never_changes_a_decision_to_its_opposite(left, right,
     decided = compare(left, right)
     rounded = compare(left.rounded(digits), right.rounded(digits))
     assert rounded in (decided, Truth.UNKNOWN)
+
+
+# Identities.
+
+
+def are_equal(left: Fraction, right: Fraction) -> bool:
+    return left <= with_slack(right) and right <= with_slack(left)
+
+
+@given(enclosures(), enclosures())
+@example(point(0), point(0))
+@example(point(1), point("1.0000000000005"))
+@example(point("-1"), point("-1.0000000000005"))
+@example(Enclosure(Decimal(1), Decimal(2)), Enclosure(Decimal(1), Decimal(2)))
+def test_an_identity_is_decided_by_the_extreme_pairs(left, right):
+    decided = compare(left, right, Relation.EQUAL)
+    ends = [
+        are_equal(Fraction(one), Fraction(other))
+        for one in (left.lower, left.upper)
+        for other in (right.lower, right.upper)
+    ]
+    if decided is Truth.TRUE:
+        assert all(ends)
+    else:
+        # Where it is not established, a pair of end points is unequal.
+        assert not all(ends)
+    if left.overlaps(right):
+        assert decided is not Truth.FALSE
+    gap = max(
+        Fraction(left.lower) - Fraction(right.upper), Fraction(right.lower) - Fraction(left.upper)
+    )
+    size = max(abs(Fraction(end)) for each in (left, right) for end in (each.lower, each.upper))
+    if gap > size * SLACK:
+        assert decided is Truth.FALSE
+    assert compare(right, left, Relation.EQUAL) is decided
+
+
+@pytest.mark.parametrize("value", ["1", "-1", "3e200", "-7e-300", "12345.6789"])
+def test_the_slack_of_an_identity_is_what_it_says(value):
+    with localcontext(prec=1000):
+        near = Decimal(value) * (1 + Decimal(2) ** -(SLACK_BITS + 1))
+        far = Decimal(value) * (1 + Decimal(2) ** -(SLACK_BITS - 1))
+    for one, other in ((near, value), (value, near)):
+        assert compare(point(one), point(other), Relation.EQUAL) is Truth.TRUE
+    for one, other in ((far, value), (value, far)):
+        assert compare(point(one), point(other), Relation.EQUAL) is Truth.FALSE
+    around = Enclosure(min(near, far), max(near, far))
+    assert compare(around, point(value), Relation.EQUAL) is Truth.UNKNOWN
+
+
+@given(enclosures())
+def test_an_identity_with_what_is_not_bounded_is_never_established(other):
+    half_line = Enclosure(other.lower, INFINITY)
+    assert compare(half_line, other, Relation.EQUAL) is Truth.UNKNOWN
+    above = Enclosure(other.upper + 1, INFINITY)
+    size = max(abs(other.upper), 1)
+    if size < 10**6:
+        assert compare(above, other, Relation.EQUAL) is Truth.FALSE
+
+
+def test_what_may_be_zero_equals_nothing_for_certain():
+    around = Enclosure(Decimal("-1e-300"), Decimal("1e-300"))
+    assert compare(around, point(0), Relation.EQUAL) is Truth.UNKNOWN
+    assert compare(point(0), point(0), Relation.EQUAL) is Truth.TRUE
+
+
+@given(st.fractions(), st.fractions())
+@example(Fraction(1), Fraction(1) + Fraction(1, 10**100))
+@example(Fraction(1, 3), Fraction(1, 3))
+def test_rationals_are_compared_without_slack(left, right):
+    assert (compare_exactly(left, right, Relation.AT_MOST) is Truth.TRUE) is (left <= right)
+    assert (compare_exactly(left, right, Relation.EQUAL) is Truth.TRUE) is (left == right)
 
 
 # Enclosures.

@@ -6,11 +6,12 @@ import json
 
 import pytest
 import toy_claims as toys
-from toy_claims import DRAWN, FALSE, TESTED, TRUE, UNDECIDABLE, UNTESTED, Inline
+from toy_claims import DRAWN, FALSE, SIMULATED, TESTED, TRUE, UNDECIDABLE, UNTESTED, Inline
 
 from theorems import CLAIMS
 from verification import gallery, verifying
-from verification.decision import BUDGET_SPENT, Result
+from verification.case import BUDGET_SPENT
+from verification.decision import Result
 from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.errors import InvalidInstance, SelfTestFailed
@@ -190,6 +191,62 @@ def test_a_budget_that_suffices_is_not_told(inline, tmp_path):
     assert not found.undecided
 
 
+# Simulation and identities
+
+
+def test_the_simulated_decisions_of_a_run_share_its_error_level(inline, tmp_path):
+    """Five: the claim on two instances, one mutant on two and another on one."""
+    found = verified(
+        tmp_path, claims=(TRUE, SIMULATED, FALSE), instances=(COIN, DIE), with_mutants=True
+    )
+    results = {
+        (result["claim"], result["instance"]): (
+            result["verdict"],
+            result["evidence"],
+            result["confidence"],
+        )
+        for result in found.document["results"]
+    }
+    assert results["R1", "coin"] == results["R1", "die"] == ("SUPPORTED", "simulation", "2e-7")
+    assert results["T1", "coin"] == ("CERTIFIED", "rationals", None)
+    assert found.document["environment"]["error level of the simulations"] == "1e-6"
+    tried = {
+        (mutant["mutant"], mutant["instance"]): (mutant["verdict"], mutant["reason"])
+        for mutant in found.document["mutants"]
+    }
+    assert tried["smaller", "die"] == (
+        "REFUTED",
+        "fails in 1 of 1 cases at error level 2e-7, by most in: the only case",
+    )
+    assert tried["sharp", "coin"][0] == "UNDECIDED"
+    alone = verified(tmp_path, claims=(SIMULATED,))
+    assert alone.document["results"][0]["confidence"] == "1e-6"
+
+
+def test_a_run_without_simulation_tells_no_error_level(inline, tmp_path):
+    conditions = verified(tmp_path).document["environment"]
+    assert "error level of the simulations" not in conditions
+
+
+def test_a_supported_run_is_well_and_every_file_says_so(inline, tmp_path):
+    found = verified(tmp_path, claims=(SIMULATED, toys.IDENTITY))
+    assert (found.failed, found.undecided) == (False, False)
+    assert "1 supported" in found.text
+    assert "1 of 2 results certified, 1 supported by simulation" in " ".join(found.text.split())
+    assert decided(found) == {("R1", "coin"): "SUPPORTED", ("I1", "coin"): "CERTIFIED"}
+    read = read_report(tmp_path / "report.json")
+    assert read == found.document
+    assert read["results"][0]["samples"] >= 1_024
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert f"{read['results'][0]['samples']} samples, error level 1e-6" in page
+    assert "Results of I1, left = right" in page
+    rows = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "| **R1** A toy | 0 | 1 | 0 | 0 | 0 | 0 |" in rows
+    junit = (tmp_path / "junit.xml").read_text(encoding="utf-8")
+    assert "<failure" not in junit
+    assert "<error" not in junit
+
+
 # What keeps a run from beginning
 
 
@@ -247,7 +304,7 @@ def test_a_file_that_cannot_be_replaced_is_named(inline, tmp_path):
 
 def test_toys_are_decided_alike_by_one_worker_and_by_two(tmp_path):
     more = {
-        "claims": (TRUE, DRAWN, FALSE, UNDECIDABLE, TESTED, UNTESTED),
+        "claims": (TRUE, DRAWN, FALSE, UNDECIDABLE, TESTED, UNTESTED, SIMULATED),
         "instances": (COIN, DIE),
         "with_mutants": True,
     }
@@ -256,7 +313,12 @@ def test_toys_are_decided_alike_by_one_worker_and_by_two(tmp_path):
     assert timeless(one.document, jobs=False) == timeless(two.document, jobs=False)
     assert (one.document["environment"]["jobs"], two.document["environment"]["jobs"]) == (1, 2)
     assert read_report(tmp_path / "two" / "report.json") == two.document
-    assert {Verdict.CERTIFIED, Verdict.REFUTED, Verdict.UNDECIDED} == set(decided(two).values())
+    assert set(decided(two).values()) == {
+        Verdict.CERTIFIED,
+        Verdict.SUPPORTED,
+        Verdict.REFUTED,
+        Verdict.UNDECIDED,
+    }
 
 
 def test_theorems_are_decided_alike_in_two_runs(tmp_path):

@@ -1,6 +1,16 @@
-"""The theorems, one module each, in the order of the paper; `CLAIMS` lists every claim."""
+"""The theorems, one module each, in the order of the paper; `CLAIMS` lists what they claim."""
 
-from theorems import activation_bounds, memory_contraction
+from theorems import (
+    activation_bounds,
+    geometric_ergodicity,
+    memory_contraction,
+    poisson_fluctuation,
+)
 from verification.claim import AnyClaim
 
-CLAIMS: tuple[AnyClaim, ...] = (*activation_bounds.CLAIMS, *memory_contraction.CLAIMS)
+CLAIMS: tuple[AnyClaim, ...] = (
+    *activation_bounds.CLAIMS,
+    *memory_contraction.CLAIMS,
+    *geometric_ergodicity.CLAIMS,
+    *poisson_fluctuation.CLAIMS,
+)

@@ -1,9 +1,9 @@
 """What a claim is: statement, assumptions, both sides, sharp instances, mutants.
 
-A claim is decided *case by case*: it holds on an instance if ``left <= right`` in each case (each
-state, each word, each pair of functions ...).  The functions named here are module-level
-functions, so that a claim can be sent to another process.  Nothing here knows what an instance
-contains.
+A claim is decided *case by case*: it holds on an instance if ``left <= right``, or for an identity
+``left = right``, in each case (each state, each word, each pair of functions ...).  The functions
+named here are module-level functions, so that a claim can be sent to another process.  Nothing here
+knows what an instance contains.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from verification.enclosure.balls import Ball, Between
-from verification.verdict import EvidenceKind, Truth
+from verification.statistics.simulation import Simulation
+from verification.verdict import EvidenceKind, Relation, Truth
 
 Inst = TypeVar("Inst")
 C = TypeVar("C")
@@ -24,8 +25,11 @@ C = TypeVar("C")
 Number: TypeAlias = Fraction | Ball
 """A rational, or a ball at the current working precision."""
 
-Side: TypeAlias = Number | Between
-"""One side of a claim: a number, or one that is known to lie between two others."""
+Enclosed: TypeAlias = Number | Between
+"""A number, or one that is known to lie between two others."""
+
+Side: TypeAlias = Enclosed | Simulation
+"""One side of a claim: an enclosed number, or one of which only random draws are known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class Constant(Generic[Inst]):
     symbol: str
     meaning: str
     formula: str
-    value: Callable[[Inst], Side]
+    value: Callable[[Inst], Enclosed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +113,19 @@ class Claim(Generic[Inst, C]):
         ``(instance, rng) -> cases``; `rng` is seeded by run seed, claim and instance, and is
         the only permitted source of randomness.
     left, right : callable
-        ``(instance, case) -> number``, by separate code that shares no intermediate result.
+        ``(instance, case) -> side``, by separate code that shares no intermediate result; at
+        most one of the two sides of a case is a `Simulation`.
     trivial : callable, optional
         A bound on the left side that holds without the theorem; a case in which the right side
-        is no smaller is vacuous.
+        is no smaller is vacuous.  An identity has none.
     sharp : tuple of str
         Gallery instances on which the claim is nearly an equality.
     uses : tuple of str
         Claims that the proof uses.
     evidence : EvidenceKind
-        By what means it is decided.
+        By what means it is decided; a claim with a side that is a `Simulation` must say so.
+    relation : Relation
+        Whether it is an inequality or an identity.
     proof : str
         The proof in a few lines.
     establishes : str
@@ -144,9 +151,14 @@ class Claim(Generic[Inst, C]):
     assumptions: tuple[Assumption[Inst], ...] = ()
     constants: tuple[Constant[Inst], ...] = ()
     vacuities: tuple[Vacuity[Inst], ...] = ()
-    trivial: Callable[[Inst, C], Side] | None = None
+    trivial: Callable[[Inst, C], Enclosed] | None = None
     uses: tuple[str, ...] = ()
     evidence: EvidenceKind = EvidenceKind.BALLS
+    relation: Relation = Relation.AT_MOST
+
+    def __post_init__(self) -> None:
+        if self.relation is Relation.EQUAL and self.trivial is not None:
+            raise ValueError(f"claim {self.id} is an identity, which no bound makes trivial")
 
     def mutated(self, mutant: Mutant[Inst, C]) -> Claim[Inst, C]:
         """Return the claim with the mutant's side in place of its own, under the same id."""

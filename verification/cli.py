@@ -45,10 +45,12 @@ def main(claims: Sequence[AnyClaim], arguments: Sequence[str] | None = None) -> 
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(claims, sys.argv[1:] if arguments is None else arguments)
-    except click.exceptions.NoArgsIsHelpError:
-        known = ", ".join(_commands.commands)
+    except click.exceptions.NoArgsIsHelpError as error:
+        group = error.ctx.command
+        known = ", ".join(group.commands if isinstance(group, click.Group) else ())
         code = _complain(
-            f"no command given, expected one of {known}; theorems --help explains them"
+            f"no command given, expected one of {known}; "
+            f"{error.ctx.command_path} --help explains them"
         )
     except click.ClickException as error:
         code = _complain(error.format_message())
@@ -310,6 +312,7 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
 @click.option("--state", type=click.IntRange(0), help="State i.")
 @click.option("--memory", type=_Exact(), help="Memory v, an exact number.")
 @click.option("--word", type=_Word(), help="States of a word, such as 0,1,2.")
+@click.option("--steps", type=click.IntRange(0), help="Number of steps n.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
 def _evaluate(
@@ -319,20 +322,118 @@ def _evaluate(
     state: int | None,
     memory: Fraction | None,
     word: tuple[int, ...] | None,
+    steps: int | None,
     digits: int,
     as_json: bool,
 ) -> None:
-    """Enclose one number: phi, contraction-factor or memory-fixed-point."""
+    """Enclose one number, or a vector.
+
+    \b
+    contraction-factor  q = s1 E|B|
+    phi                 E[B sigma(W.x_i + v)]           --state --memory
+    memory-fixed-point  of a word repeated for ever     --word
+    stationary-law      pi, one entry a state
+    dobrushin           delta(P), or delta(P^n)         [--steps]
+    poisson-solution    of the targets, one entry a state
+    second-moment       max_i E_i[S_n^2] of the targets --steps
+    """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
     from verification.enclosure import selftest  # noqa: PLC0415
 
     if quantity not in quantities.QUANTITIES:
         raise InvalidInstance("QUANTITY", _nearest(quantity, quantities.QUANTITIES))
     subject = _load(instance)
-    options = quantities.Options(state=state, memory=memory, word=word)
+    options = quantities.Options(state=state, memory=memory, word=word, steps=steps)
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)
     _say(json.dumps(evaluation.to_json()))
+
+
+@_commands.group("instance")
+def _instance() -> None:
+    """Make an instance."""
+
+
+@_instance.command("from-csv")
+@click.argument("file", metavar="DATA.csv", type=click.Path(path_type=Path))
+@click.option("--column", metavar="NAME", help="The sequence; not needed where it is the only one.")
+@click.option("--states", type=int, help="Quantile states of numbers; default: 8.")
+@click.option(
+    "--order", type=int, default=1, show_default=True, help="Symbols that a state remembers."
+)
+@click.option("--target", metavar="NAME", help="Column of the targets; default: the next value.")
+@click.option("-o", "--output", metavar="FILE.json", required=True, help="- is standard output.")
+@click.option(
+    "--kind",
+    type=click.Choice(["numeric", "categorical"]),
+    help="Default: numeric where every cell is a number.",
+)
+@click.option(
+    "--header/--no-header", default=None, help="Default: a header unless a number is in it."
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="Whether rows with empty cells, NA or NaN are left out.",
+)
+@click.option("--source", metavar="TEXT", help="Where the data come from, for the origin.")
+@_quiet
+def _from_csv(
+    *,
+    file: Path,
+    column: str | None,
+    states: int | None,
+    order: int,
+    target: str | None,
+    output: str,
+    kind: str | None,
+    header: bool | None,
+    missing: str,
+    source: str | None,
+    quiet: bool,
+) -> None:
+    """Make an instance from a sequence: a column of a CSV file, its rows in time.
+
+    Numbers are divided into quantile states; anything else is taken as categories.  The
+    transition probabilities are the empirical ones of the last symbols, read as a circle; the
+    targets are means of the next value.  The activation, the law and the training are defaults,
+    to be edited in FILE.json.
+    """
+    from verification.report.files import write_atomically  # noqa: PLC0415 - loads the report
+    from verification.sequence import conversion, layout  # noqa: PLC0415 - loaded where used
+
+    destination = None if output == "-" else Path(output)
+    if destination and destination.exists():
+        if not destination.is_file():  # a device would be replaced by a file
+            raise InvalidInstance("--output", f"{output} is not a file, expected FILE.json or -")
+        if file.exists() and destination.samefile(file):
+            raise InvalidInstance("--output", f"{output} is the CSV file itself")
+    options = conversion.Options(
+        column=column,
+        target=target,
+        states=states,
+        order=order,
+        kind=kind,
+        header=header,
+        skip_missing=missing == "skip",
+        source=source,
+    )
+    name = (destination or file).stem
+    made = _in_file(file, lambda: conversion.from_csv(file, name, options))
+    data = _in_file(file, lambda: layout.encoded(made.instance))
+    if destination is None:
+        _say(data.decode().rstrip("\n"))
+    else:
+        try:
+            write_atomically(destination, data)
+        except OSError as error:
+            reason = f"{output} cannot be written: {error.strerror}"
+            raise InvalidInstance("--output", reason) from error
+    if not quiet:
+        for line in (*made.notes, made.summary()):
+            click.echo(line, err=True)
 
 
 @_commands.command("report")

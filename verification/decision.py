@@ -2,6 +2,7 @@
 
 Assumptions first, then vacuity, then every case at the lowest precision; the cases that are not
 decided are tried again at the next one.  What is left at 1024 bits is UNDECIDED, with the reason.
+A case with a simulated side is decided by drawing, as soon as the other side is known.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from fractions import Fraction
 from functools import partial
 from math import inf
 
+from verification.case import Decided, Effort, decide_case
 from verification.claim import AnyClaim, Claim, Mutant
 from verification.enclosure.balls import PRECISIONS, enclosure, precision
 from verification.errors import NotEnclosed
 from verification.instance import Subject, digest
+from verification.statistics.ledger import RUN_LEVEL, Ledger, level_text
 from verification.verdict import (
     Enclosure,
     Evidence,
     EvidenceKind,
+    Relation,
     Truth,
     Verdict,
-    compare,
     ratio_lower,
 )
 
@@ -72,23 +75,13 @@ class Result:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Decided:
-    """One case, decided or given up."""
-
-    verdict: Verdict
-    case: str
-    left: Enclosure | None
-    right: Enclosure | None
-    bits: int
-    exact: bool
-    note: str = ""
-
-
-BUDGET_SPENT = "the time budget was spent"
-"""Part of the reason of a result that more time might have decided."""
-
-_WORST_FIRST = (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.CERTIFIED, Verdict.VACUOUS)
+_WORST_FIRST = (
+    Verdict.REFUTED,
+    Verdict.UNDECIDED,
+    Verdict.SUPPORTED,
+    Verdict.CERTIFIED,
+    Verdict.VACUOUS,
+)
 
 
 def decide(
@@ -96,6 +89,7 @@ def decide(
     instance: Subject,
     *,
     seed: int = 0,
+    level: Fraction = RUN_LEVEL,
     mutant: Mutant[object, object] | None = None,
     precisions: Iterable[int] = PRECISIONS,
     deadline: float | None = None,
@@ -108,7 +102,10 @@ def decide(
     instance : Subject
         Of the kind that the claim is about.
     seed : int
-        Seeds the cases that are drawn at random; the same seed draws the same cases.
+        Seeds all that is drawn at random; the same seed draws the same cases and samples.
+    level : Fraction
+        Probability with which the verdict may be wrong where sides are simulated; the cases
+        share it evenly.
     mutant : Mutant, optional
         Decide this mutant in place of the claim.
     precisions : iterable of int
@@ -125,8 +122,14 @@ def decide(
     if instance.schema != claim.kind:
         raise ValueError(f"claim {claim.id} is about {claim.kind}, not {instance.schema}")
     decided = claim if mutant is None else claim.mutated(mutant)
+    effort = Effort(
+        precisions=tuple(precisions),
+        level=level,
+        seed=f"{seed}/{claim.id}/{digest(instance)}",
+        deadline=deadline,
+    )
     try:
-        result = _decide(decided, instance, seed, tuple(precisions), deadline)
+        result = _decide(decided, instance, effort)
     except NotEnclosed as error:
         # In an assumption or a constant; the cases and their sides say so themselves.
         result = Result(
@@ -135,13 +138,8 @@ def decide(
     return dataclasses.replace(result, seconds=time.perf_counter() - started)
 
 
-def _decide(
-    claim: AnyClaim,
-    instance: Subject,
-    seed: int,
-    precisions: tuple[int, ...],
-    deadline: float | None,
-) -> Result:
+def _decide(claim: AnyClaim, instance: Subject, effort: Effort) -> Result:
+    precisions = effort.precisions
     result = partial(Result, claim=claim.id, instance=instance.name)
     obstacle = _failed_assumption(claim, instance, precisions)
     if obstacle is not None:
@@ -151,17 +149,19 @@ def _decide(
     for vacuity in claim.vacuities:
         if vacuity.holds(instance):
             return result(verdict=Verdict.VACUOUS, reason=vacuity.reason, constants=constants)
-    rng = random.Random(f"{seed}/{claim.id}/{digest(instance)}")
+    rng = random.Random(effort.seed)
     try:
         cases = _cases(claim, instance, rng, precisions)
     except NotEnclosed as error:
         reason = f"its cases could not be set up: {error}"
         return result(verdict=Verdict.UNDECIDED, reason=reason, constants=constants)
-    decided = [_decide_case(claim, instance, case, precisions, deadline) for case in cases]
+    each = dataclasses.replace(effort, level=effort.level / max(len(cases), 1))
+    decided = [decide_case(claim, instance, case, each) for case in cases]
     if not decided:
         reason = "there is no case to check"
         return result(verdict=Verdict.VACUOUS, reason=reason, constants=constants)
-    return _collate(result(verdict=Verdict.UNDECIDED, reason="", constants=constants), decided)
+    base = result(verdict=Verdict.UNDECIDED, reason="", constants=constants)
+    return _collate(base, decided, claim.relation, effort.level)
 
 
 def _cases(
@@ -207,106 +207,99 @@ def _constants(claim: AnyClaim, instance: Subject, bits: int) -> dict[str, Enclo
     return values
 
 
-def _decide_case(
-    claim: AnyClaim,
-    instance: Subject,
-    case: object,
-    precisions: tuple[int, ...],
-    deadline: float | None,
-) -> _Decided:
-    left = right = None
-    note = ""
-    bits = precisions[0]
-    for bits in precisions:
-        if deadline is not None and time.monotonic() > deadline:
-            note = BUDGET_SPENT
-            break
-        try:
-            with precision(bits):
-                numbers = claim.left(instance, case), claim.right(instance, case)
-                left, right = (enclosure(number) for number in numbers)
-                truth = compare(left, right)
-                trivial = truth is Truth.TRUE and _is_trivial(claim, instance, case, right)
-        except NotEnclosed as error:
-            note = str(error)
-            continue
-        note = ""
-        if truth is not Truth.UNKNOWN:
-            if truth is Truth.FALSE:
-                verdict = Verdict.REFUTED
-            else:
-                verdict = Verdict.VACUOUS if trivial else Verdict.CERTIFIED
-            exact = all(isinstance(number, Fraction) for number in numbers)
-            return _Decided(
-                verdict=verdict, case=str(case), left=left, right=right, bits=bits, exact=exact
-            )
-    note = note or f"the enclosures still overlap at {bits} bits"
-    return _Decided(
-        verdict=Verdict.UNDECIDED,
-        case=str(case),
-        left=left,
-        right=right,
-        bits=bits,
-        exact=False,
-        note=note,
-    )
-
-
-def _is_trivial(claim: AnyClaim, instance: Subject, case: object, right: Enclosure) -> bool:
-    if claim.trivial is None:
-        return False
-    return right.lower >= enclosure(claim.trivial(instance, case)).upper
-
-
-def _ratio(decided: _Decided) -> float | None:
+def _ratio(decided: Decided) -> float | None:
     if decided.left is None or decided.right is None:
         return None
     return ratio_lower(decided.left, decided.right)
 
 
-def _severity(decided: _Decided) -> float:
+def _severity(decided: Decided, relation: Relation) -> float:
     """Order cases of one verdict: the tightest last, beyond all where the right side is 0."""
     ratio = _ratio(decided)
-    if ratio is not None:
-        return ratio
-    return inf if decided.verdict is Verdict.REFUTED else -1.0
+    refuted = decided.verdict is Verdict.REFUTED
+    if ratio is None:
+        return inf if refuted else -1.0
+    if refuted and relation is Relation.EQUAL:
+        # An identity fails on either side of 1.
+        return max(ratio, 1 / ratio) if ratio > 0 else inf
+    return ratio
 
 
-def _collate(base: Result, decided: list[_Decided]) -> Result:
+def _collate(base: Result, decided: list[Decided], relation: Relation, level: Fraction) -> Result:
     """Combine the cases: the worst verdict, shown on its tightest case."""
     counts = Counter(item.verdict for item in decided)
     verdict = next(verdict for verdict in _WORST_FIRST if counts[verdict])
-    decisive = max((item for item in decided if item.verdict is verdict), key=_severity)
-    ratio = _ratio(decisive)
-    exact = all(item.exact for item in decided)
+    shown = [item for item in decided if item.verdict is verdict]
+    decisive = max(shown, key=partial(_severity, relation=relation))
     return dataclasses.replace(
         base,
         verdict=verdict,
-        reason=_reason(verdict, decisive, counts, len(decided)),
+        reason=_reason(decisive, decided, level),
         left=decisive.left,
         right=decisive.right,
         case=decisive.case,
-        tightness=ratio,
-        evidence=Evidence(
-            kind=EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS,
-            precision_bits=None if exact else max(item.bits for item in decided),
-        ),
+        tightness=_ratio(decisive),
+        evidence=_evidence(decided, level),
         cases={str(name): counts[name] for name in Verdict if counts[name]},
     )
 
 
-def _reason(verdict: Verdict, decisive: _Decided, counts: Counter[Verdict], n_cases: int) -> str:
+def _evidence(decided: list[Decided], level: Fraction) -> Evidence:
+    """Name the weakest evidence of all cases."""
+    exact = all(item.exact for item in decided)
+    bits = None if exact else max(item.bits for item in decided)
+    samples = sum(item.samples or 0 for item in decided)
+    if samples:
+        return Evidence(
+            kind=EvidenceKind.SIMULATION,
+            precision_bits=bits,
+            samples=samples,
+            confidence=level_text(level),
+        )
+    kind = EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS
+    return Evidence(kind=kind, precision_bits=bits)
+
+
+def _reason(decisive: Decided, decided: list[Decided], level: Fraction) -> str:
+    n_cases = len(decided)
+    counts = Counter(item.verdict for item in decided)
+    verdict = decisive.verdict
     cases = "the only case" if n_cases == 1 else f"{n_cases} cases"
+    others = [
+        f"{counts[name]} of them {name.lower()}"
+        for name in (Verdict.CERTIFIED, Verdict.VACUOUS)
+        if counts[name] and name is not verdict
+    ]
+    aside = f" ({', '.join(others)})" if others else ""
+    where = "" if n_cases == 1 else f"; tightest: {decisive.case}"
     if verdict is Verdict.CERTIFIED:
-        vacuous = counts[Verdict.VACUOUS]
-        aside = f" ({vacuous} of them vacuous)" if vacuous else ""
-        where = "" if n_cases == 1 else f"; tightest: {decisive.case}"
         return f"holds in {cases}{aside}{where}"
+    if verdict is Verdict.SUPPORTED:
+        supported = [item for item in decided if item.verdict is Verdict.SUPPORTED]
+        samples = sum(item.samples or 0 for item in supported)
+        return (
+            f"agrees with {samples} samples in {cases}{aside}, at error level "
+            f"{level_text(level)}; {_detectable(supported)}{where}"
+        )
     if verdict is Verdict.REFUTED:
-        return f"fails in {counts[verdict]} of {n_cases} cases, by most in: {decisive.case}"
+        at = f" at error level {level_text(level)}" if decisive.samples else ""
+        return f"fails in {counts[verdict]} of {n_cases} cases{at}, by most in: {decisive.case}"
     if verdict is Verdict.UNDECIDED:
         return f"not decided in {counts[verdict]} of {n_cases} cases: {decisive.note}"
     return f"in {cases} the right side is no smaller than what holds without the theorem"
+
+
+def _detectable(supported: list[Decided]) -> str:
+    """Say how large a violation the samples would have shown, in each of the cases."""
+    violations = [item.detectable for item in supported if item.detectable is not None]
+    if len(violations) < len(supported):
+        return "a right side that may be 0 has no relative violation"
+    largest = max(violations)
+    if largest == inf:
+        return "too few to have shown any violation"
+    return (
+        f"a left side larger than the right by {largest:.2g} of it would likely have been refuted"
+    )
 
 
 def verify(
@@ -314,7 +307,8 @@ def verify(
 ) -> tuple[Result, ...]:
     """Decide one claim or several on an instance, in this process.
 
-    Claims about another kind of instance are left out.
+    Claims about another kind of instance are left out.  The claims that are simulated share the
+    error level of one run.
 
     Returns
     -------
@@ -322,6 +316,7 @@ def verify(
         One for each claim, in order.
     """
     known = (claims,) if isinstance(claims, Claim) else tuple(claims)
-    return tuple(
-        decide(claim, instance, seed=seed) for claim in known if claim.kind == instance.schema
-    )
+    about = [claim for claim in known if claim.kind == instance.schema]
+    simulated = sum(claim.evidence is EvidenceKind.SIMULATION for claim in about)
+    share = Ledger(decisions=simulated).share
+    return tuple(decide(claim, instance, seed=seed, level=share) for claim in about)

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import inf, nextafter
+from typing import TypeAlias
 
-from verification.claim import Number
-from verification.enclosure.balls import PRECISIONS, ball, enclosure, less, precision, shown
+from verification.enclosure.balls import (
+    PRECISIONS,
+    Ball,
+    Number,
+    ball,
+    enclosure,
+    less,
+    precision,
+    shown,
+)
+from verification.enclosure.doubles import nearest, upward
+from verification.enclosure.matrix import Matrix, largest
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import SCHEMA, Instance, Subject
+from verification.markov import finite
+from verification.markov.fluctuation import second_moments
 from verification.recurrent.memory import contraction_factor, fixed_point, iterate, memory_map
 from verification.verdict import Enclosure, EvidenceKind, Truth
 
 MAX_DIGITS = 250
 MAX_WORD = 1_000
+MAX_STEPS = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +41,30 @@ class Options:
     state: int | None = None
     memory: Fraction | None = None
     word: tuple[int, ...] | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubles:
+    """Many numbers, each within `error` of the double given, and none below `least`."""
+
+    values: Sequence[float]
+    error: float
+    least: float = -inf
+
+    def bounds(self, digits: int) -> tuple[Enclosure, ...]:
+        """Return decimal end points."""
+        # The exact decimals of doubles: the difference and the sum are rounded outward.
+        return tuple(
+            Enclosure(
+                Decimal(max(nextafter(value - self.error, -inf), self.least)),
+                Decimal(nextafter(value + self.error, inf)),
+            ).rounded(digits)
+            for value in self.values
+        )
+
+
+Value: TypeAlias = Number | Sequence[Number] | Doubles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,34 +74,44 @@ class Quantity:
     Parameters
     ----------
     meaning : str
-    needs : tuple of str
-        Names of the `Options` that it requires.
+    needs, accepts : tuple of str
+        Names of the `Options` that it requires, and of those that it may be given.
     kind : str
         Schema of the instances that have it.
     value : callable
-        ``(instance, options) -> number`` at the current precision.
+        ``(instance, options) -> number`` at the current precision, or several numbers.
     """
 
     meaning: str
     needs: tuple[str, ...]
     kind: str
-    value: Callable[[Instance, Options], Number]
+    value: Callable[[Instance, Options], Value]
+    accepts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """An enclosure of one number and how it was reached."""
+    """Enclosures of one number, or of a vector's, and how they were reached."""
 
     quantity: str
-    bounds: Enclosure
+    bounds: Enclosure | tuple[Enclosure, ...]
     evidence: EvidenceKind
     precision_bits: int | None
 
     def to_json(self) -> dict[str, object]:
-        """Return the contract's document, with the precision that was needed."""
+        """Return the contract's document, with the precision that was needed.
+
+        ``lower`` and ``upper`` are lists where the quantity is a vector.
+        """
+        ends: dict[str, object]
+        if isinstance(self.bounds, Enclosure):
+            ends = {**self.bounds.to_json()}
+        else:
+            documents = [bounds.to_json() for bounds in self.bounds]
+            ends = {key: [document[key] for document in documents] for key in ("lower", "upper")}
         return {
             "quantity": self.quantity,
-            **self.bounds.to_json(),
+            **ends,
             "evidence": str(self.evidence),
             "precision_bits": self.precision_bits,
         }
@@ -92,6 +141,55 @@ def _memory_fixed_point(instance: Instance, options: Options) -> Number:
     return iterate(instance, options.word, located)
 
 
+def _dobrushin(instance: Instance, options: Options) -> Number:
+    return finite.dobrushin_of_power(instance.chain, 1 if options.steps is None else options.steps)
+
+
+def _stationary_law(instance: Instance, _options: Options) -> Value:
+    _require_one_recurrent_class(instance)
+    if instance.chain.n_states <= finite.BALL_STATES:
+        return finite.stationary_law(instance.chain)
+    from verification.markov import large  # noqa: PLC0415 - loads numpy, scipy for sparse chains
+
+    found = large.stationary_law_enclosure(large.rounded_chain(instance.chain))
+    return Doubles(values=found.law.tolist(), error=found.l1_error, least=0.0)
+
+
+def _poisson_solution(instance: Instance, _options: Options) -> Value:
+    _require_one_recurrent_class(instance)
+    chain = instance.chain
+    if chain.n_states <= finite.BALL_STATES:
+        return finite.poisson_solution(chain, chain.targets)
+    import numpy as np  # noqa: PLC0415 - for large chains only
+
+    from verification.markov import large  # noqa: PLC0415 - loads scipy for sparse chains
+
+    rounded = [nearest(y) for y in chain.targets]
+    found = large.poisson_enclosure(
+        large.rounded_chain(chain),
+        np.array([y for y, _ in rounded]),
+        observable_error=upward(max(bounds.error for _, bounds in rounded)),
+    )
+    return Doubles(values=found.values.tolist(), error=found.sup_error)
+
+
+def _second_moment(instance: Instance, options: Options) -> Number:
+    if options.steps is None:
+        raise AssertionError("second-moment was asked for without its options")
+    _require_one_recurrent_class(instance)
+    chain = instance.chain
+    mean = (finite.stationary_row(chain) @ Matrix.column(chain.targets)).numbers()[0]
+    return largest(second_moments(chain, chain.targets, options.steps, centre=mean))
+
+
+def _require_one_recurrent_class(instance: Instance) -> None:
+    if not finite.has_one_recurrent_class(instance.chain):
+        raise InvalidInstance(
+            "chain.transition",
+            f"has no unique stationary law: {finite.why_not_ergodic(instance.chain)}",
+        )
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "phi": Quantity(
         meaning="the memory map Phi(x_i, v) = E[B sigma(W.x_i + v)]",
@@ -107,6 +205,31 @@ QUANTITIES: Mapping[str, Quantity] = {
         needs=("word",),
         kind=SCHEMA,
         value=_memory_fixed_point,
+    ),
+    "stationary-law": Quantity(
+        meaning="the stationary law pi of the chain, one entry a state",
+        needs=(),
+        kind=SCHEMA,
+        value=_stationary_law,
+    ),
+    "dobrushin": Quantity(
+        meaning="the Dobrushin coefficient of the chain, or of a number of steps",
+        needs=(),
+        accepts=("steps",),
+        kind=SCHEMA,
+        value=_dobrushin,
+    ),
+    "poisson-solution": Quantity(
+        meaning="u with u - P u = y - pi(y), pi(u) = 0, for the targets y, one entry a state",
+        needs=(),
+        kind=SCHEMA,
+        value=_poisson_solution,
+    ),
+    "second-moment": Quantity(
+        meaning="max_i E_i[S_n^2], S_n the centred sum of the targets over n steps",
+        needs=("steps",),
+        kind=SCHEMA,
+        value=_second_moment,
     ),
 }
 
@@ -146,38 +269,52 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
     for bits in PRECISIONS:
         try:
             with precision(bits):
-                number = quantity.value(instance, options)
-                exact = isinstance(number, Fraction)
-                bounds = (
-                    Enclosure.of_fraction(number, digits + 3)
-                    if isinstance(number, Fraction)
-                    else enclosure(number).rounded(digits + 3)
-                )
+                value = quantity.value(instance, options)
+                if isinstance(value, Doubles):
+                    return Evaluation(
+                        quantity=name,
+                        bounds=value.bounds(digits + 3),
+                        evidence=EvidenceKind.DOUBLES,
+                        precision_bits=None,
+                    )
+                numbers = [value] if isinstance(value, Fraction | Ball) else list(value)
+                bounds = tuple(_enclosed(number, digits) for number in numbers)
         except NotEnclosed as error:
             failure = error
             continue
+        exact = all(isinstance(number, Fraction) for number in numbers)
         evaluation = Evaluation(
             quantity=name,
-            bounds=bounds,
+            bounds=bounds[0] if isinstance(value, Fraction | Ball) else bounds,
             evidence=EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS,
             precision_bits=None if exact else bits,
         )
-        if exact or _is_sharp(bounds, digits):
+        if exact or all(_is_sharp(item, digits) for item in bounds):
             break
     if evaluation is None:
         raise failure or NotEnclosed("no precision was tried")
     return evaluation
 
 
+def _enclosed(number: Number, digits: int) -> Enclosure:
+    if isinstance(number, Fraction):
+        return Enclosure.of_fraction(number, digits + 3)
+    return enclosure(number).rounded(digits + 3)
+
+
 def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> None:
     for field in dataclasses.fields(options):
         given = getattr(options, field.name) is not None
+        if field.name in quantity.accepts:
+            continue
         if given != (field.name in quantity.needs):
             problem = "is not used by" if given else "is required by"
             raise InvalidInstance(f"--{field.name}", f"{problem} {name}")
     last = n_states - 1
     if options.state is not None and not 0 <= options.state <= last:
         raise InvalidInstance("--state", f"is {options.state}, expected 0 to {last}")
+    if options.steps is not None and options.steps > MAX_STEPS:
+        raise InvalidInstance("--steps", f"is {options.steps}, expected at most {MAX_STEPS}")
     if options.word is not None:
         if not 1 <= len(options.word) <= MAX_WORD:
             raise InvalidInstance(

@@ -18,12 +18,14 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import ProcessPoolExecutor as Pool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf
 from multiprocessing.process import BaseProcess
 
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
 from verification.instance import Subject
+from verification.statistics.ledger import RUN_LEVEL
 from verification.verdict import Verdict
 
 _POLL_SECONDS = 0.2
@@ -32,12 +34,22 @@ _GRACE_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One claim, or one of its mutants, to be decided on one instance."""
+    """One claim, or one of its mutants, to be decided on one instance.
+
+    Parameters
+    ----------
+    claim, instance
+    seed : int
+    mutant : Mutant or None
+    level : Fraction
+        Probability with which the verdict may be wrong where sides are simulated.
+    """
 
     claim: AnyClaim
     instance: Subject
     seed: int
     mutant: Mutant[object, object] | None = None
+    level: Fraction = RUN_LEVEL
 
     def undecided(self, reason: str) -> Result:
         """Return the result of a task that was not brought to its end."""
@@ -55,6 +67,7 @@ def run_task(task: Task, seconds: float | None) -> Result:
         task.claim,
         task.instance,
         seed=task.seed,
+        level=task.level,
         mutant=task.mutant,
         deadline=None if seconds is None else time.monotonic() + seconds,
     )

@@ -1,9 +1,9 @@
 """The vocabulary that everything else speaks: verdicts, three-valued truth, enclosures, evidence.
 
-A claim on an instance is an inequality ``left <= right`` between two numbers.  Neither is known
-exactly; each is known as an *enclosure*, a closed interval with decimal end points that contains
-it.  This module decides such a comparison and depends on nothing but the standard library, so
-that the rule by which verdicts are given can be read and checked in one place.
+A claim on an instance is an inequality ``left <= right`` between two numbers, or an identity.
+Mostly neither is known exactly; each is known as an *enclosure*, a closed interval with decimal end
+points that contains it.  This module decides such a comparison and depends on nothing but the
+standard library, so that the rule by which verdicts are given can be read and checked in one place.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from fractions import Fraction
 from math import nextafter
 
 SLACK_BITS = 40
-"""A comparison is decided up to the relative slack 2**-SLACK_BITS, so that a sharp claim (an
-equality, which no two enclosures can ever decide) is certified and not left undecided."""
+"""Enclosures are compared up to the relative slack 2**-SLACK_BITS, so that a sharp claim (an
+equality, which no two enclosures can ever decide) is certified and not left undecided.  Two
+rationals are compared without it."""
 
 _REPORT_DIGITS = 30
 _EXACT = 10_000
@@ -53,6 +54,13 @@ class Truth(Enum):
         if certainly:
             return Truth.TRUE
         return Truth.UNKNOWN if possibly else Truth.FALSE
+
+
+class Relation(StrEnum):
+    """What a claim says of its two sides: an inequality, or an identity."""
+
+    AT_MOST = "≤"
+    EQUAL = "="
 
 
 class EvidenceKind(StrEnum):
@@ -152,8 +160,12 @@ def _context(digits: int, rounding: str) -> Context:
     return Context(prec=digits, rounding=rounding, Emax=10**17, Emin=-(10**17))
 
 
-def compare(left: Enclosure, right: Enclosure) -> Truth:
-    """Decide ``left <= right`` up to the slack: ``left <= right + 2**-40 |right|``.
+def compare(left: Enclosure, right: Enclosure, relation: Relation = Relation.AT_MOST) -> Truth:
+    """Decide a relation between two enclosed numbers, up to the slack.
+
+    An inequality is ``left <= right + 2**-40 |right|``.  An identity is this both ways, so that
+    equal numbers come out as such where their enclosures lie within the slack of one another; a
+    number that is zero, but not known exactly, never does.
 
     Returns
     -------
@@ -161,10 +173,20 @@ def compare(left: Enclosure, right: Enclosure) -> Truth:
         TRUE where it holds for every pair of numbers in the two enclosures, FALSE where it
         fails for every pair, UNKNOWN otherwise.
     """
-    return Truth.of(
+    at_most = Truth.of(
         certainly=left.upper <= _with_slack(right.lower),
         possibly=left.lower <= _with_slack(right.upper),
     )
+    if relation is Relation.AT_MOST or at_most is Truth.FALSE:
+        return at_most
+    at_least = compare(right, left)
+    return at_least if at_most is Truth.TRUE or at_least is Truth.FALSE else Truth.UNKNOWN
+
+
+def compare_exactly(left: Fraction, right: Fraction, relation: Relation) -> Truth:
+    """Decide a relation between two rationals, without any slack."""
+    holds = left == right if relation is Relation.EQUAL else left <= right
+    return Truth.TRUE if holds else Truth.FALSE
 
 
 def ratio_lower(left: Enclosure, right: Enclosure) -> float | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verification.case import BUDGET_SPENT
 from verification.claim import AnyClaim
-from verification.decision import BUDGET_SPENT, Result
+from verification.decision import Result
 from verification.enclosure import selftest
 from verification.environment import environment
 from verification.errors import InvalidInstance
@@ -19,7 +21,8 @@ from verification.report.files import write_counterexample, write_report
 from verification.report.summary import MutantStatus, summarize
 from verification.report.terminal import render_terminal
 from verification.runner import Task, decide_all, process_pool
-from verification.verdict import Verdict
+from verification.statistics.ledger import Ledger, level_text
+from verification.verdict import EvidenceKind, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ def verify_and_report(
     if not tasks:
         kinds = ", ".join(sorted({claim.kind for claim in claims}))
         raise InvalidInstance("", f"no claim is about these instances, expected kind {kinds}")
+    tasks, ledger = _with_levels(tasks)
     with progress(tasks, quiet=quiet) as on_result:
         results, interrupted = decide_all(
             tasks,
@@ -126,6 +130,8 @@ def verify_and_report(
             for check in checks
         ],
     }
+    if ledger.decisions:
+        conditions["error level of the simulations"] = level_text(ledger.total)
     ended = None
     if any(result is None for result in results):
         ended = "by the user" if interrupted else BUDGET_SPENT
@@ -186,6 +192,16 @@ def _mutant_tasks(
         for name in mutant.refuted_on
         if name in named
     ]
+
+
+def _with_levels(tasks: list[Task]) -> tuple[list[Task], Ledger]:
+    """Share the run's error level evenly between the tasks that are simulated."""
+    simulated = [task.claim.evidence is EvidenceKind.SIMULATION for task in tasks]
+    ledger = Ledger(decisions=sum(simulated))
+    return [
+        dataclasses.replace(task, level=ledger.share) if drawn else task
+        for task, drawn in zip(tasks, simulated, strict=True)
+    ], ledger
 
 
 def _sorted(

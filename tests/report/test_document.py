@@ -11,7 +11,7 @@ from verification.errors import InvalidInstance
 from verification.instance import digest
 from verification.report.document import read_report, to_document
 from verification.report.files import write_report
-from verification.verdict import Enclosure, Verdict
+from verification.verdict import Enclosure, Relation, Verdict
 
 CONTRACT = {
     "document": {
@@ -112,6 +112,20 @@ def test_claims_tell_what_the_page_shows(document):
     ]
     assert claim["sharp"] == ["coin"]
     assert document["claims"][1]["uses"] == ["M1"]
+
+
+def test_the_relation_of_a_claim_is_told(make_run, make_claim, tmp_path):
+    claims = (make_claim("M1"), make_claim("E1", relation=Relation.EQUAL))
+    document = to_document(make_run(claims=claims))
+    assert [claim["relation"] for claim in document["claims"]] == ["≤", "="]
+    write_report(document, tmp_path)
+    assert read_report(tmp_path / "report.json") == document
+    # Earlier reports know of inequalities only.
+    for claim in document["claims"]:
+        del claim["relation"]
+    (tmp_path / "old.json").write_text(json.dumps(document), encoding="utf-8")
+    old = read_report(tmp_path / "old.json")
+    assert [claim["relation"] for claim in old["claims"]] == ["≤", "≤"]
 
 
 @pytest.mark.parametrize("part", ["claims", "instances", "results"])

@@ -9,7 +9,7 @@ import pytest
 
 from verification.report.document import to_document
 from verification.report.html import MAX_PROBLEMS, render_html
-from verification.verdict import Verdict
+from verification.verdict import Evidence, EvidenceKind, Relation, Verdict
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
 ALLOWED = """
@@ -266,6 +266,30 @@ def test_a_formula_that_cannot_be_typeset_is_shown_as_written(document):
     document["claims"][0]["formula"] = r"\left( <b>"
     text = render_html(document)
     assert r"<code>\left( &lt;b&gt;</code>" in text
+
+
+def test_a_supported_result_says_on_what_it_rests(make_run, make_result):
+    evidence = Evidence(
+        kind=EvidenceKind.SIMULATION, samples=32_768, confidence="2.5e-8", precision_bits=64
+    )
+    result = make_result("M1", "coin", Verdict.SUPPORTED, evidence=evidence)
+    page = Page(render_html(to_document(make_run(results=(result,)))))
+    facts = [text for _, text in page.all("dd")]
+    assert "simulation, at most 64 bits, 32768 samples, error level 2.5e-8" in facts
+    badges = [
+        " ".join(text.split()) for attrs, text in page.all("span") if "supported" in str(attrs)
+    ]
+    assert "≈ supported" in badges
+
+
+def test_the_relation_stands_where_both_sides_do(make_run, make_claim):
+    claims = (make_claim("M1"), make_claim("E1", relation=Relation.EQUAL))
+    page = Page(render_html(to_document(make_run(claims=claims))))
+    captions = [text for _, text in page.all("caption") if text.startswith("Results of")]
+    assert [caption.partition(", each")[0] for caption in captions] == [
+        "Results of M1, left ≤ right",
+        "Results of E1, left = right",
+    ]
 
 
 def _luminance(colour):

@@ -5,7 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from verification.report.document import to_document
 from verification.report.junit import render_junit
+from verification.verdict import Evidence, EvidenceKind, Relation, Verdict
 
 SUITE = {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "id"}
 
@@ -90,6 +92,18 @@ def test_a_failure_shows_both_sides(troubled_tree):
     text = troubled_tree.find(".//testcase[@name='clock']/failure").text
     assert "left: 0.5 ± 10⁻¹⁰  [0.4999999999, 0.5000000001]" in text
     assert "right: 0.625" in text
+    assert "claimed: left ≤ right" in text
+    assert "samples" not in text
+
+
+def test_a_failed_identity_and_a_failure_by_simulation_say_so(make_run, make_claim, make_result):
+    evidence = Evidence(kind=EvidenceKind.SIMULATION, samples=4_096, confidence="2.5e-8")
+    refuted = make_result("M1", "coin", Verdict.REFUTED, evidence=evidence)
+    claim = make_claim("M1", relation=Relation.EQUAL)
+    document = to_document(make_run(claims=(claim,), results=(refuted,), mutants=()))
+    text = ET.fromstring(render_junit(document)).find(".//failure").text
+    assert "claimed: left = right" in text
+    assert "4096 samples, error level 2.5e-8" in text
 
 
 def test_a_fatal_self_test_is_a_failure(document):

@@ -18,6 +18,8 @@ from pathlib import Path
 from verification import Instance
 from verification.claim import Claim, Mutant
 from verification.enclosure.balls import ball
+from verification.statistics.simulation import Simulation
+from verification.verdict import EvidenceKind, Relation
 
 COIN = {
     "schema": "instance/1",
@@ -95,6 +97,23 @@ def one(_instance, _case):
 
 def square_root_of_two(_instance, _case):
     return ball(2).sqrt()
+
+
+def quarters(generator, count):
+    """Draw 1 with probability 1/4, else 0."""
+    return (generator.random(count) < 0.25).astype(float)
+
+
+def simulated_quarter(_instance, _case):
+    return Simulation(draw=quarters, lower=Fraction(0), upper=Fraction(1))
+
+
+def fifth(_instance, _case):
+    return Fraction(1, 5)
+
+
+def quarter(_instance, _case):
+    return Fraction(1, 4)
 
 
 def lost_digits(_instance, _case):
@@ -183,6 +202,16 @@ TESTED = claim(
 UNTESTED = claim(
     "B1", mutants=(Mutant(name="equal", error="none at all", refuted_on=("coin",), left=half),)
 )
+SIMULATED = claim(
+    "R1",
+    left=simulated_quarter,
+    evidence=EvidenceKind.SIMULATION,
+    mutants=(
+        Mutant(name="smaller", error="a fifth", refuted_on=("coin", "die"), right=fifth),
+        Mutant(name="sharp", error="none at all", refuted_on=("coin",), right=quarter),
+    ),
+)
+IDENTITY = claim("I1", left=third, right=third, relation=Relation.EQUAL)
 DEAF = claim("H1", left=hears_an_interrupt)
 INTERRUPTED = (TRUE, SLOW, claim("S2", left=sleeps))
 

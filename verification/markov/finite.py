@@ -12,7 +12,8 @@ recurrent class has period 1; the least such m is called the *scrambling index* 
 
 Every function returns rationals, exact, where the chain has at most `EXACT_STATES` states and its
 rows have denominators of at most `EXACT_BITS` bits together; balls at the current precision up to
-`BALL_STATES` states; and raises `NotEnclosed`, saying so, beyond.
+`BALL_STATES` states; and raises `NotEnclosed`, saying so, beyond (but for the Dobrushin
+coefficient of one step, up to `PAIR_STATES`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 EXACT_STATES = 60
 EXACT_BITS = 6_000
 BALL_STATES = 400
+PAIR_STATES = 2_000
 
 _POWER_BITS = 60_000
 _STATES_NAMED = 5
@@ -66,9 +68,11 @@ def why_not_ergodic(chain: Chain) -> str:
     """Return what keeps a chain from converging, for a sentence."""
     found = recurrent_classes(chain)
     if len(found) > 1:
-        return f"it has {len(found)} recurrent classes: " + " and ".join(
-            _named(item.states) for item in found[:3]
-        ) + (" and others" if len(found) > 3 else "")
+        return (
+            f"it has {len(found)} recurrent classes: "
+            + " and ".join(_named(item.states) for item in found[:3])
+            + (" and others" if len(found) > 3 else "")
+        )
     return f"its recurrent class {_named(found[0].states)} has period {period(chain, found[0])}"
 
 
@@ -280,11 +284,13 @@ def dobrushin_of_power(chain: Chain, steps: int) -> Number:
 
 @lru_cache(maxsize=64)
 def _dobrushin_of_power(chain: Chain, steps: int, _bits: int) -> Number:
+    if steps == 1 and (
+        chain.n_states <= EXACT_STATES or BALL_STATES < chain.n_states <= PAIR_STATES
+    ):
+        return dobrushin_coefficient(chain)
     index = scrambling_index(chain)
     if index is None or steps < index:
         return Fraction(1)
-    if steps == 1 and chain.n_states <= EXACT_STATES:
-        return dobrushin_coefficient(chain)
     matrix = power(chain, steps)
     return largest([_total_variation(matrix, i, j) for i, j in _most_distant(matrix)])
 

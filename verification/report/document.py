@@ -20,7 +20,7 @@ from verification.claim import AnyClaim
 from verification.decision import Result
 from verification.instance import Subject, digest
 from verification.strict_json import Node, NumberText
-from verification.verdict import Enclosure, EvidenceKind, Verdict
+from verification.verdict import Enclosure, EvidenceKind, Relation, Verdict
 
 SCHEMA = "report/1"
 
@@ -143,6 +143,7 @@ def claim_document(claim: AnyClaim) -> Document:
         "theorem": claim.theorem,
         "kind": claim.kind,
         "formula": claim.formula,
+        "relation": str(claim.relation),
         "assumptions": [assumption.text for assumption in claim.assumptions],
         "constants": [
             {
@@ -273,8 +274,8 @@ def _read_claim(node: Node) -> Document:
     members = node.fields(
         ("id", "title", "source", "uses", "statement"),
         (
-            *("theorem", "kind", "formula", "assumptions", "constants", "vacuities"),
-            *("proof", "establishes", "sharp", "mutants"),
+            *("theorem", "kind", "formula", "relation", "assumptions", "constants"),
+            *("vacuities", "proof", "establishes", "sharp", "mutants"),
         ),
     )
     return {
@@ -282,6 +283,7 @@ def _read_claim(node: Node) -> Document:
         "uses": _texts(members["uses"]),
         "statement": _text(members["statement"]),
         **{key: _optional(members, key, _text, "") for key in ("theorem", "kind", "formula")},
+        "relation": _optional(members, "relation", _read_relation, str(Relation.AT_MOST)),
         "assumptions": _optional(members, "assumptions", _texts, []),
         "constants": _optional(members, "constants", _read_constants, []),
         "vacuities": _optional(members, "vacuities", _texts, []),
@@ -372,6 +374,10 @@ def _read_summary(node: Node, results: Sequence[Document]) -> dict[str, int]:
 
 def _read_verdict(node: Node) -> str:
     return node.choice(tuple(map(str, Verdict)))
+
+
+def _read_relation(node: Node) -> str:
+    return node.choice(tuple(map(str, Relation)))
 
 
 def _read_evidence(node: Node) -> str:

@@ -127,6 +127,7 @@ def _result(summary: ClaimSummary, name: str, result: Document) -> ET.Element:
 
 def _evidence(summary: ClaimSummary, result: Document) -> str:
     lines = [summary.claim["statement"], result["reason"]]
+    lines.append(f"claimed: left {summary.claim['relation']} right")
     if result["case"] is not None:
         lines.append(f"case: {result['case']}")
     for side in ("left", "right"):
@@ -135,6 +136,8 @@ def _evidence(summary: ClaimSummary, result: Document) -> str:
             lines.append(f"{side}: {short(bounds)}  [{bounds['lower']}, {bounds['upper']}]")
     if result["tightness"] is not None:
         lines.append(f"left / right: at least {ratio(result['tightness'])}")
+    if result["samples"] is not None:
+        lines.append(f"{result['samples']} samples, error level {result['confidence']}")
     return "\n".join(lines)
 
 

@@ -28,17 +28,20 @@ GLYPHS: Mapping[str, str] = {
 
 MEANINGS: Mapping[str, str] = {
     Verdict.CERTIFIED: (
-        "Proved on this instance: rigorous enclosures of both sides decide left ≤ right, up to "
-        "the relative slack 2⁻⁴⁰ without which no equality could be decided."
+        "Proved on this instance: rigorous enclosures of both sides decide left ≤ right, or "
+        "left = right, up to the relative slack 2⁻⁴⁰ without which no equality could be decided; "
+        "where both sides are rational numbers, exactly."
     ),
     Verdict.SUPPORTED: (
-        "The left side is a mean or probability estimated by simulation, and its upper "
-        "confidence limit, at the stated level, is at most the right side. Not a proof."
+        "One side is a mean or probability of which only random draws are known, and its "
+        "confidence limits, valid at every number of draws and at the stated error level, decide "
+        "left ≤ right. Not a proof. The reason says how large a violation would likely have been "
+        "refuted."
     ),
     Verdict.REFUTED: (
-        "The claim is false as stated here: the left side lies above the right side, by "
-        "enclosures or by a confidence limit. For a mutant, a claim made false on purpose, this "
-        "is the outcome that is hoped for."
+        "The claim is false as stated here: the left side lies above the right side, or an "
+        "identity fails, by enclosures or by confidence limits. For a mutant, a claim made false "
+        "on purpose, this is the outcome that is hoped for."
     ),
     Verdict.UNDECIDED: (
         "The budget of precision or samples ended first. It speaks neither for nor against the "

@@ -1,0 +1,357 @@
+r"""The law of the joint chain zeta = (xi, v): pushed forward, and its invariant law.
+
+One step of the joint chain's kernel Q takes (i, v) to (j, Phi(x_i, v)) with probability P_ij.  Its
+law is enclosed by finitely many *atoms*, intervals of memories ``memories[a] +- radii[a]``: there
+is a pair (zeta, A) such that zeta has the law in question, its memory lies in atom A, and
+``P(xi = i, A = a)`` is ``masses[i, a]``: outside of an event, and up to errors, whose
+probabilities sum to at most `mass_error`.
+
+**A step.**  The memory v in ``c +- r`` becomes ``Phi(x_i, c)`` up to
+``min(|Phi'(x_i, c)| r + s2 E|B| r^2 / 2, s1 E|B| r)`` (Taylor; A1).  Images nearer to each other
+than a width that is chosen so that few enough are left become one interval, their hull.  Where
+inputs coincide no memory branches, and where a chain visits few pasts the atoms stay few.
+
+**The invariant law** mu has the chain's stationary law pi for its states and memories in
+``[-vbar, vbar]``.  A step keeps it: it is enclosed by what becomes of pi and that whole interval
+after any number of steps.
+
+All of it runs in double precision with the bounds of `verification.enclosure.doubles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from verification.enclosure.balls import Number, ball, upper_double, working_precision
+from verification.enclosure.doubles import UNDERFLOW, above, gamma, nearest, upward
+from verification.instance import AtomicLaw, Chain, Constant, Instance, Law, Normal
+from verification.markov.finite import stationary_law
+from verification.recurrent.activation import activation
+from verification.recurrent.law import mean_absolute_b
+from verification.recurrent.memory import memory_bound
+from verification.recurrent.memory_doubles import memory_map_doubles
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+ATOMS_PER_BIT = 16
+MAX_ATOMS = 4_096
+"""How many atoms are kept: so many for each bit of the working precision, up to a limit."""
+
+MAX_STEPS = 1_000
+_PATIENCE = 8
+_MORE_PATIENCE = 128
+_PAIRS_PER_ATOM = 2_000
+_PROGRESS = Fraction(99, 100)
+_WIDE = 2.0**-6
+_PIECES = 16
+_MAX_PIECES = 40_000
+_OUTWARD = 1 + 2.0**-40
+_NARROW = 2.0**-44
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointLaw:
+    """An enclosed law of (state, memory).
+
+    Parameters
+    ----------
+    memories, radii : Array, shape (n_atoms,)
+        The atoms ``memories +- radii``, intervals of memories.
+    masses : Array, shape (n_states, n_atoms)
+        Probabilities of the pairs of a state and an atom.
+    mass_error : Fraction
+        Bound of the sum of the masses' errors.
+    bound : Fraction
+        Bound of every memory and of the atoms' centres.
+    """
+
+    memories: Array
+    radii: Array
+    masses: Array
+    mass_error: Fraction
+    bound: Fraction
+
+    def spread(self) -> Fraction:
+        """Bound how far a memory is from its atom's centre, on average."""
+        mean = Fraction(float(self.masses.sum(axis=0) @ self.radii))
+        # The terms are positive: their sum errs by a small part of itself.
+        mean += 2 * gamma(self.masses.size + 2) * mean + UNDERFLOW
+        return above(mean + 2 * self.mass_error * self.bound)
+
+    def __len__(self) -> int:
+        return len(self.memories)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Map:
+    """What a step needs of an instance, at every precision.
+
+    Parameters
+    ----------
+    inputs : Array, shape (n_inputs, dimension)
+        The distinct inputs, rounded.
+    input_of : Indices, shape (n_states,)
+        Which of them each state has.
+    input_error : float
+        What rounding the inputs changes Phi by, and s2 E|B W| times it changes Phi' by.
+    slope_error : float
+    slope, curvature, bound : float
+        Upper bounds of s1 E|B|, s2 E|B| and vbar.
+    transposed : csr_array, shape (n_states, n_states)
+        The transition matrix, rounded, transposed.
+    in_degree : int
+        The largest number of predecessors of a state.
+    """
+
+    inputs: Array
+    input_of: Indices
+    input_error: float
+    slope_error: float
+    slope: float
+    curvature: float
+    bound: float
+    transposed: sparse.csr_array[np.float64]
+    in_degree: int
+
+
+@lru_cache(maxsize=16)
+def _map(instance: Instance) -> _Map:
+    chain, law = instance.chain, instance.law
+    numbers: dict[tuple[Fraction, ...], int] = {}
+    input_of = [numbers.setdefault(point, len(numbers)) for point in chain.inputs]
+    sigma = activation(instance.activation)
+    mean = mean_absolute_b(law)
+    slope, curvature = (ball(sigma.bound(order)) * ball(mean) for order in (1, 2))
+    rounded = [[nearest(x) for x in point] for point in numbers]
+    moved = max(
+        sum(
+            (_mean_absolute_bw(law, k) * bounds.error for k, (_, bounds) in enumerate(point)),
+            Fraction(0),
+        )
+        for point in rounded
+    )
+    matrix = _rounded_transpose(chain)
+    return _Map(
+        inputs=np.array([[x for x, _ in point] for point in rounded]),
+        input_of=np.array(input_of, dtype=np.intp),
+        input_error=upper_double(ball(sigma.bound(1)) * ball(moved)),
+        slope_error=upper_double(ball(sigma.bound(2)) * ball(moved)),
+        slope=upper_double(slope),
+        curvature=upper_double(curvature),
+        bound=upper_double(ball(memory_bound(instance))),
+        transposed=matrix,
+        in_degree=int(np.diff(matrix.indptr).max()),
+    )
+
+
+def input_rounding(instance: Instance) -> float:
+    """Bound what rounding an input to doubles changes Phi by."""
+    return _map(instance).input_error
+
+
+def _rounded_transpose(chain: Chain) -> sparse.csr_array[np.float64]:
+    entries = [(j, i, float(p)) for i, row in enumerate(chain.rows) for j, p in row]
+    rows, columns, values = zip(*entries, strict=True)
+    shape = (chain.n_states, chain.n_states)
+    return sparse.csr_array((np.array(values), (rows, columns)), shape=shape)
+
+
+def _mean_absolute_bw(law: Law, k: int) -> Fraction:
+    """Bound ``E|B W_k|``."""
+    if isinstance(law, AtomicLaw):
+        return sum((atom.p * abs(atom.b * atom.w[k]) for atom in law.atoms), Fraction(0))
+    if isinstance(law.w, Constant):
+        size = abs(law.w.value[k])
+    elif isinstance(law.w, Normal):
+        size = abs(law.w.mean[k]) + law.w.std
+    else:
+        size = max(abs(law.w.low[k]), abs(law.w.high[k]))
+    return mean_absolute_b(law) * size
+
+
+def law_with_memory(
+    instance: Instance, states: Sequence[Number], memory: Fraction, radius: float = 0.0
+) -> JointLaw:
+    """Return a law whose memory is one number, or lies in one interval, in every state.
+
+    Parameters
+    ----------
+    instance : Instance
+    states : sequence of Number, shape (n_states,)
+        The law of the state.
+    memory : Fraction
+    radius : float
+    """
+    rounded = [nearest(p) for p in states]
+    centre, bounds = nearest(memory)
+    return JointLaw(
+        memories=np.array([centre]),
+        radii=np.array([upward(Fraction(radius) + bounds.error)]),
+        masses=np.array([[max(p, 0.0)] for p, _ in rounded]),
+        mass_error=above(sum((error.error for _, error in rounded), Fraction(0))),
+        bound=max(abs(Fraction(centre)) + Fraction(radius), Fraction(_map(instance).bound)),
+    )
+
+
+def point_law(instance: Instance, state: int, memory: Fraction) -> JointLaw:
+    """Return the law of one point (state, memory)."""
+    states = [Fraction(i == state) for i in range(instance.chain.n_states)]
+    return law_with_memory(instance, states, memory)
+
+
+def pushed(instance: Instance, law: JointLaw, steps: int) -> JointLaw:
+    """Return the law after so many steps of the joint chain."""
+    for _ in range(steps):
+        law = _step(_map(instance), instance, law, _limit())
+    return law
+
+
+def _limit() -> int:
+    return min(ATOMS_PER_BIT * working_precision(), MAX_ATOMS)
+
+
+def history_law(instance: Instance, known: int) -> JointLaw:
+    """Return the m-history law: xi stationary, the memory 0 before its last m = `known` inputs."""
+    stationary = stationary_law(instance.chain)
+    return pushed(instance, law_with_memory(instance, stationary, Fraction(0)), known)
+
+
+def invariant_law(instance: Instance) -> JointLaw:
+    """Return the invariant law of the joint chain; the chain has one recurrent class.
+
+    Notes
+    -----
+    Steps are taken until the atoms are as narrow as their number allows: with few atoms first,
+    which soon forget the whole interval, then with more.
+    """
+    return _invariant_law(instance, working_precision())
+
+
+@lru_cache(maxsize=16)
+def _invariant_law(instance: Instance, _bits: int) -> JointLaw:
+    prepared, limit = _map(instance), _limit()
+    goal = _NARROW * Fraction(prepared.bound)
+    best = law_with_memory(instance, stationary_law(instance.chain), Fraction(0), prepared.bound)
+    steps = pairs = 0
+    for atoms in (limit // 64, limit // 16, limit // 4, limit):
+        law, spreads = best, [best.spread()]
+        while steps < MAX_STEPS and pairs < _PAIRS_PER_ATOM * limit and best.spread() > goal:
+            law = _step(prepared, instance, law, atoms)
+            steps, pairs = steps + 1, pairs + len(law) * len(prepared.inputs)
+            spreads.append(law.spread())
+            if spreads[-1] < best.spread():
+                best = law
+            # Few atoms are cheap to push, and may converge slowly; many are soon as narrow as
+            # their number allows.
+            patience = _PATIENCE if len(law) > atoms // 4 else _MORE_PATIENCE
+            if len(spreads) > patience and spreads[-1] > _PROGRESS * spreads[-1 - patience]:
+                break
+    return best
+
+
+def _step(prepared: _Map, instance: Instance, law: JointLaw, limit: int) -> JointLaw:
+    n_states, n_atoms = law.masses.shape
+    n_inputs = len(prepared.inputs)
+    held = np.zeros((n_inputs, n_atoms))
+    np.maximum.at(held, prepared.input_of, law.masses)
+    kinds, atoms = np.nonzero(held)
+    images, radii = _images(prepared, instance, prepared.inputs[kinds], law, atoms)
+    labels, centres, widths = _merged(images, radii, limit, _NARROW * prepared.bound)
+    # Where an input has no mass in an atom its label is arbitrary: nothing is moved there.
+    targets = np.zeros((n_inputs, n_atoms), dtype=np.intp)
+    targets[kinds, atoms] = labels
+    keys = np.arange(n_states)[:, np.newaxis] * len(centres) + targets[prepared.input_of]
+    size = n_states * len(centres)
+    gathered = np.bincount(keys.ravel(), law.masses.ravel(), size).reshape(n_states, -1)
+    present = keys[law.masses > 0]
+    terms = int(np.bincount(present, minlength=1).max()) + prepared.in_degree + 3
+    masses: Array = prepared.transposed @ gathered
+    return JointLaw(
+        memories=centres,
+        radii=widths,
+        masses=masses,
+        # Rounded up: exact, its denominator would grow with every step.
+        mass_error=above(law.mass_error + gamma(terms) * (1 + law.mass_error) + UNDERFLOW),
+        bound=max(law.bound, Fraction(float(np.abs(centres).max()))),
+    )
+
+
+def _images(
+    prepared: _Map, instance: Instance, inputs: Array, law: JointLaw, atoms: Indices
+) -> tuple[Array, Array]:
+    """Return centres and radii of the images of atoms under Phi(x, .).
+
+    A wide atom is cut into pieces, whose images are joined.
+    """
+    memories, radii = law.memories[atoms], law.radii[atoms]
+    wide = float(radii.max()) > _WIDE * prepared.bound
+    if not wide or len(atoms) * _PIECES > _MAX_PIECES:
+        return _images_of_pieces(prepared, instance, inputs, memories, radii)
+    offsets = np.linspace(1 / _PIECES - 1, 1 - 1 / _PIECES, _PIECES)
+    pieces = memories[:, np.newaxis] + radii[:, np.newaxis] * offsets
+    # Rounding moves a piece's centre by less than this much of the ends.
+    margin = (np.abs(memories) + radii)[:, np.newaxis] * 2.0**-50
+    halves = np.broadcast_to(radii[:, np.newaxis] / _PIECES + margin, pieces.shape)
+    values, spread = (
+        each.reshape(pieces.shape)
+        for each in _images_of_pieces(
+            prepared, instance, np.repeat(inputs, _PIECES, axis=0), pieces.ravel(), halves.ravel()
+        )
+    )
+    return _hull((values - spread).min(axis=1), (values + spread).max(axis=1))
+
+
+def _images_of_pieces(
+    prepared: _Map, instance: Instance, inputs: Array, memories: Array, radii: Array
+) -> tuple[Array, Array]:
+    values, error = memory_map_doubles(instance, inputs, memories)
+    spread = prepared.slope * radii
+    if radii.any():
+        slopes, slope_error = memory_map_doubles(instance, inputs, memories, order=1)
+        steepness = np.abs(slopes) + (slope_error + prepared.slope_error)
+        spread = np.minimum(spread, (steepness + prepared.curvature * radii) * radii)
+    return values, (spread + (error + prepared.input_error)) * _OUTWARD
+
+
+def _hull(low: Array, high: Array) -> tuple[Array, Array]:
+    """Return centres and radii of intervals whose ends were rounded once."""
+    rounding = 4 * 2.0**-53 * (np.abs(low) + np.abs(high))
+    return (low + high) / 2, ((high - low) / 2 + rounding) * _OUTWARD
+
+
+def _merged(centres: Array, radii: Array, limit: int, least: float) -> tuple[Indices, Array, Array]:
+    """Merge intervals into at most `limit` + 1 hulls: a label for each, hulls' centres and radii.
+
+    Those in one cell of a grid are merged; the grid is as fine as the limit allows, and no finer
+    than `least`.
+    """
+    start = float(centres.min())
+    extent = float(np.ptp(centres))
+    # Where B = 0 all centres are 0, and any width will do.
+    width = least = least or 1.0
+    if len(centres) > limit:
+        width = max(extent / limit, least)
+        while width > least:
+            finer = max(width / 4, least)
+            if len(np.unique(np.floor((centres - start) / finer))) > limit:
+                break
+            width = finer
+    cells, labels = np.unique(np.floor((centres - start) / width), return_inverse=True)
+    count = np.bincount(labels)
+    low, high = np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
+    np.minimum.at(low, labels, centres - radii)
+    np.maximum.at(high, labels, centres + radii)
+    middle, widths = _hull(low, high)
+    alone = count[labels] == 1
+    middle[labels[alone]] = centres[alone]
+    widths[labels[alone]] = radii[alone]
+    return labels, middle, widths

@@ -1,0 +1,1 @@
+"""What random draws say of a mean, at every time and at a stated level of error."""
