@@ -708,6 +708,7 @@ E1: Claim[Instance, PairCase] = Claim(
     source=SOURCE,
     uses=("M1",),
     sharp=("rain-tel-aviv", "two-state-sticky"),
+    evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
             name="sensitivity-dropped",

@@ -699,6 +699,7 @@ P4: Claim[Instance, Tail] = Claim(
     source=SOURCE,
     uses=("P1",),
     sharp=("fair-coin",),
+    evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
             name="exponent-doubled",

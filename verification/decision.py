@@ -161,7 +161,7 @@ def _decide(claim: AnyClaim, instance: Subject, effort: Effort) -> Result:
         reason = "there is no case to check"
         return result(verdict=Verdict.VACUOUS, reason=reason, constants=constants)
     base = result(verdict=Verdict.UNDECIDED, reason="", constants=constants)
-    return _collate(base, decided, claim.relation, effort.level)
+    return _collate(base, decided, claim, effort.level)
 
 
 def _cases(
@@ -225,12 +225,12 @@ def _severity(decided: Decided, relation: Relation) -> float:
     return ratio
 
 
-def _collate(base: Result, decided: list[Decided], relation: Relation, level: Fraction) -> Result:
+def _collate(base: Result, decided: list[Decided], claim: AnyClaim, level: Fraction) -> Result:
     """Combine the cases: the worst verdict, shown on its tightest case."""
     counts = Counter(item.verdict for item in decided)
     verdict = next(verdict for verdict in _WORST_FIRST if counts[verdict])
     shown = [item for item in decided if item.verdict is verdict]
-    decisive = max(shown, key=partial(_severity, relation=relation))
+    decisive = max(shown, key=partial(_severity, relation=claim.relation))
     return dataclasses.replace(
         base,
         verdict=verdict,
@@ -239,12 +239,12 @@ def _collate(base: Result, decided: list[Decided], relation: Relation, level: Fr
         right=decisive.right,
         case=decisive.case,
         tightness=_ratio(decisive),
-        evidence=_evidence(decided, level),
+        evidence=_evidence(decided, claim.evidence, level),
         cases={str(name): counts[name] for name in Verdict if counts[name]},
     )
 
 
-def _evidence(decided: list[Decided], level: Fraction) -> Evidence:
+def _evidence(decided: list[Decided], declared: EvidenceKind, level: Fraction) -> Evidence:
     """Name the weakest evidence of all cases."""
     exact = all(item.exact for item in decided)
     bits = None if exact else max(item.bits for item in decided)
@@ -256,7 +256,13 @@ def _evidence(decided: list[Decided], level: Fraction) -> Evidence:
             samples=samples,
             confidence=level_text(level),
         )
-    kind = EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS
+    if exact:
+        kind = EvidenceKind.RATIONALS
+    elif declared in (EvidenceKind.DOUBLES, EvidenceKind.SIMULATION):
+        # Sides that might have been simulated are computed in doubles where they are not.
+        kind = EvidenceKind.DOUBLES
+    else:
+        kind = EvidenceKind.BALLS
     return Evidence(kind=kind, precision_bits=bits)
 
 
