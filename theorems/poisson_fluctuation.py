@@ -87,7 +87,7 @@ from verification.verdict import EvidenceKind, Relation, Truth
 _RANDOM_OBSERVABLES = 2
 _STEPS = (1, 2, 5, 40, 1_000, 1_000_000)
 _EXACT_STEPS = (1, 2, 3, 8)
-_MAXIMUM_STEPS = (3, 40, 300)
+_MAXIMUM_STEPS = (3, 40, 200)
 _TAIL_STEPS = (3, 10, 400)
 _DEVIATIONS = (Fraction(7, 10), Fraction(1), Fraction(5, 2))
 _GRID = 64
@@ -128,6 +128,17 @@ def rests_in_one_state(instance: Instance) -> bool:
 def delta_sum(instance: Instance) -> Number:
     """Return ``Delta = sum_{j<m} delta(P^j) / (1 - delta(P^m))``."""
     return summed_contraction(instance.chain)
+
+
+def oscillation_for_targets(instance: Instance) -> Number:
+    """Return ``osc(u)`` for f = y."""
+    return poisson_column(instance.chain, instance.chain.targets).oscillation()
+
+
+def deviation_for_targets(instance: Instance) -> Ball:
+    """Return ``s(u)`` for f = y."""
+    solution = poisson_column(instance.chain, instance.chain.targets)
+    return _root(ball(_step_variance(instance, solution)))
 
 
 # Cases
@@ -200,7 +211,7 @@ class Variance:
     observable: Observable
 
     def __str__(self) -> str:
-        return f"sigma_f^2, {self.observable}"
+        return f"the asymptotic variance, {self.observable}"
 
 
 def observables(instance: Instance, rng: random.Random) -> list[Observable]:
@@ -548,6 +559,18 @@ DELTA = Constant(
     formula=r"\Delta = \sum_{j<m} \delta(P^j) / (1 - \delta(P^m))",
     value=delta_sum,
 )
+SPREAD = Constant(
+    symbol="osc(u)",
+    meaning="oscillation of the Poisson solution of the targets",
+    formula=r"\operatorname{osc}(u) = \max u - \min u, \quad u - P u = y - \pi(y)",
+    value=oscillation_for_targets,
+)
+DEVIATION = Constant(
+    symbol="s(u)",
+    meaning="largest deviation of one step of it",
+    formula=r"s(u)^2 = \max_i \operatorname{Var}_i(u(\xi_1))",
+    value=deviation_for_targets,
+)
 SOURCE = "Lam, Sirignano and Spiliopoulos (arXiv 2308.14555), section 5; constants of this project"
 DRAWN = "for the observables, numbers of steps and starts drawn, not for all."
 
@@ -599,13 +622,14 @@ P2: Claim[Instance, Sum] = Claim(
     id="P2",
     theorem="poisson_fluctuation",
     title="Sums along the chain grow like the root of the number of steps",
-    statement="E_i[S_n²]^½ ≤ osc(u) + √n s(u) from every state i, s(u)² = max_i Var_i(u(ξ₁)).",
+    statement="E_i[S_n^2]^½ ≤ osc(u) + √n s(u) from every state i, s(u)² = max_i Var_i(u(ξ₁)).",
     formula=(
         r"\max_i \mathbb{E}_i[S_n^2]^{1/2} \le \operatorname{osc}(u) + \sqrt{n}\, s(u), \qquad "
         r"s(u)^2 = \max_i \operatorname{Var}_i(u(\xi_1))"
     ),
     kind=SCHEMA,
     assumptions=(ONE_CLASS,),
+    constants=(SPREAD, DEVIATION),
     vacuities=(ONE_STATE,),
     cases=sums,
     left=root_mean_square,
@@ -639,19 +663,20 @@ P3: Claim[Instance, Maximum] = Claim(
     id="P3",
     theorem="poisson_fluctuation",
     title="The largest sum along a path grows no faster",
-    statement="E_i[max_{k≤n} S_k²]^½ ≤ osc(u) + 2 √n s(u) from every state i.",
+    statement="E_i[max S_k^2, k ≤ n]^½ ≤ osc(u) + 2 √n s(u) from every state i.",
     formula=(
         r"\mathbb{E}_i\left[\max_{k \le n} S_k^2\right]^{1/2} \le "
         r"\operatorname{osc}(u) + 2 \sqrt{n}\, s(u)"
     ),
     kind=SCHEMA,
     assumptions=(ONE_CLASS,),
+    constants=(SPREAD, DEVIATION),
     vacuities=(ONE_STATE,),
     cases=maxima,
     left=root_mean_square_maximum,
     right=partial(martingale_bound, factor=Fraction(2)),
     trivial=largest_sum,
-    proof="As P2, with Doob's inequality E max_{k≤n} M_k² ≤ 4 E M_n².",
+    proof="As P2, with Doob's inequality E[max M_k^2, k ≤ n] ≤ 4 E[M_n^2].",
     establishes=(
         "CERTIFIED: the inequality " + DRAWN + " SUPPORTED: the left side was simulated by "
         "independent paths, where the lattice of the sums is too large to be enumerated."
@@ -684,6 +709,7 @@ P4: Claim[Instance, Tail] = Claim(
     ),
     kind=SCHEMA,
     assumptions=(ONE_CLASS,),
+    constants=(SPREAD,),
     vacuities=(ONE_STATE,),
     cases=tails,
     left=tail,
@@ -715,8 +741,8 @@ P5: Claim[Instance, Variance | Sum] = Claim(
     theorem="poisson_fluctuation",
     title="The variance of stationary sums, exactly",
     statement=(
-        "2⟨f̃, u⟩ − ⟨f̃, f̃⟩ = π(u²) − π((P u)²) = σ_f², and from π "
-        "E[S_n²] = n σ_f² − 2⟨f̃, (I − Pⁿ) Z P u⟩. Equalities; the chain may be periodic."
+        "2⟨f̃, u⟩ − ⟨f̃, f̃⟩ = π(u²) − π((P u)²) = σ_f^2, and from π "
+        "E[S_n^2] = n σ_f^2 − 2⟨f̃, (I − Pⁿ) Z P u⟩. Equalities; the chain may be periodic."
     ),
     formula=(
         r"\mathbb{E}_\pi[S_n^2] = n\, \sigma_f^2 - "
@@ -732,7 +758,7 @@ P5: Claim[Instance, Variance | Sum] = Claim(
     left=variance_by_covariance,
     right=variance_by_martingale,
     proof=(
-        "Multiply f̃ = u − P u out under π; E_π S_n² = n⟨f̃, f̃⟩ + 2 Σ_{0<k<n} (n − k)⟨f̃, Pᵏ f̃⟩, and "
+        "Multiply f̃ = u − P u out under π; E_π S_n^2 = n⟨f̃, f̃⟩ + 2 Σ_{0<k<n} (n − k)⟨f̃, Pᵏ f̃⟩, and "
         "Σ_{k<n} Pᵏ f̃ = u − Pⁿ u."
     ),
     establishes="CERTIFIED: the equalities (in exact rationals, for small chains) " + DRAWN,
