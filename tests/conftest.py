@@ -10,6 +10,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# As in the runner's workers: the tests run on all cores already.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 settings.register_profile("dev", _COMMON, max_examples=50)

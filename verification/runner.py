@@ -30,6 +30,8 @@ from verification.verdict import Verdict
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 3.0
+_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+"""What BLAS libraries read when numpy is first imported, in a worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,10 @@ def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
 
 
 def _prepare_worker() -> None:
+    # The cores are shared between the workers already; and with one thread the roundings, which
+    # the last digits of enclosures show, do not depend on how many there are.
+    for variable in _THREADS:
+        os.environ.setdefault(variable, "1")
     # Ctrl-C reaches the whole process group; the parent alone decides what is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[np.float64]
 
-EXACT_OPERATIONS = 2 * 10**9
+EXACT_OPERATIONS = 10**9
 """Products up to which every integer is a level, or f at least is not rounded: about a second."""
 
-MAX_OPERATIONS = 4 * 10**9
+MAX_OPERATIONS = 10**9
 """Products that the means may take: a few seconds."""
 
 _LEVELS = (512, 256, 128, 64, 32)
