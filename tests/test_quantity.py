@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from verification import gallery, quantity
 from verification.enclosure.balls import ball, working_precision
 from verification.errors import InvalidInstance, NotEnclosed
-from verification.instance import AtomicLaw, Constant, Instance, Normal, Uniform
-from verification.quantity import MAX_WORD, QUANTITIES, Options, Quantity, evaluate
+from verification.instance import AtomicLaw, Chain, Constant, Instance, Normal, Uniform
+from verification.quantity import MAX_STEPS, MAX_WORD, QUANTITIES, Options, Quantity, evaluate
 from verification.verdict import EvidenceKind
 
 DIGITS = 50
@@ -403,7 +403,7 @@ def test_the_precision_outside_is_left_as_it_was():
 
 # Options
 
-GIVEN = {"state": 0, "memory": Fraction(0), "word": (0,)}
+GIVEN = {"state": 0, "memory": Fraction(0), "word": (0,), "steps": 3}
 
 
 @pytest.mark.parametrize(
@@ -419,8 +419,8 @@ GIVEN = {"state": 0, "memory": Fraction(0), "word": (0,)}
 def test_all_options_that_are_needed_and_no_other(name, given):
     options = Options(**{key: GIVEN[key] for key in given})
     instance = gallery.load("one-state")
-    needs = set(QUANTITIES[name].needs)
-    if needs == set(given):
+    needs, accepts = set(QUANTITIES[name].needs), set(QUANTITIES[name].accepts)
+    if needs <= set(given) <= needs | accepts:
         assert evaluate(instance, name, options, digits=5).quantity == name
         return
     with pytest.raises(InvalidInstance) as refused:
@@ -444,6 +444,12 @@ def test_all_options_that_are_needed_and_no_other(name, given):
             "has 1001 symbols, expected 1 to 1000",
         ),
         ("memory-fixed-point", Options(word=(0, 1)), "--word", "contains 1, expected 0 to 0"),
+        (
+            "second-moment",
+            Options(steps=MAX_STEPS + 1),
+            "--steps",
+            "is 1000000001, expected at most 1000000000",
+        ),
         ("memory-fixed-point", Options(word=(-1,)), "--word", "contains -1, expected 0 to 0"),
     ],
 )
@@ -471,7 +477,7 @@ def test_an_instance_of_another_kind():
 
 
 def test_every_quantity_says_what_it_is():
-    known = {"state", "memory", "word"}
+    known = {"state", "memory", "word", "steps"}
     for each in QUANTITIES.values():
         assert each.meaning
         assert set(each.needs) <= known
@@ -481,3 +487,79 @@ def test_every_quantity_says_what_it_is():
 def test_a_fixed_point_that_may_be_one_of_several_is_refused(name):
     with pytest.raises(InvalidInstance, match="expected q < 1"):
         evaluate(gallery.load(name), "memory-fixed-point", Options(word=(0,)))
+
+
+# Chains
+
+
+def ring(size: int) -> Instance:
+    """Return a walk on a ring, more states than are solved in balls, with targets 0, 1/3, 2/3."""
+    rows = tuple(
+        tuple(
+            sorted(
+                {(i - 1) % size: Fraction(1, 4), i: Fraction(1, 2)}.items()
+                | {(i + 1) % size: Fraction(1, 4)}.items()
+            )
+        )
+        for i in range(size)
+    )
+    targets = tuple(Fraction(i % 3, 3) for i in range(size))
+    chain = Chain(rows=rows, inputs=((Fraction(0),),) * size, targets=targets, initial=0)
+    return replace(gallery.load("fair-coin"), chain=chain)
+
+
+def test_the_quantities_of_a_two_state_chain():
+    # P = (1 - a, a; b, 1 - b): pi = (b, a)/(a + b), u_1 - u_0 = (y_1 - y_0)/(a + b).
+    instance = gallery.load("rain-tel-aviv")
+    a, b = Fraction("0.25"), Fraction("0.338")
+    law = evaluate(instance, "stationary-law", Options(), digits=20)
+    for bounds, exact in zip(law.bounds, (b / (a + b), a / (a + b)), strict=True):
+        assert bounds.contains(exact)
+        assert bounds.width_upper() < Decimal("1e-20")
+    u = evaluate(instance, "poisson-solution", Options(), digits=20).bounds
+    gap = Fraction("1.5") / (a + b)
+    assert abs(Fraction(u[1].lower) - Fraction(u[0].lower) - gap) < Fraction(1, 10**20)
+    for steps, exact in ((None, 1 - a - b), (1, 1 - a - b), (5, (1 - a - b) ** 5), (0, 1)):
+        found = evaluate(instance, "dobrushin", Options(steps=steps), digits=30)
+        assert found.bounds.contains(Fraction(exact))
+        assert found.evidence is EvidenceKind.RATIONALS
+
+
+def test_the_second_moment_is_that_of_the_coin():
+    for steps in (0, 1, 7, 10**6, 10**9):
+        found = evaluate(gallery.load("fair-coin"), "second-moment", Options(steps=steps))
+        assert found.bounds.contains(Fraction(steps))
+
+
+@pytest.mark.parametrize("name", ["stationary-law", "poisson-solution", "second-moment"])
+def test_several_recurrent_classes_are_refused(name):
+    options = Options(steps=2 if name == "second-moment" else None)
+    with pytest.raises(InvalidInstance, match="2 recurrent classes") as refused:
+        evaluate(gallery.load("reducible"), name, options)
+    assert refused.value.path == "chain.transition"
+
+
+def test_a_large_chain_is_solved_in_doubles():
+    size = 402
+    law = evaluate(ring(size), "stationary-law", Options(), digits=20)
+    assert law.evidence is EvidenceKind.DOUBLES
+    assert len(law.bounds) == size
+    for bounds in law.bounds:
+        assert bounds.contains(Fraction(1, size))
+        assert bounds.width_upper() < Decimal("1e-9")
+    u = evaluate(ring(size), "poisson-solution", Options(), digits=20).bounds
+    # The targets repeat every three states, and so does u: on three states, by hand, the
+    # centred targets -1/3, 0, 1/3 are eigenvectors of P with the eigenvalue 1/4.
+    for state, bounds in enumerate(u):
+        assert bounds.contains(Fraction(state % 3 - 1, 3) / (1 - Fraction(1, 4)))
+        assert bounds.width_upper() < Decimal("1e-6")
+    document = law.to_json()
+    assert (len(document["lower"]), document["precision_bits"]) == (size, None)
+
+
+def test_a_large_chains_other_quantities_say_what_is_too_large():
+    for name, steps in (("dobrushin", 2), ("second-moment", 3)):
+        with pytest.raises(NotEnclosed, match="402 states, more than 400"):
+            evaluate(ring(402), name, Options(steps=steps))
+    found = evaluate(ring(402), "dobrushin", Options())
+    assert found.bounds.contains(Fraction(1))

@@ -14,6 +14,7 @@ import pytest
 import toy_claims as toys
 from toy_claims import DRAWN, FALSE, FAULTY, KILLER, SIMULATED, SLOW, TRUE, UNDECIDABLE, Inline
 
+from verification import runner
 from verification.claim import Claim
 from verification.decision import Result, decide
 from verification.runner import Task, decide_all, process_pool, run_task
@@ -405,3 +406,11 @@ def test_workers_share_no_memory_and_do_not_see_an_interrupt(monkeypatch):
         worker = pool.submit(os.getpid).result()
         os.kill(worker, signal.SIGINT)
         assert pool.submit(os.getpid).result() == worker
+
+
+def test_one_thread_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    runner._limit_threads()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "3"

@@ -85,11 +85,15 @@ def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
     return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_prepare_worker)
 
 
-def _prepare_worker() -> None:
+def _limit_threads() -> None:
     # The cores are shared between the workers already; and with one thread the roundings, which
     # the last digits of enclosures show, do not depend on how many there are.
     for variable in _THREADS:
         os.environ.setdefault(variable, "1")
+
+
+def _prepare_worker() -> None:
+    _limit_threads()
     # Ctrl-C reaches the whole process group; the parent alone decides what is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
