@@ -3,6 +3,7 @@
 from theorems import (
     activation_bounds,
     geometric_ergodicity,
+    joint_fluctuation,
     memory_contraction,
     poisson_fluctuation,
 )
@@ -13,4 +14,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *memory_contraction.CLAIMS,
     *geometric_ergodicity.CLAIMS,
     *poisson_fluctuation.CLAIMS,
+    *joint_fluctuation.CLAIMS,
 )
