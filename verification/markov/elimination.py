@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +124,8 @@ def _dense_solver(matrix: Array, state: int) -> Callable[[Array, bool], Array]:
     np.fill_diagonal(system, 0)
     np.fill_diagonal(system, -system.sum(axis=1))
     system = np.asfortranarray(np.delete(np.delete(system, state, 0), state, 1))
-    factorise, solve = get_lapack_funcs(("getrf", "getrs"), (system,))
+    routines: Any = get_lapack_funcs(("getrf", "getrs"), (system,))
+    factorise, solve = routines
     factors, pivots, failed = factorise(system, overwrite_a=True)
     if failed:
         raise NotEnclosed("elimination met a pivot that is 0 in double precision")
@@ -144,7 +146,7 @@ def _sparse_solver(
     try:
         # Without pivoting off the diagonal, which an M-matrix does not need, nothing leaves the
         # envelope that was measured.
-        factors = splu(
+        factors: Any = splu(
             permuted,
             permc_spec="NATURAL",
             diag_pivot_thresh=0.0,

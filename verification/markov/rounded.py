@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt, lcm
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -100,15 +100,17 @@ class RoundedChain:
         """Return ``M x``, each entry with no more than `row_roundings`."""
         if isinstance(self.matrix, np.ndarray):
             parts = [self.matrix[:, block] @ x[block] for block in _blocks(self.n_states)]
-            return np.sum(parts, axis=0, dtype=np.float64)
-        return self.matrix @ x
+            return _total(parts)
+        product: Array = cast(Any, self.matrix) @ x
+        return product
 
     def predecessors(self, p: Array) -> Array:
         """Return ``p M``, each entry with no more than `column_roundings`."""
         if isinstance(self.matrix, np.ndarray):
             parts = [p[block] @ self.matrix[block] for block in _blocks(self.n_states)]
-            return np.sum(parts, axis=0, dtype=np.float64)
-        return self.matrix.T @ p
+            return _total(parts)
+        product: Array = cast(Any, self.matrix).T @ p
+        return product
 
     def row_roundings(self) -> Array:
         """Return how many roundings a term of each row's sum of products passes through."""
@@ -202,13 +204,13 @@ def chain_of_counts(counts: Any) -> RoundedChain:  # noqa: ANN401 - any array or
         kept = csr_array(kept, copy=True)
         kept.sum_duplicates()
         kept.eliminate_zeros()
-    data = kept.data if sparse else kept
+    data: npt.NDArray[np.int64] = cast(Any, kept).data if sparse else np.asarray(kept)
     if data.size and (int(data.min()) < 0 or int(data.max()) >= MAX_TOTAL):
         raise InvalidInstance(
             "counts", f"has entries from {data.min()} to {data.max()}, expected 0 to 2**53 - 1"
         )
     # The doubles of these integers are exact; so are sums below 2**53, and larger ones stay larger.
-    doubles = kept.astype(np.float64)
+    doubles: Any = kept.astype(np.float64)
     totals = np.asarray(doubles.sum(axis=1), dtype=np.float64)
     for state in (int(totals.argmin()), int(totals.argmax())):
         if not 1 <= totals[state] < MAX_TOTAL:
@@ -239,6 +241,11 @@ def _check_shape(matrix: Any) -> None:  # noqa: ANN401 - any array or sparse arr
         raise InvalidInstance("matrix", f"has shape {matrix.shape}, expected (n, n) with n >= 1")
     if matrix.shape[0] > MAX_STATES:
         raise InvalidInstance("matrix", f"has {matrix.shape[0]} states, expected at most 2**26")
+
+
+def _total(parts: list[Array]) -> Array:
+    total: Array = np.sum(parts, axis=0, dtype=np.float64)
+    return total
 
 
 def _blocks(length: int) -> list[slice]:

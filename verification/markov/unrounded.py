@@ -158,6 +158,8 @@ def unrounded_law(
     for number in range(1, _MOST_PARTS + 1):
         if counts is None:
             counts = chain.counts()
+        if counts is None:
+            return None
         sizes = np.abs(q)
         most = float((counts.T @ sizes).max())
         sizes *= totals
@@ -172,9 +174,9 @@ def unrounded_law(
         term -= part
         law += part
         residual = _added(residual, term)
-        largest = max(largest, float(np.abs(law).sum()))
         # These are the largest chains' vectors: none is kept longer than it is used.
         del part, term
+        largest = max(largest, float(np.abs(law).sum()))
         if max(float(q.max()), -float(q.min())) > left_out:
             continue
         counts = None
