@@ -378,7 +378,7 @@ def test_each_case_instance_and_seed_has_draws_of_its_own():
 
 
 def test_claims_decided_together_share_the_error_level():
-    claims = (simulated("1/3", id="A"), rational(0, 1, id="B"), simulated("1/3", id="C"))
+    claims = (simulated("1/3", id="A"), rational(1, 2, id="B"), simulated("1/3", id="C"))
     found = verify(claims, TOY)
     assert [result.evidence.confidence for result in found] == ["5e-7", None, "5e-7"]
     assert verify(claims[0], TOY)[0].evidence.confidence == "1e-6"
@@ -469,14 +469,14 @@ def test_a_number_that_cannot_be_enclosed_leaves_its_case_undecided():
 
 
 def test_a_spent_time_budget_leaves_a_case_undecided():
-    found = decide(rational(0, 1), TOY, deadline=0.0)
+    found = decide(rational(1, 2), TOY, deadline=0.0)
     assert found.verdict is Verdict.UNDECIDED
     assert found.reason == "not decided in 1 of 1 cases: the time budget was spent"
 
 
 def test_a_claim_is_not_decided_on_an_instance_of_another_kind():
     with pytest.raises(ValueError, match="claim X1 is about toy/1, not other/1"):
-        decide(rational(0, 1), Toy(schema="other/1"))
+        decide(rational(1, 2), Toy(schema="other/1"))
 
 
 # Assumptions.
@@ -504,7 +504,7 @@ def test_a_failed_assumption_makes_a_claim_inapplicable():
 
 def test_an_assumption_that_holds_does_no_harm():
     holding = assumption(lambda: Truth.TRUE)
-    found = decide(rational(0, 1, assumptions=(holding, holding)), TOY)
+    found = decide(rational(1, 2, assumptions=(holding, holding)), TOY)
     assert found.verdict is Verdict.CERTIFIED
 
 
@@ -515,7 +515,7 @@ def test_an_assumption_that_is_not_decided_leaves_the_claim_undecided():
         asked.append(working_precision())
         return Truth.UNKNOWN
 
-    found = decide(rational(0, 1, assumptions=(assumption(holds),)), TOY)
+    found = decide(rational(1, 2, assumptions=(assumption(holds),)), TOY)
     assert found.verdict is Verdict.UNDECIDED
     assert found.reason == "cannot decide whether q < 1: q = 1.2"
     assert asked == list(PRECISIONS)
@@ -525,7 +525,7 @@ def test_an_assumption_is_decided_at_the_precision_that_it_needs():
     def nearly_one():
         return less(ball(Fraction(1, 3)), ball(Fraction(1, 3) + Fraction(1, 10**30)))
 
-    found = decide(rational(0, 1, assumptions=(assumption(nearly_one),)), TOY)
+    found = decide(rational(1, 2, assumptions=(assumption(nearly_one),)), TOY)
     assert found.verdict is Verdict.CERTIFIED
 
 
@@ -538,7 +538,7 @@ def test_an_assumption_is_decided_at_the_precision_that_it_needs():
     ids=lambda part: next(iter(part)),
 )
 def test_a_number_that_cannot_be_enclosed_anywhere_leaves_the_claim_undecided(part):
-    found = decide(rational(0, 1, **part), TOY)
+    found = decide(rational(1, 2, **part), TOY)
     assert found.verdict is Verdict.UNDECIDED
     assert "the series did not converge" in found.reason
 
@@ -546,7 +546,7 @@ def test_a_number_that_cannot_be_enclosed_anywhere_leaves_the_claim_undecided(pa
 def test_a_constant_that_cannot_be_enclosed_is_left_out_and_decides_nothing():
     known = Constant(symbol="one", meaning="", formula="", value=lambda _instance: Fraction(1))
     lost = Constant(symbol="q", meaning="", formula="", value=unenclosed)
-    found = decide(rational(0, 1, constants=(lost, known)), TOY)
+    found = decide(rational(1, 2, constants=(lost, known)), TOY)
     assert found.verdict is Verdict.CERTIFIED
     assert set(found.constants) == {"one"}
 
@@ -571,7 +571,7 @@ def test_cases_are_set_up_at_the_precision_that_they_need():
             raise NotEnclosed("too coarse")
         return ["a", "b"]
 
-    found = decide(rational(0, 1, cases=cases), TOY)
+    found = decide(rational(1, 2, cases=cases), TOY)
     assert (found.verdict, found.cases) == (Verdict.CERTIFIED, {"CERTIFIED": 2})
     # What was drawn in vain is drawn again.
     assert len(drawn) == 3
@@ -586,11 +586,11 @@ def test_a_vacuous_claim_is_not_evaluated():
     full = Vacuity(reason="there is one state", holds=lambda _instance: False)
     found = decide(claim(unenclosed, unenclosed, vacuities=(full, empty)), TOY)
     assert (found.verdict, found.reason) == (Verdict.VACUOUS, "the memory is zero")
-    assert decide(rational(0, 1, vacuities=(full,)), TOY).verdict is Verdict.CERTIFIED
+    assert decide(rational(1, 2, vacuities=(full,)), TOY).verdict is Verdict.CERTIFIED
 
 
 def test_a_claim_without_cases_is_vacuous():
-    found = decide(rational(0, 1, cases=()), TOY)
+    found = decide(rational(1, 2, cases=()), TOY)
     assert (found.verdict, found.reason) == (Verdict.VACUOUS, "there is no case to check")
 
 
@@ -598,7 +598,8 @@ def test_a_right_side_no_smaller_than_the_trivial_bound_is_vacuous():
     found = decide(rational(1, 3, trivial=number(Fraction(3))), TOY)
     assert found.verdict is Verdict.VACUOUS
     assert found.reason == (
-        "in the only case the right side is no smaller than what holds without the theorem"
+        "in the only case the right side is no smaller than what holds without the theorem, or "
+        "the left side is 0"
     )
     smaller = rational(1, 3, trivial=number(Fraction(3) + Fraction(1, 10**6)))
     assert decide(smaller, TOY).verdict is Verdict.CERTIFIED
@@ -646,7 +647,7 @@ def test_the_verdict_is_the_worst_of_all_cases(verdicts):
         Verdict.CERTIFIED: (f"holds in 3 cases{aside}", "; tightest: CERTIFIED"),
         Verdict.VACUOUS: (
             "in 3 cases the right side is no smaller than ",
-            "what holds without the theorem",
+            "or the left side is 0",
         ),
     }[worst]
     assert found.reason.startswith(start)
@@ -699,7 +700,7 @@ def test_constants_are_enclosed():
         Constant(symbol="q", meaning="", formula="", value=lambda toy: toy.number / 3),
         Constant(symbol="r", meaning="", formula="", value=lambda toy: ball(toy.number).exp()),
     )
-    found = decide(rational(0, 1, constants=constants), TOY)
+    found = decide(rational(1, 2, constants=constants), TOY)
     assert list(found.constants) == ["q", "r"]
     assert found.constants["q"].contains(Fraction(1, 3))
     assert found.constants["r"].contains(Fraction("2.71828182845904523536"))
@@ -736,8 +737,8 @@ def test_the_same_seed_draws_the_same_cases():
 
 def test_claims_are_decided_together():
     claims = (
-        rational(0, 1, id="A"),
-        rational(0, 1, id="B", kind="other/1"),
+        rational(1, 2, id="A"),
+        rational(1, 2, id="B", kind="other/1"),
         rational(1, 0, id="C"),
     )
     found = verify(claims, TOY)
@@ -765,3 +766,14 @@ def test_a_claim_on_a_real_instance_is_decided():
     )
     (found,) = verify(real, Instance.from_json(document))
     assert (found.verdict, found.tightness) == (Verdict.CERTIFIED, 0.5)
+
+
+def test_a_left_side_that_is_zero_below_a_positive_right_one_is_vacuous():
+    assert decide(rational(0, 1), TOY).verdict is Verdict.VACUOUS
+    assert decide(rational(-1, 1), TOY).verdict is Verdict.VACUOUS
+    assert "the left side is 0" in decide(rational(0, 1), TOY).reason
+    # That something vanishes is a claim; so is an identity, and a number that may not be 0.
+    assert decide(rational(0, 0), TOY).verdict is Verdict.CERTIFIED
+    same = dataclasses.replace(rational(0, 0), relation=Relation.EQUAL)
+    assert decide(same, TOY).verdict is Verdict.CERTIFIED
+    assert decide(rational("1/1000000", 1), TOY).verdict is Verdict.CERTIFIED

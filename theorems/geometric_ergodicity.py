@@ -41,8 +41,11 @@ supersolution is no smaller than h: iterate its inequality.
 are equal D = 0, and E1 and E3 still say that the law of the state and the memory contract.  That
 E1 holds for all pairs, and that mu is unique, is proved, not computed.  The law of the joint chain
 is enclosed by `verification.recurrent.joint`, in double precision with a proved bound of the
-error, which serves mu to both sides of E2.  With one state
-E1 is M1, and E4 and E5 say nothing.
+error, which serves mu to both sides of E2 and, like the map's own values, the left sides of E1 and
+E3.  That the map is Phi is not tested by these claims: it is compared with a second implementation,
+in balls, at a few points of every instance (a disagreement leaves the claims undecided) and in the
+tests.  With one state E1 is M1, and E4 and E5 say nothing.  ``1 - delta(P^m)`` of a large sparse
+chain is bounded below by `verification.markov.chain.doeblin_lower`.
 
 Source: E1 to E3 make quantitative Lam, Sirignano and Spiliopoulos, arXiv 2308.14555, section 4
 (geometric ergodicity); the constants, E4 and E5 are this project's.
@@ -71,6 +74,7 @@ from verification.enclosure.balls import (
     upper_double,
 )
 from verification.enclosure.matrix import Matrix, largest
+from verification.errors import NotEnclosed
 from verification.instance import SCHEMA, Chain, Instance
 from verification.markov import finite
 from verification.recurrent.memory import (
@@ -86,6 +90,9 @@ _ROUNDS = (1, 2, 4, 8)
 _GRID = 2**40
 _NUDGE = Fraction(1, 2**24)
 _RESOLVED = 8
+
+MAX_STEPS = 2_000
+"""How many steps of the joint chain the cases of E1, or of E3, take together."""
 
 
 # Assumptions, vacuities
@@ -140,7 +147,9 @@ def dobrushin_coefficient(instance: Instance) -> Number:
 
 
 def one_step_sensitivity(instance: Instance) -> Between:
-    """Return D."""
+    """Return D, where E1 can be decided at all."""
+    # A chain that is too large for delta(P^m) is refused before D, which takes long, is enclosed.
+    dobrushin_coefficient(instance)
     # Here and below: numpy is loaded where a claim is decided, not where claims are listed.
     from verification.recurrent.sensitivity import input_sensitivity  # noqa: PLC0415
 
@@ -172,7 +181,12 @@ def contraction_of_laws(instance: Instance, weight: Fraction) -> Between:
 
 def conditioning(instance: Instance) -> Number:
     """Return ``sum_{j<m} delta(P^j) / (1 - delta(P^m))``."""
-    return finite.summed_contraction(instance.chain)
+    # As m is the least, delta(P^j) = 1 for j < m; of one state all of them are 0.
+    steps = Fraction(0 if has_one_state(instance) else coupling_steps(instance))
+    coefficient = dobrushin_coefficient(instance)
+    if isinstance(coefficient, Fraction):
+        return steps / (1 - coefficient)
+    return ball(steps) / (1 - coefficient)
 
 
 def hitting_times(chain: Chain, target: int) -> tuple[Number, ...]:
@@ -191,37 +205,6 @@ def hitting_times(chain: Chain, target: int) -> tuple[Number, ...]:
     ones = Matrix.constant(len(others), 1, 1)
     times = (Matrix.identity(len(others)) - matrix).solve(ones).numbers()
     return (*times[:target], Fraction(0), *times[target:])
-
-
-def doeblin_lower(chain: Chain, steps: int, columns: Sequence[int]) -> Number:
-    """Return ``sum_{j in J} min_i P^m(i, j)``, a lower bound of ``1 - delta(P^m)``.
-
-    Parameters
-    ----------
-    chain : Chain
-    steps : int
-        The number m.
-    columns : sequence of int
-        The set J, without repetition.
-
-    Returns
-    -------
-    Number
-        Exact for small chains, else an enclosure; m sparse products for each column.
-    """
-    exact = chain.n_states <= finite.EXACT_STATES
-
-    def probability(p: Fraction) -> Number:
-        return p if exact else ball(p)
-
-    rows = [[(j, probability(p)) for j, p in row] for row in chain.rows]
-    found: Number = probability(Fraction(0))
-    for column in columns:
-        values: list[Number] = [probability(Fraction(i == column)) for i in range(chain.n_states)]
-        for _ in range(steps):
-            values = [_sum([_product(p, values[j]) for j, p in row]) for row in rows]
-        found = _sum([found, -largest([-x for x in values])])
-    return found
 
 
 def _product(a: Number, b: Number) -> Number:
@@ -292,9 +275,19 @@ class RowVector:
 
 
 def pair_cases(instance: Instance, rng: random.Random) -> Sequence[PairCase]:
-    """Return pairs that attain D, delta(P^m) and q, and one at random, each for three M."""
+    """Return pairs that nearly attain D, delta(P^m) and q, and one drawn, each for three M.
+
+    Raises
+    ------
+    NotEnclosed
+        Where no pair can be pushed m steps within the limit.
+    """
     from verification.recurrent.sensitivity import input_sensitivity  # noqa: PLC0415
 
+    steps = coupling_steps(instance)
+    if 2 * steps > MAX_STEPS:
+        raise NotEnclosed(_too_many(steps))
+    dobrushin_coefficient(instance)
     n, reach = instance.chain.n_states, _reach(instance)
     widest = input_sensitivity(instance)
     apart = _most_distant_states(instance)
@@ -305,12 +298,14 @@ def pair_cases(instance: Instance, rng: random.Random) -> Sequence[PairCase]:
         ((rng.randrange(n), rng.randrange(n)), (reach, -third)),
         ((anywhere, anywhere), (reach, -reach)),
     ]
-    return [
+    cases = [
         PairCase(states=states, memories=memories, weight=weight)
-        for states, memories in pairs
         for weight in _weights(instance)
+        for states, memories in pairs
         if states[0] != states[1] or memories[0] != memories[1]
     ]
+    # One step is in closed form.
+    return cases if steps == 1 else cases[: MAX_STEPS // (2 * steps)]
 
 
 def history_cases(instance: Instance, _rng: random.Random) -> Sequence[HistoryCase]:
@@ -329,7 +324,18 @@ def history_cases(instance: Instance, _rng: random.Random) -> Sequence[HistoryCa
 
 
 def start_cases(instance: Instance, rng: random.Random) -> Sequence[StartCase]:
-    """Return the rarest state with a large M, and others, for several numbers of rounds."""
+    """Return the rarest state with a large M, and others, for several numbers of rounds.
+
+    As far as the enclosure of mu resolves the right side, and the steps are not too many.
+
+    Raises
+    ------
+    NotEnclosed
+        Where that leaves nothing.
+    """
+    steps = coupling_steps(instance)
+    if steps > MAX_STEPS:
+        raise NotEnclosed(_too_many(steps))
     law = [upper_double(ball(p)) for p in finite.stationary_law(instance.chain)]
     reach, weights = _reach(instance), _weights(instance)
     rarest = min(range(len(law)), key=law.__getitem__)
@@ -343,7 +349,33 @@ def start_cases(instance: Instance, rng: random.Random) -> Sequence[StartCase]:
             StartCase(state=instance.chain.initial, memory=Fraction(0), weight=weight, rounds=1),
             StartCase(state=start, memory=-reach, weight=weight, rounds=3),
         ]
-    return cases
+    blurs = {weight: _blur(instance, weight) for weight in weights}
+    kept, left = [], MAX_STEPS
+    for case in cases:
+        resolved = upper_double(geometric_bound(instance, case).lower) >= blurs[case.weight]
+        if resolved and case.rounds * steps <= left:
+            kept.append(case)
+            left -= case.rounds * steps
+    if not kept:
+        raise NotEnclosed(
+            "the enclosure of the invariant law does not resolve kappa^k (M + 2 vbar) for any k"
+        )
+    return kept
+
+
+def _too_many(steps: int) -> str:
+    return f"m = {steps}: the laws would be pushed more than {MAX_STEPS} steps"
+
+
+def _blur(instance: Instance, weight: Fraction) -> float:
+    """Return what a right side must exceed to stand out: `_RESOLVED` widths of a distance to mu."""
+    from verification.recurrent.joint import invariant_law, point_law  # noqa: PLC0415
+    from verification.recurrent.joint_distance import joint_distance  # noqa: PLC0415
+
+    # From one point there is one plan: the width is what is not known of mu.
+    point = point_law(instance, instance.chain.initial, Fraction(0))
+    found = joint_distance(point, invariant_law(instance), weight)
+    return _RESOLVED * upper_double(found.upper - found.lower)
 
 
 def row_vectors(instance: Instance, rng: random.Random) -> Sequence[RowVector]:
@@ -702,8 +734,9 @@ E1: Claim[Instance, PairCase] = Claim(
     ),
     establishes=(
         "CERTIFIED: the inequality for the pairs listed, among them one that nearly attains D and "
-        "one that attains δ(P^m). For m > 1 the left side is an optimal transport, enclosed "
-        "between a potential and a plan. With equal inputs D = 0, and κ = max(q^m, δ(P^m))."
+        "one that nearly attains δ(P^m). For m > 1 the left side is an optimal transport, enclosed "
+        "between a potential and a plan; pairs that take too many steps are left out. With equal "
+        "inputs D = 0, and κ = max(q^m, δ(P^m))."
     ),
     source=SOURCE,
     uses=("M1",),
@@ -788,7 +821,8 @@ E3: Claim[Instance, StartCase] = Claim(
     evidence=EvidenceKind.DOUBLES,
     proof="Iterate E1 from ζ and from every point of μ = μQ^{mk}; d_M is at most M + 2v̄.",
     establishes=(
-        "CERTIFIED: the inequality for the starts, M and k listed; the left side is an optimal "
+        "CERTIFIED: the inequality for the starts, M and k listed, as far as the enclosure of μ "
+        "resolves the right side and the steps are not too many; the left side is an optimal "
         "transport between two enclosed laws."
     ),
     source=SOURCE,

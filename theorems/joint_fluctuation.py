@@ -1,10 +1,10 @@
 r"""Fluctuations of observables that move: drifting ones, and those that see the memory.
 
 **Setting.**  As in `theorems.poisson_fluctuation`: a chain xi with one recurrent class of period 1,
-its stationary law pi, ``osc``, ``s(u)^2 = max_i Var_i(u(xi_1))``, m the least number of steps with
-``delta(P^m) < 1`` and ``Delta = sum_{j<m} delta(P^j) / (1 - delta(P^m))``.  The joint chain is
-``zeta_k = (xi_k, v_k)``, ``v_{k+1} = Phi(x_{xi_k}, v_k)``, with kernel Q and invariant law mu;
-``q = s1 E|B| < 1``, ``vbar = s0 E|B|``, ``D = max_{i,j} sup_v |Phi(x_i, v) - Phi(x_j, v)|``.
+its stationary law pi, ``osc``, ``s(u)^2 = max_i Var_i(u(xi_1))``, and the bound Delta of
+``sum_k delta(P^k)``.  The joint chain is ``zeta_k = (xi_k, v_k)``, with
+``v_{k+1} = Phi(x_{xi_k}, v_k)``, kernel Q and invariant law mu; ``q = s1 E|B| < 1``,
+``vbar = s0 E|B|``, ``D = max_{i,j} sup_v |Phi(x_i, v) - Phi(x_j, v)|``.
 
 **Statements.**
 P6.  For observables f_k, deterministic or adapted, with Poisson solutions u_k and deterministic
@@ -25,11 +25,11 @@ oscillation, as pi(u) = 0; and ``osc(u_k - u_{k-1}) <= Delta eps_k``.  For adapt
 are deterministic, which is all that Minkowski's inequality needs.
 P7: ``U(i, v) - U(j, w) = sum_k E F(zeta_k) - E F(zeta'_k)`` for chains from (i, v) and (j, w),
 however coupled.  From (i, v) and (i, w), fed the same inputs, ``|v_k - v'_k| <= q^k |v - w|``.
-From (i, v) and (j, v) let the states be coupled so that each m steps that begin apart end together
-with probability at least ``1 - delta(P^m)``, and together they stay: the expected number of steps
-spent apart is at most ``m / (1 - delta(P^m)) = Delta``.  A step apart costs o_F, and moves the
-memories apart by D at most, which is felt q times less in each later step:
-``l D (1 + q + q^2 + ...)``.
+From (i, v) and (j, v) couple the states so that they are apart after k steps with probability
+``TV(P^k_i, P^k_j) <= delta(P^k)``, for every k at once, and stay together once they have met (the
+maximal coupling: Griffeath, Z. Wahrscheinlichkeitstheorie 31, 1975).  The expected number of steps
+spent apart is at most Delta.  A step apart costs o_F, and moves the memories apart by D at most,
+which is felt q times less in each later step: ``l D (1 + q + q^2 + ...)``.
 The last statement is P2 with the oscillation ``Omega + 2 vbar l / (1 - q)`` of U over all (i, v);
 given (i, v), ``v_1`` is known and U(xi_1, v_1) lies in an interval of length Omega: its variance
 ``sum_{j,k} P_ij P_ik (U_j - U_k)^2 / 2`` is at most ``Omega^2 (1 - sum_j P_ij^2) / 2``, and at most
@@ -61,9 +61,9 @@ from functools import lru_cache, partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
-from theorems.geometric_ergodicity import D, one_step_sensitivity
+from theorems.geometric_ergodicity import MIXING, D, one_step_sensitivity
 from theorems.memory_contraction import CONTRACTION, NO_ACTIVATION, NO_MEMORY_WEIGHT, VBAR, Q
-from theorems.poisson_fluctuation import DELTA, ERGODIC, ONE_STATE, SOURCE
+from theorems.poisson_fluctuation import DELTA, ONE_STATE, SOURCE
 from verification.claim import AnyClaim, Claim, Mutant, Number
 from verification.enclosure.balls import (
     Ball,
@@ -80,17 +80,17 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.doubles import nearest
 from verification.enclosure.matrix import Matrix, largest
-from verification.instance import SCHEMA, Instance
-from verification.markov.finite import (
+from verification.instance import SCHEMA, Chain, Instance
+from verification.markov.columns import (
+    averaged,
     poisson_column,
-    scrambling_index,
-    stationary_row,
+    stationary_mean,
     summed_contraction,
-    transition_matrix,
 )
+from verification.markov.finite import BALL_STATES, scrambling_index
 from verification.markov.fluctuation import drifting_second_moments, second_moments
 from verification.recurrent.memory import contraction_factor, memory_bound
-from verification.verdict import Truth
+from verification.verdict import EvidenceKind, Truth
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,6 +233,10 @@ def root_mean_square_of_moving(instance: Instance, case: Drifting | Adapted) -> 
     else:
         # Here f_k(xi_k) - pi(f_k) = |ft(xi_k)|.
         observable = [_absolute(x) for x in _centred(instance, case.values).numbers()]
+    if chain.n_states > BALL_STATES:
+        still = (Fraction(0),) * chain.n_states
+        found = drifting_second_moments(chain, observable, still, case.steps)
+        return maximum_between(found).map(_root)
     moments = second_moments(chain, observable, case.steps, centre=Fraction(0))
     return _root(ball(largest(moments)))
 
@@ -312,9 +316,9 @@ def invariant_mean(instance: Instance, case: Affine) -> Between:
     levels, half = _levels(last), exact_ball(0.0)
     for value, low, high in zip(levels, values.min(axis=1), values.max(axis=1), strict=True):
         half = maximum((half, exact_ball(high - value), exact_ball(value - low)))
-    mean = stationary_row(instance.chain) @ Matrix.column(_with_levels(case, levels))
+    mean = stationary_mean(instance.chain, _with_levels(case, levels))
     off = half + _rounding(half) + exact_ball(last.error) + _between(known, last)
-    off, centre = abs(ball(case.slope)) * off, ball(mean.numbers()[0])
+    off, centre = abs(ball(case.slope)) * off, ball(mean)
     return Between(centre - off, centre + off)
 
 
@@ -383,9 +387,8 @@ def _rounding(difference: Ball) -> Ball:
 
 
 def _centred(instance: Instance, values: Sequence[Fraction]) -> Matrix:
-    column = Matrix.column(values)
-    ones = Matrix.constant(instance.chain.n_states, 1, 1)
-    return column - ones @ (stationary_row(instance.chain) @ column)
+    mean = stationary_mean(instance.chain, values)
+    return Matrix.column(values) - Matrix.column([mean] * instance.chain.n_states)
 
 
 def _absolute(x: Number) -> Number:
@@ -405,38 +408,37 @@ def drift_bound(instance: Instance, case: Drifting | Adapted, *, with_drift: boo
     A mutant drops the drift's term.
     """
     chain, steps = instance.chain, case.steps
-    matrix = transition_matrix(chain)
     drift = ball(0)
     if isinstance(case, Adapted):
         solution = poisson_column(chain, case.values)
         ends = 2 * ball(solution.oscillation())
         # Between sign(..) f and its negative lies twice the oscillation of f.
         each = 2 * (max(case.values) - min(case.values))
-        squares = steps * ball(_covariance(matrix, solution, solution).largest())
+        squares = steps * ball(_covariance(chain, solution, solution).largest())
     else:
         fixed, moving = poisson_column(chain, case.fixed), poisson_column(chain, case.moving)
         last = fixed + moving.scale(Fraction(steps - 1, steps))
         ends = ball(fixed.oscillation()) + ball(last.oscillation())
         each = (max(case.moving) - min(case.moving)) / steps
         if any(case.moving):
-            squares = _summed_variances(matrix, fixed, moving, steps)
+            squares = _summed_variances(chain, fixed, moving, steps)
         else:
-            squares = steps * ball(_covariance(matrix, fixed, fixed).largest())
+            squares = steps * ball(_covariance(chain, fixed, fixed).largest())
     if with_drift:
         drift = ball(summed_contraction(chain)) * ball((steps - 1) * each)
     return ends + drift + _root(squares)
 
 
-def _covariance(matrix: Matrix, first: Matrix, second: Matrix) -> Matrix:
+def _covariance(chain: Chain, first: Matrix, second: Matrix) -> Matrix:
     """Return ``Cov_i(u(xi_1), w(xi_1))`` for every i, as a column."""
-    means = (matrix @ first).hadamard(matrix @ second)
-    return matrix @ first.hadamard(second) - means
+    means = averaged(chain, first).hadamard(averaged(chain, second))
+    return averaged(chain, first.hadamard(second)) - means
 
 
-def _summed_variances(matrix: Matrix, fixed: Matrix, moving: Matrix, steps: int) -> Ball:
+def _summed_variances(chain: Chain, fixed: Matrix, moving: Matrix, steps: int) -> Ball:
     """Return ``sum_{k<n} max_i Var_i((u + (k/n) w)(xi_1))``."""
     constant, cross, quadratic = (
-        [ball(x) for x in _covariance(matrix, u, w).numbers()]
+        [ball(x) for x in _covariance(chain, u, w).numbers()]
         for u, w in ((fixed, fixed), (fixed, moving), (moving, moving))
     )
     times = [ball(Fraction(k, steps)) for k in range(steps)]
@@ -514,7 +516,7 @@ P6: Claim[Instance, Drifting | Adapted] = Claim(
         r"\Delta \sum_{1 \le k < n} \varepsilon_k + \big(\sum_{k<n} s(u_k)^2\big)^{1/2}"
     ),
     kind=SCHEMA,
-    assumptions=(ERGODIC,),
+    assumptions=(MIXING,),
     constants=(DELTA,),
     vacuities=(ONE_STATE,),
     cases=moving_observables,
@@ -532,6 +534,7 @@ P6: Claim[Instance, Drifting | Adapted] = Claim(
     source=SOURCE,
     uses=("P1", "P2"),
     sharp=("fair-coin",),
+    evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
             name="drift-dropped",
@@ -558,7 +561,7 @@ P7: Claim[Instance, Affine] = Claim(
         r"\operatorname{Lip}_v(U) \le \frac{l}{1 - q}"
     ),
     kind=SCHEMA,
-    assumptions=(CONTRACTION, ERGODIC),
+    assumptions=(CONTRACTION, MIXING),
     constants=(DELTA, Q, VBAR, D),
     vacuities=(NO_MEMORY_WEIGHT, NO_ACTIVATION),
     cases=joint_observables,
@@ -578,6 +581,7 @@ P7: Claim[Instance, Affine] = Claim(
     source=SOURCE,
     uses=("P1", "P2", "M1", "E1"),
     sharp=("sharp-ergodic", "sharp-fixed-point"),
+    evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
             name="memory-forgotten-at-once",
@@ -593,7 +597,7 @@ P7: Claim[Instance, Affine] = Claim(
         ),
         Mutant(
             name="one-step-apart",
-            error="Δ replaced by 1/(1 − δ(Pᵐ)), as if states met within one step of a block of m",
+            error="Δ replaced by Δ/m, as if states met within one step of a block of m",
             refuted_on=("mutant-m-step",),
             right=partial(joint_bound, in_blocks=False),
         ),

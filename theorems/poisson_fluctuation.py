@@ -5,8 +5,8 @@ stationary law pi; a real function f of the state, ``ft = f - pi(f)``;
 ``S_k = ft(xi_0) + ... + ft(xi_{k-1})``.  u solves the Poisson equation ``u - P u = ft``,
 ``pi(u) = 0``; ``u = Z ft`` with the fundamental matrix ``Z = (I - P + 1 pi)^(-1)``.
 ``osc(g) = max g - min g``; ``s(u)^2 = max_i Var_i(u(xi_1))``; delta is the Dobrushin coefficient,
-m the least number of steps with ``delta(P^m) < 1``, ``Delta = sum_{j<m} delta(P^j) /
-(1 - delta(P^m))``.
+m the least number of steps with ``delta(P^m) < 1``, ``Delta`` the bound
+``m prod_{i<k} (1 + delta(P^(m 2^i))) / (1 - delta(P^(m 2^k)))`` of ``sum_j delta(P^j)``, k >= 0.
 
 **Statements.**
 P1.  ``u = Z ft`` solves the Poisson equation, and ``osc(u) <= Delta osc(f)``.
@@ -18,7 +18,8 @@ P5.  ``2 <ft, u>_pi - <ft, ft>_pi = pi(u^2) - pi((P u)^2) =: sigma_f^2``, and st
 ``E[S_n^2] = n sigma_f^2 - 2 <ft, (I - P^n) Z P u>_pi``.  Equalities.
 
 **Proof.**  P1: ``(I - P + 1 pi) u = ft`` gives ``pi(u) = pi(ft) = 0``; ``u = sum_k P^k ft`` (in the
-mean, if need be), and P^k shrinks oscillations by ``delta(P^k)``.  P2: ``ft(xi_k) = u(xi_k) -
+mean, if need be), and P^k shrinks oscillations by ``delta(P^k)``, with ``delta(P^(j + M)) <=
+delta(P^j) delta(P^M)``.  P2: ``ft(xi_k) = u(xi_k) -
 u(xi_{k+1}) + D_{k+1}`` with ``D_{k+1} = u(xi_{k+1}) - (P u)(xi_k)``, martingale differences of
 conditional variance at most s(u)^2; so ``S_n = u(xi_0) - u(xi_n) + M_n``; Minkowski.  P3: Doob's
 inequality, ``E max M_k^2 <= 4 E M_n^2``.  P4: given the past D_{k+1} lies in an interval of length
@@ -46,9 +47,9 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from math import ceil
 
+from theorems.geometric_ergodicity import MIXING, ONE_LAW, has_one_state
 from verification.claim import (
     AnyClaim,
-    Assumption,
     Claim,
     Constant,
     Mutant,
@@ -58,9 +59,12 @@ from verification.claim import (
 )
 from verification.enclosure.balls import (
     Ball,
+    Between,
     ball,
     end_points,
     less,
+    maximum,
+    maximum_between,
     shown,
     square,
     working_precision,
@@ -69,52 +73,35 @@ from verification.enclosure.matrix import Matrix, largest
 from verification.errors import NotEnclosed
 from verification.instance import SCHEMA, Chain, Instance
 from verification.markov import finite
-from verification.markov.finite import (
-    fundamental_matrix,
+from verification.markov.columns import (
+    averaged,
+    carried,
+    is_exact,
     poisson_column,
+    stationary_mean,
     stationary_row,
     summed_contraction,
-    transition_matrix,
 )
-from verification.markov.fluctuation import second_moments
+from verification.markov.finite import BALL_STATES, fundamental_matrix, transition_matrix
+from verification.markov.fluctuation import drifting_second_moments, second_moments
 from verification.markov.maximum_draws import maximum_draws
-from verification.markov.merged_paths import exact_squared_maximum_mean
-from verification.markov.partial_sums import lattice_of, sum_law
+from verification.markov.merged_paths import squared_maximum_bounds
+from verification.markov.partial_sums import MAX_ENTRIES, lattice_of, sum_law, sum_ranges
 from verification.markov.path_maximum import squared_maximum_mean
 from verification.statistics.simulation import Simulation
 from verification.verdict import EvidenceKind, Relation, Truth
 
 _RANDOM_OBSERVABLES = 2
 _STEPS = (1, 2, 5, 40, 1_000, 1_000_000)
+_FEW_STEPS, _FEW_STATES = 1_000, 101
 _EXACT_STEPS = (1, 2, 3, 8)
 _MAXIMUM_STEPS = (3, 40, 200)
 _TAIL_STEPS = (3, 10, 400)
 _DEVIATIONS = (Fraction(7, 10), Fraction(1), Fraction(5, 2))
-_GRID = 64
 _MOST_WORK = 3 * 10**8
 
 
-# Assumptions, vacuities
-
-
-def has_one_recurrent_class(instance: Instance) -> Truth:
-    """Decide whether the stationary law is unique, exactly."""
-    return Truth.TRUE if finite.has_one_recurrent_class(instance.chain) else Truth.FALSE
-
-
-def converges(instance: Instance) -> Truth:
-    """Decide whether some power of P has a Dobrushin coefficient below 1, exactly."""
-    return Truth.TRUE if finite.is_ergodic(instance.chain) else Truth.FALSE
-
-
-def obstacle(instance: Instance) -> str:
-    """Return the recurrent classes, or the period, that an assumption fails by."""
-    return finite.why_not_ergodic(instance.chain)
-
-
-def has_one_state(instance: Instance) -> bool:
-    """Tell whether every observable is constant."""
-    return instance.chain.n_states == 1
+# Vacuities
 
 
 def rests_in_one_state(instance: Instance) -> bool:
@@ -126,7 +113,7 @@ def rests_in_one_state(instance: Instance) -> bool:
 
 
 def delta_sum(instance: Instance) -> Number:
-    """Return ``Delta = sum_{j<m} delta(P^j) / (1 - delta(P^m))``."""
+    """Return ``Delta = m prod_{i<k} (1 + delta(P^(m 2^i))) / (1 - delta(P^(m 2^k)))``."""
     return summed_contraction(instance.chain)
 
 
@@ -232,14 +219,23 @@ def observables(instance: Instance, rng: random.Random) -> list[Observable]:
 def poisson_cases(instance: Instance, rng: random.Random) -> Sequence[Observable | Equation]:
     """Return every observable, and its equation where that is decided exactly."""
     found = observables(instance, rng)
-    exact = transition_matrix(instance.chain).is_exact
+    exact = is_exact(instance.chain)
     return [*found, *(Equation(observable=item) for item in found if exact)]
 
 
 def sums(instance: Instance, rng: random.Random) -> Sequence[Sum]:
-    """Return every observable with several numbers of steps, up to a million."""
+    """Return every observable with several numbers of steps, up to a million.
+
+    On larger chains the million is for the targets, on large ones for nothing.
+    """
+    n_states = instance.chain.n_states
     return [
-        Sum(observable=item, steps=steps) for item in observables(instance, rng) for steps in _STEPS
+        Sum(observable=item, steps=steps)
+        for item in observables(instance, rng)
+        for steps in _STEPS
+        if steps <= _FEW_STEPS
+        or n_states <= _FEW_STATES
+        or (n_states <= BALL_STATES and item.label == "y")
     ]
 
 
@@ -260,17 +256,19 @@ def tails(instance: Instance, rng: random.Random) -> Sequence[Tail]:
     cases = []
     for item, start in _with_starts(instance, rng):
         for steps in _TAIL_STEPS:
-            if _lattice_work(instance, item, steps) > _MOST_WORK:
+            if not _has_small_lattice(instance, item, steps):
                 continue
             for about_mean in (False, True):
                 scale = _squared_scale(instance, item, steps, about_mean=about_mean).sqrt()
                 for deviations in _DEVIATIONS:
                     distance = end_points(ball(deviations) * scale)[1]
+                    if not distance:
+                        continue
                     case = Tail(
                         observable=item,
                         start=start,
                         steps=steps,
-                        distance=ceil(distance * _GRID) / Fraction(_GRID),
+                        distance=_rounded_up(distance),
                         about_mean=about_mean,
                     )
                     cases.append(case)
@@ -286,10 +284,17 @@ def _with_starts(instance: Instance, rng: random.Random) -> list[tuple[Observabl
     ]
 
 
-def _lattice_work(instance: Instance, observable: Observable, steps: int) -> int:
-    """Return the number of products that the law of a sum takes."""
-    points = steps * max(lattice_of(observable.values).positions) + 1
-    return points * steps * sum(len(row) for row in instance.chain.rows)
+def _has_small_lattice(instance: Instance, observable: Observable, steps: int) -> bool:
+    """Tell whether the law of a sum takes few products and little memory."""
+    points = steps * lattice_of(observable.values).span + 1
+    products = points * steps * sum(len(row) for row in instance.chain.rows)
+    return products <= _MOST_WORK and points * instance.chain.n_states <= MAX_ENTRIES
+
+
+def _rounded_up(distance: Fraction) -> Fraction:
+    """Return a number of a few bits, larger by a part in 64 at most."""
+    unit = Fraction(2) ** (distance.numerator.bit_length() - distance.denominator.bit_length() - 7)
+    return ceil(distance / unit) * unit
 
 
 def identities(instance: Instance, rng: random.Random) -> Sequence[Variance | Sum]:
@@ -328,22 +333,27 @@ def oscillation_or_residual(
     return largest([residual.largest_absolute(), mean.largest_absolute()])
 
 
-def root_mean_square(instance: Instance, case: Sum) -> Ball:
+def root_mean_square(instance: Instance, case: Sum) -> Ball | Between:
     """Enclose ``max_i E_i[S_n^2]^(1/2)`` by the recursion of the moments."""
-    moments = _second_moments(instance, case)
-    return _root(ball(Matrix.column(moments).largest()))
+    chain = instance.chain
+    if chain.n_states > BALL_STATES:
+        centred = _centred(instance, case.observable).numbers()
+        still = (Fraction(0),) * chain.n_states
+        found = drifting_second_moments(chain, centred, still, case.steps)
+        return maximum_between(found).map(_root)
+    return _root(ball(Matrix.column(_second_moments(instance, case)).largest()))
 
 
 def root_mean_square_maximum(instance: Instance, case: Maximum) -> Side:
     """Enclose ``E[max_{k<=n} S_k^2]^(1/2)``, or simulate it where its lattice is too large."""
     chain, values = instance.chain, case.observable.values
-    mean = _stationary_mean(instance, case.observable)
+    mean = stationary_mean(instance.chain, case.observable.values)
     if isinstance(mean, Fraction):
-        exact = exact_squared_maximum_mean(
+        bounds = squared_maximum_bounds(
             chain, values, start=case.start, steps=case.steps, centre=mean
         )
-        if exact is not None:
-            return _root(ball(exact))
+        if bounds is not None:
+            return Between(*(_root(ball(bound)) for bound in bounds))
     try:
         found = squared_maximum_mean(chain, values, start=case.start, steps=case.steps, centre=mean)
     except NotEnclosed:
@@ -365,7 +375,7 @@ def tail(instance: Instance, case: Tail) -> Side:
     if case.about_mean:
         mean = _mean_of_sum(instance, case)
         return law.tail(start=case.start, about=mean, threshold=case.distance)
-    mean = ball(case.steps) * ball(_stationary_mean(instance, case.observable))
+    mean = ball(case.steps) * ball(stationary_mean(instance.chain, case.observable.values))
     spread = poisson_column(chain, values).oscillation()
     return law.tail(start=case.start, about=mean, threshold=ball(spread) + ball(case.distance))
 
@@ -373,11 +383,10 @@ def tail(instance: Instance, case: Tail) -> Side:
 def _mean_of_sum(instance: Instance, case: Tail) -> Number:
     """Enclose ``E_i[f(xi_0) + ... + f(xi_{n-1})]``, pushing the law of xi forward."""
     size = instance.chain.n_states
-    matrix = transition_matrix(instance.chain).in_balls()
-    law = Matrix.exact([[Fraction(int(j == case.start)) for j in range(size)]])
-    occupation = law
+    start = [[Fraction(int(j == case.start)) for j in range(size)]]
+    law = occupation = Matrix.exact(start).in_balls()
     for _ in range(case.steps - 1):
-        law = law @ matrix
+        law = carried(instance.chain, law)
         occupation = occupation + law
     return (occupation @ Matrix.column(case.observable.values)).numbers()[0]
 
@@ -390,12 +399,8 @@ def _scaled_root(scale: Fraction, x: Ball) -> Ball:
     return ball(scale) * _root(x)
 
 
-def _stationary_mean(instance: Instance, observable: Observable) -> Number:
-    return (stationary_row(instance.chain) @ Matrix.column(observable.values)).numbers()[0]
-
-
 def _second_moments(instance: Instance, case: Sum) -> tuple[Number, ...]:
-    mean = _stationary_mean(instance, case.observable)
+    mean = stationary_mean(instance.chain, case.observable.values)
     return second_moments(instance.chain, case.observable.values, case.steps, centre=mean)
 
 
@@ -412,9 +417,8 @@ def variance_by_covariance(instance: Instance, case: Variance | Sum) -> Number:
 
 def _centred(instance: Instance, observable: Observable) -> Matrix:
     """Return ft as a column."""
-    column = Matrix.column(observable.values)
-    ones = Matrix.constant(instance.chain.n_states, 1, 1)
-    return column - ones @ (stationary_row(instance.chain) @ column)
+    mean = stationary_mean(instance.chain, observable.values)
+    return Matrix.column(observable.values) - Matrix.column([mean] * instance.chain.n_states)
 
 
 # Right sides, and those of the mutants
@@ -462,9 +466,9 @@ def martingale_bound(
 
 def _step_variance(instance: Instance, solution: Matrix) -> Number:
     """Return ``s(u)^2 = max_i Var_i(u(xi_1))``."""
-    matrix = transition_matrix(instance.chain)
-    mean = matrix @ solution
-    return (matrix @ solution.hadamard(solution) - mean.hadamard(mean)).largest()
+    mean = averaged(instance.chain, solution)
+    mean_square = averaged(instance.chain, solution.hadamard(solution))
+    return (mean_square - mean.hadamard(mean)).largest()
 
 
 def tail_bound(instance: Instance, case: Tail, *, factor: int = 2) -> Ball:
@@ -488,12 +492,11 @@ def _squared_scale(
 
 @lru_cache(maxsize=64)
 def _summed_squares(chain: Chain, values: tuple[Fraction, ...], steps: int, _bits: int) -> Ball:
-    matrix = transition_matrix(chain).in_balls()
     power = Matrix.column(values).in_balls()
     partial_sum, squares = power, ball(0)
     for _ in range(steps - 1):
         squares = squares + square(ball(partial_sum.oscillation()))
-        power = matrix @ power
+        power = averaged(chain, power)
         partial_sum = partial_sum + power
     return squares
 
@@ -520,18 +523,19 @@ def variance_by_martingale(instance: Instance, case: Variance | Sum, *, missing:
 
 
 def possible_tail(instance: Instance, case: Tail) -> Number:
-    """Return 1; 0 where no sum is so far off."""
-    widest = ball(largest_sum(instance, case))
+    """Return 1; 0 where no possible sum is so far off."""
+    chain, values = instance.chain, case.observable.values
+    low, high = sum_ranges(chain, values, case.steps)[case.start]
     if case.about_mean:
-        spread = max(case.observable.values) - min(case.observable.values)
-        beyond = less(ball(spread * case.steps), ball(case.distance))
+        centre, threshold = ball(_mean_of_sum(instance, case)), ball(case.distance)
     else:
-        solution = poisson_column(instance.chain, case.observable.values)
-        beyond = less(widest, ball(solution.oscillation()) + ball(case.distance))
-    return Fraction(0) if beyond is Truth.TRUE else Fraction(1)
+        centre = ball(case.steps) * ball(stationary_mean(chain, values))
+        threshold = ball(poisson_column(chain, values).oscillation()) + ball(case.distance)
+    farthest = maximum((ball(high) - centre, centre - ball(low)))
+    return Fraction(0) if less(farthest, threshold) is Truth.TRUE else Fraction(1)
 
 
-def largest_sum(instance: Instance, case: Sum | Maximum | Tail) -> Number:
+def largest_sum(instance: Instance, case: Sum | Maximum) -> Number:
     """Return ``n max|ft|``."""
     return _times(case.steps, _centred(instance, case.observable).largest_absolute())
 
@@ -542,10 +546,6 @@ def _times(count: int, number: Number) -> Number:
 
 # The claims
 
-ONE_CLASS = Assumption(
-    text="one recurrent class", holds=has_one_recurrent_class, offending=obstacle
-)
-ERGODIC = Assumption(text="delta(P^m) < 1 for some m", holds=converges, offending=obstacle)
 ONE_STATE = Vacuity(
     reason="the chain has one state, so that every observable is constant", holds=has_one_state
 )
@@ -555,8 +555,8 @@ POINT_MASS = Vacuity(
 )
 DELTA = Constant(
     symbol="Delta",
-    meaning="bound of the summed Dobrushin coefficients",
-    formula=r"\Delta = \sum_{j<m} \delta(P^j) / (1 - \delta(P^m))",
+    meaning="bound of the summed Dobrushin coefficients of all powers",
+    formula=r"\Delta = m \prod_{i<k} (1 + \delta(P^{m 2^i})) / (1 - \delta(P^{m 2^k}))",
     value=delta_sum,
 )
 SPREAD = Constant(
@@ -580,14 +580,15 @@ P1: Claim[Instance, Observable | Equation] = Claim(
     title="The Poisson equation's solution oscillates little",
     statement=(
         "u = Z f̃ solves u − P u = f̃ with π(u) = 0, and osc(u) ≤ Δ osc(f), "
-        "Δ = Σ_{j<m} δ(Pʲ) / (1 − δ(Pᵐ))."
+        "Δ = m Π_{i<k} (1 + δ(P^{m 2^i})) / (1 − δ(P^{m 2^k})) for any m and k with "
+        "δ(P^{m 2^k}) < 1."
     ),
     formula=(
-        r"\operatorname{osc}(u) \le \operatorname{osc}(f)\, "
-        r"\frac{\sum_{j<m} \delta(P^j)}{1 - \delta(P^m)}"
+        r"\operatorname{osc}(u) \le \operatorname{osc}(f)\, \Delta, \qquad \Delta = "
+        r"\frac{m \prod_{i<k} (1 + \delta(P^{m 2^i}))}{1 - \delta(P^{m 2^k})}"
     ),
     kind=SCHEMA,
-    assumptions=(ONE_CLASS, ERGODIC),
+    assumptions=(MIXING,),
     constants=(DELTA,),
     vacuities=(ONE_STATE,),
     cases=poisson_cases,
@@ -595,7 +596,8 @@ P1: Claim[Instance, Observable | Equation] = Claim(
     right=contraction_bound,
     proof=(
         "(I − P + 1π) u = f̃ gives π(u) = π(f̃) = 0; u = Σ_k Pᵏ f̃, and Pᵏ shrinks oscillations by "
-        "δ(Pᵏ), with δ(P^{j+km}) ≤ δ(Pʲ) δ(Pᵐ)ᵏ."
+        "δ(Pᵏ), with δ(P^{j+km}) ≤ δ(Pʲ) δ(Pᵐ)ᵏ, so that doubling M multiplies Σ_{j<M} δ(Pʲ) by at "
+        "most 1 + δ(P^M)."
     ),
     establishes=(
         "CERTIFIED: the equation (in exact rationals, for small chains) and the bound " + DRAWN
@@ -628,7 +630,7 @@ P2: Claim[Instance, Sum] = Claim(
         r"s(u)^2 = \max_i \operatorname{Var}_i(u(\xi_1))"
     ),
     kind=SCHEMA,
-    assumptions=(ONE_CLASS,),
+    assumptions=(ONE_LAW,),
     constants=(SPREAD, DEVIATION),
     vacuities=(ONE_STATE,),
     cases=sums,
@@ -643,6 +645,7 @@ P2: Claim[Instance, Sum] = Claim(
     source=SOURCE,
     uses=("P1",),
     sharp=("fair-coin",),
+    evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
             name="half-the-deviation",
@@ -669,7 +672,7 @@ P3: Claim[Instance, Maximum] = Claim(
         r"\operatorname{osc}(u) + 2 \sqrt{n}\, s(u)"
     ),
     kind=SCHEMA,
-    assumptions=(ONE_CLASS,),
+    assumptions=(ONE_LAW,),
     constants=(SPREAD, DEVIATION),
     vacuities=(ONE_STATE,),
     cases=maxima,
@@ -708,7 +711,7 @@ P4: Claim[Instance, Tail] = Claim(
         r"2 \exp\left(-\frac{2 r^2}{n \operatorname{osc}(u)^2}\right)"
     ),
     kind=SCHEMA,
-    assumptions=(ONE_CLASS,),
+    assumptions=(ONE_LAW,),
     constants=(SPREAD,),
     vacuities=(ONE_STATE,),
     cases=tails,
@@ -752,7 +755,7 @@ P5: Claim[Instance, Variance | Sum] = Claim(
     ),
     kind=SCHEMA,
     relation=Relation.EQUAL,
-    assumptions=(ONE_CLASS,),
+    assumptions=(ONE_LAW,),
     vacuities=(ONE_STATE, POINT_MASS),
     cases=identities,
     left=variance_by_covariance,

@@ -120,7 +120,10 @@ def decide_case(claim: AnyClaim, instance: Subject, case: object, effort: Effort
                     continue
                 left, right = enclosure(one), enclosure(other)
                 truth = _compare(claim.relation, (one, other), (left, right))
-                trivial = truth is Truth.TRUE and _is_trivial(claim, instance, case, other, right)
+                trivial = truth is Truth.TRUE and (
+                    _bounds_nothing(claim, left, right)
+                    or _is_trivial(claim, instance, case, other, right)
+                )
         except NotEnclosed as error:
             note = str(error)
             continue
@@ -172,6 +175,14 @@ def _compare(
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return compare_exactly(left, right, relation)
     return compare(*enclosures, relation)
+
+
+def _bounds_nothing(claim: AnyClaim, left: Enclosure, right: Enclosure) -> bool:
+    """Tell whether the left side is certainly 0 below a positive right one: nothing is bounded.
+
+    Where both are 0 the claim says that something vanishes, which is not nothing.
+    """
+    return claim.relation is Relation.AT_MOST and left.upper <= 0 < right.lower
 
 
 def _is_trivial(

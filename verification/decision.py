@@ -292,7 +292,10 @@ def _reason(decisive: Decided, decided: list[Decided], level: Fraction) -> str:
         return f"fails in {counts[verdict]} of {n_cases} cases{at}, by most in: {decisive.case}"
     if verdict is Verdict.UNDECIDED:
         return f"not decided in {counts[verdict]} of {n_cases} cases: {decisive.note}"
-    return f"in {cases} the right side is no smaller than what holds without the theorem"
+    return (
+        f"in {cases} the right side is no smaller than what holds without the theorem, or the left "
+        "side is 0"
+    )
 
 
 def _detectable(supported: list[Decided]) -> str:

@@ -132,3 +132,33 @@ def test_a_strip_that_is_too_thin_is_not_enclosed():
         chebyshev.interpolant(
             wave, Fraction(0), Fraction(1), strip=Fraction(1, 10**4), strip_bound=wave_bound()
         )
+
+
+@pytest.mark.parametrize("exponent", [200, 310, 400])
+def test_an_interval_beyond_the_range_of_doubles_is_not_too_short(exponent):
+    """On [0, 10^-310] the strip is 10^310 intervals wide, which no double holds."""
+    tiny = Fraction(1, 10**exponent)
+    with precision(64), mpmath.workdps(40):
+        poly = chebyshev.interpolant(wave, Fraction(0), tiny, strip=STRIP, strip_bound=wave_bound())
+        low, high = held(poly, tiny / 3)
+        assert low <= mpmath.sin(mpmath.mpf(10) ** -exponent) <= high
+        assert high - low < mpmath.mpf(10) ** -(exponent + 12)
+        bounds = enclosure(
+            chebyshev.analytic_supremum(
+                wave, Fraction(0), tiny, strip=STRIP, strip_bound=wave_bound()
+            )
+        )
+        truth = mpmath.sin(3 * mpmath.mpf(10) ** -exponent)
+        slack = 1 + mpmath.mpf(2) ** -50
+        # The supremum is known up to 2^-60 only, but never from the wrong side.
+        assert mpmath.mpf(str(bounds.lower)) <= truth * slack
+        assert truth <= mpmath.mpf(str(bounds.upper)) * slack
+        assert bounds.width_upper() <= Fraction(1, 2**59)
+
+
+def test_a_wider_strip_never_asks_for_a_larger_degree():
+    degrees = [
+        chebyshev._degree(Fraction(10) ** power, 64) for power in (-1, 0, 1, 5, 17, 18, 19, 40, 400)
+    ]
+    assert degrees == sorted(degrees, reverse=True)
+    assert degrees[-1] >= 2

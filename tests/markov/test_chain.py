@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from fractions import Fraction
 from itertools import combinations, pairwise, permutations
 from math import gcd
@@ -20,6 +21,7 @@ from verification.markov.chain import (
     CommunicatingClass,
     communicating_classes,
     dobrushin_coefficient,
+    doeblin_lower,
     is_reversible,
     period,
     sample_path,
@@ -280,6 +282,169 @@ def test_a_known_chain_has_a_known_dobrushin_coefficient(matrix, value):
     found = dobrushin_coefficient(chain_of(matrix))
     assert found == value
     assert isinstance(found, Fraction)
+
+
+def dense_chain(n: int, seed: int, denominators: str) -> Chain:
+    """Rows of n positive weights: one denominator for all, one a row, or longer than a double."""
+    rng, rows = random.Random(seed), []
+    for _ in range(n):
+        weights = [rng.randint(1, 50) for _ in range(n)]
+        if denominators == "long":
+            weights = [w * 10**30 + rng.randrange(10**30) for w in weights]
+        if denominators == "common":
+            weights = [w * 1000 for w in weights]
+            weights[rng.randrange(n)] += 60_000 * n - sum(weights)
+        rows.append([Fraction(w, sum(weights)) for w in weights])
+    return chain_of(rows)
+
+
+def brute_force(chain: Chain) -> Fraction:
+    return max(
+        sum(abs(p - q) for p, q in zip(first, second, strict=True)) / 2
+        for first, second in combinations(exact_matrix(chain), 2)
+    )
+
+
+@pytest.mark.parametrize("denominators", ["common", "row", "long"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_dobrushin_coefficient_of_dense_chains_is_exact(denominators, seed):
+    chain = dense_chain(25, seed, denominators)
+    assert dobrushin_coefficient(chain) == brute_force(chain)
+
+
+@pytest.mark.parametrize("denominators", ["common", "row", "long"])
+def test_pairs_of_rows_that_doubles_do_not_tell_apart_are_told_apart(denominators, monkeypatch):
+    """Rows that differ by 10^-40 only, beside each other; blocks of two rows."""
+    monkeypatch.setattr("verification.markov.chain._BLOCK", 16)
+    rows = exact_matrix(dense_chain(8, 3, denominators))
+    for i, tiny in ((0, Fraction(1, 10**40)), (1, Fraction(3, 10**40))):
+        row = list(rows[i])
+        up, down = max(range(8), key=row.__getitem__), min(range(8), key=row.__getitem__)
+        row[up], row[down] = row[up] + tiny, row[down] - tiny
+        rows.append(row)
+    chain = chain_of(rows)
+    assert dobrushin_coefficient(chain) == brute_force(chain)
+    # all rows alike but for 10^-40
+    alike = chain_of([rows[0], *rows[1:8], rows[8]])
+    assert dobrushin_coefficient(alike) == brute_force(alike)
+    two = chain_of([[Fraction(1, 3) + k * tiny, Fraction(2, 3) - k * tiny] for k in (0, 1)])
+    assert dobrushin_coefficient(two) == tiny
+
+
+def test_probabilities_below_the_range_of_doubles_are_shared_states():
+    """Two pairs of rows share 10^-400 or 2 10^-400: neither is nothing."""
+    tiny = Fraction(1, 10**400)
+    rows = [
+        [1 - 3 * tiny, tiny, 2 * tiny],
+        [2 * tiny, 1 - 5 * tiny, 3 * tiny],
+        [tiny, tiny, 1 - 2 * tiny],
+    ]
+    chain = chain_of(rows)
+    assert dobrushin_coefficient(chain) == brute_force(chain) < 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_that_doubles_put_in_a_wrong_order_are_compared_exactly(seed):
+    """The rows are turned weights, each moved by some 10^-20: ties, but for 10^-20."""
+    rng, n = random.Random(seed), 12
+    weights = [Fraction(rng.randint(1, 10**6), 3 * 10**6) for _ in range(n)]
+    rows = []
+    for turn in range(n):
+        row = [weights[(k + turn) % n] / sum(weights) for k in range(n)]
+        moved = [Fraction(rng.randrange(10**6), 10**26) for _ in range(n)]
+        rows.append([(p + m) / (1 + sum(moved)) for p, m in zip(row, moved, strict=True)])
+    chain = chain_of(rows)
+    assert dobrushin_coefficient(chain) == brute_force(chain)
+
+
+def test_shares_that_underflow_are_compared_exactly():
+    """Rows 0 and 1 share 0.3 t twice, which rounds to nothing; 2 and 3 share 0.55 t once."""
+    t, half = Fraction(1, 2**1074), Fraction(1, 2)
+    small, larger = Fraction(3, 10) * t, Fraction(55, 100) * t
+    rows = [
+        [half - small, half - small, small, small],
+        [Fraction(0), Fraction(0), half, half],
+        [half - larger, Fraction(0), half, larger],
+        [Fraction(0), half, Fraction(0), half],
+    ]
+    assert dobrushin_coefficient(chain_of(rows)) == 1 - larger == brute_force(chain_of(rows))
+
+
+@pytest.mark.parametrize("denominators", ["common", "row"])
+def test_two_dense_rows_without_a_common_state_are_found(denominators):
+    rows = exact_matrix(dense_chain(12, 5, denominators))
+    for i, half in ((3, range(6)), (9, range(6, 12))):
+        mass = sum(rows[i][k] for k in half)
+        rows[i] = [rows[i][k] / mass if k in half else Fraction(0) for k in range(12)]
+    assert dobrushin_coefficient(chain_of(rows)) == 1
+
+
+def test_the_dobrushin_coefficient_of_large_chains_takes_seconds():
+    """600 dense states; 200,000 sparse ones; 1,000 among which all pairs are equally far."""
+    started = time.process_time()
+    found = dobrushin_coefficient(dense_chain(600, 1, "row"))
+    assert 0.2 < found < 0.5
+    n = 200_000
+    ring = Chain(
+        rows=tuple(
+            tuple(sorted(((i, Fraction(1, 3)), ((i + 1) % n, Fraction(2, 3))))) for i in range(n)
+        ),
+        inputs=((Fraction(0),),) * n,
+        targets=(Fraction(0),) * n,
+        initial=0,
+    )
+    assert dobrushin_coefficient(ring) == 1
+    n = 500
+    even = chain_of([[Fraction(100 + (i == j), 100 * n + 1) for j in range(n)] for i in range(n)])
+    assert dobrushin_coefficient(even) == Fraction(1, 100 * n + 1)
+    # Comparing all pairs exactly takes minutes.
+    assert time.process_time() - started < 30
+
+
+def power_of(rows: list[list[Fraction]], steps: int) -> list[list[Fraction]]:
+    result = rows
+    for _ in range(steps - 1):
+        result = [
+            [
+                sum(p * q for p, q in zip(row, column, strict=True))
+                for column in zip(*rows, strict=True)
+            ]
+            for row in result
+        ]
+    return result
+
+
+@given(chains(max_states=4), st.integers(1, 4))
+def test_doeblin_lower_is_a_sum_of_least_entries_and_a_lower_bound(chain, steps):
+    n = chain.n_states
+    power = power_of(exact_matrix(chain), steps)
+    coefficient = dobrushin_coefficient(chain_of(power))
+    for size in range(n + 1):
+        for columns in combinations(range(n), size):
+            exact = sum((min(row[j] for row in power) for j in columns), Fraction(0))
+            found = doeblin_lower(chain, steps, columns)
+            assert exact - Fraction(steps * size, 2**192) <= found <= exact <= 1 - coefficient
+    if n == 2:
+        # of two rows the least entries are what they share
+        lost = Fraction(2 * steps, 2**192)
+        assert 1 - coefficient - lost <= doeblin_lower(chain, steps, (0, 1)) <= 1 - coefficient
+
+
+def test_doeblin_lower_of_a_sparse_chain_of_many_states():
+    """A walk that returns to 0 with probability 1/10: after m steps at 0 with at least that."""
+    n = 50_000
+    chain = Chain(
+        rows=tuple(
+            ((0, Fraction(1)),) if i == n - 1 else ((0, Fraction(1, 10)), (i + 1, Fraction(9, 10)))
+            for i in range(n)
+        ),
+        inputs=((Fraction(0),),) * n,
+        targets=(Fraction(0),) * n,
+        initial=0,
+    )
+    found = doeblin_lower(chain, 3, (0, 1, 2))
+    exact = Fraction(1, 10) * (1 + Fraction(9, 10) + Fraction(81, 100))
+    assert exact - Fraction(9, 2**192) <= found <= exact
 
 
 @given(chains(max_states=6), st.integers(0, 5), st.booleans())

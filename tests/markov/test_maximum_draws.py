@@ -197,3 +197,19 @@ def test_two_draws_of_one_call_are_independent():
     for a in (True, False):
         for b in (True, False):
             assert abs(((high[::2] == a) & (high[1::2] == b)).mean() - 0.25) <= MARGIN
+
+
+@pytest.mark.parametrize("steps", [3, 6])
+def test_values_on_too_fine_a_lattice_for_integers_are_drawn_within_the_bias(steps):
+    observable = (F(1, 3), F(2, 7) + F(1, 3**60), F(-1, 7**40))
+    draws = maximum_draws(GENERAL, observable, start=0, steps=steps, centre=CENTRE)
+    # One step moves by half a unit of 2**-57 at most; a square by some times as much.
+    assert gamma(7) < draws.bias < gamma(7) + F(1, 2**50)
+    values = draws(np.random.default_rng(steps), COUNT)
+    law = possible(GENERAL, observable, 0, steps, CENTRE)
+    levels = sorted(law)
+    doubles = np.array([float(level / draws.scale**2) for level in levels])
+    nearest = np.abs(values[:, np.newaxis] - doubles).argmin(axis=1)
+    assert np.abs(values - doubles[nearest]).max() <= float(draws.bias) + 2.0**-52
+    mean = sum((float(p * level / draws.scale**2) for level, p in law.items()), 0.0)
+    assert abs(values.mean() - mean) <= MARGIN

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from enumerated_paths import COIN, CYCLE, KNOWN, ends, mean_over_paths, partial_sums
+from enumerated_paths import COIN, CYCLE, KNOWN, chain_of, ends, mean_over_paths, partial_sums
 from hypothesis import given
 from hypothesis import strategies as st
 
 from verification.campaign.strategies import chains
 from verification.markov import merged_paths
-from verification.markov.merged_paths import exact_squared_maximum_mean
+from verification.markov.merged_paths import squared_maximum_bounds
 from verification.markov.path_maximum import squared_maximum_mean
 
 values = st.lists(
@@ -32,31 +32,44 @@ def test_it_is_the_mean_over_all_paths(name, steps):
             steps,
             lambda path: max(s * s for s in partial_sums(path, observable, centre)),
         )
-        found = exact_squared_maximum_mean(
-            chain, observable, start=start, steps=steps, centre=centre
-        )
-        assert found == expected
+        found = squared_maximum_bounds(chain, observable, start=start, steps=steps, centre=centre)
+        assert found == (expected, expected)
 
 
 @given(chain=chains(max_states=4), observable=values, steps=st.integers(1, 6))
 def test_the_enclosure_contains_it(chain, observable, steps):
     f, centre = observable[: chain.n_states], Fraction(1, 3)
-    exact = exact_squared_maximum_mean(chain, f, start=0, steps=steps, centre=centre)
+    exact = squared_maximum_bounds(chain, f, start=0, steps=steps, centre=centre)
     assert exact is not None
+    assert exact[0] <= exact[1]
     low, high = ends(squared_maximum_mean(chain, f, start=0, steps=steps, centre=centre))
-    assert low <= exact <= high
+    assert low <= exact[1]
+    assert exact[0] <= high
 
 
 def test_a_deterministic_chain_is_followed_for_long():
     # Sums 0, -1, -1, 0, -1, ... : the largest square is 1.
     observable = [Fraction(-1), Fraction(0), Fraction(1)]
-    found = exact_squared_maximum_mean(CYCLE, observable, start=0, steps=10_000, centre=Fraction(0))
-    assert found == 1
+    found = squared_maximum_bounds(CYCLE, observable, start=0, steps=10_000, centre=Fraction(0))
+    assert found == (1, 1)
 
 
 def test_too_many_paths_are_left_to_others(monkeypatch):
     arguments = {"start": 0, "steps": 12, "centre": Fraction(0)}
     observable = [Fraction(-1), Fraction(1)]
-    assert exact_squared_maximum_mean(COIN, observable, **arguments) is not None
+    assert squared_maximum_bounds(COIN, observable, **arguments) is not None
     monkeypatch.setattr(merged_paths, "MAX_TRANSITIONS", 20)
-    assert exact_squared_maximum_mean(COIN, observable, **arguments) is None
+    merged_paths._bounds.cache_clear()
+    assert squared_maximum_bounds(COIN, observable, **arguments) is None
+    merged_paths._bounds.cache_clear()
+
+
+def test_unlikely_paths_are_given_up_and_counted():
+    # From 0 the chain leaves with a probability of 2^-70 a step: then S grows by 1 each step.
+    leak = Fraction(1, 2**70)
+    chain = chain_of([[1 - leak, leak], [0, 1]])
+    observable = [Fraction(0), Fraction(1)]
+    low, high = squared_maximum_bounds(chain, observable, start=0, steps=50, centre=Fraction(0))
+    exact = sum(((1 - leak) ** (k - 1) * leak * (50 - k) ** 2 for k in range(1, 50)), Fraction(0))
+    assert low < exact < high
+    assert high - low <= 50**3 * leak

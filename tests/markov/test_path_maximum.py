@@ -270,3 +270,17 @@ def test_a_wide_ball_around_a_constant_leaves_it_room_to_drift():
     low, high = ends(side)
     assert low == 0
     assert 4 <= high < F(401, 100)
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_values_on_too_fine_a_lattice_for_integers_are_rounded_and_the_mean_enclosed(steps):
+    observable = (F(1_234, 1_000), F(-777, 3**60), F(-1, 7**40))
+    sides = squared_maximum_means(GENERAL, observable, steps=steps, centre=F(1, 7))
+    for start, side in enumerate(sides):
+        truth = by_enumeration(GENERAL, observable, start, steps, F(1, 7))
+        low, high = ends(side)
+        assert low < truth < high
+        # With every integer a level, the maximum M is off by a twentieth of a deviation at most,
+        # itself at most that of steps of 1.1: (M + s)^2 - ((M - s)^+)^2 <= 4 s max(M, s).
+        slack = 0.05 * 1.1 * steps * 1.01
+        assert high - low < 4 * slack * (math.sqrt(truth) + slack)

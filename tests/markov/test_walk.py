@@ -46,9 +46,60 @@ def test_a_walk_with_a_long_centre_is_exact_within_its_error(observable, steps, 
     assert all((x - found.increments[0]) % found.gap == 0 for x in found.increments)
 
 
-def test_a_walk_that_does_not_fit_is_refused():
+FINE = [F(0), F(1), F(1, 3**60), F(5, 7**40), F(-2, 3)]
+"""On a lattice of which no sum fits 64 bits."""
+
+
+@pytest.mark.parametrize("steps", [1, 4, 200, 10**6])
+@pytest.mark.parametrize("as_ball", [True, False])
+def test_values_on_too_fine_a_lattice_are_rounded(steps, as_ball):
+    centre = F(1, 11**30)
+    with precision(200):
+        found = walk(FINE, steps, centre=ball(centre) if as_ball else centre)
+    error = max(
+        abs(found.unit * x - (value - centre))
+        for x, value in zip(found.increments, FINE, strict=True)
+    )
+    assert 0 < steps * error <= found.error
+    # Half a unit for the rounding, and a ball 200 bits wide.
+    assert found.error <= F(101, 200) * steps * found.unit
+    # As fine as fits: the largest |f - c| is about 1.
+    assert steps * found.unit <= F(1, 2 ** (INTEGER_BITS - 3 - 2 * steps.bit_length()))
+    assert steps * found.largest < 2**INTEGER_BITS
+    assert all((x - found.increments[0]) % found.gap == 0 for x in found.increments)
+
+
+@given(
+    st.lists(
+        st.fractions(min_value=-2, max_value=2, max_denominator=10**30), min_size=2, max_size=6
+    ),
+    st.fractions(min_value=-4, max_value=4, max_denominator=10**30),
+    st.integers(1, 10**6),
+)
+def test_any_walk_is_off_by_no_more_than_it_says(observable, centre, steps):
+    found = walk(observable, steps, centre=centre)
+    error = max(
+        abs(found.unit * x - (value - centre))
+        for x, value in zip(found.increments, observable, strict=True)
+    )
+    assert steps * error <= found.error <= steps * found.unit
+    assert steps * found.largest < 2**INTEGER_BITS
+    assert all((x - found.increments[0]) % found.gap == 0 for x in found.increments)
+
+
+def test_a_walk_with_too_many_steps_is_refused():
+    assert walk(FINE, 2**59 - 1, centre=F(1, 3)).largest <= 2
     with pytest.raises(NotEnclosed, match="64-bit"):
-        walk([F(0), F(1), F(1, 2**61)], 4, centre=F(1, 3))
+        walk(FINE, 2**60, centre=F(1, 3))
+
+
+def test_a_wide_ball_is_covered_where_values_are_rounded_too():
+    wide = interval(ball(F(1, 4)), ball(F(3, 4)))
+    found = walk(FINE, 10, centre=wide)
+    for centre in (F(1, 4), F(3, 4)):
+        for x, value in zip(found.increments, FINE, strict=True):
+            assert 10 * abs(found.unit * x - (value - centre)) <= found.error
+    assert found.error <= F(5, 2) * F(1001, 1000)
 
 
 def test_a_wide_ball_is_covered():

@@ -11,8 +11,17 @@ import numpy as np
 import pytest
 
 from verification import gallery
-from verification.enclosure.balls import ball, end_points, precision
-from verification.instance import AtomicLaw, Constant, Instance, Normal
+from verification.enclosure.balls import ball, enclosure, end_points, precision
+from verification.errors import NotEnclosed
+from verification.instance import (
+    ActivationSpec,
+    AtomicLaw,
+    Constant,
+    Instance,
+    Normal,
+    ProductLaw,
+    Term,
+)
 from verification.markov.finite import stationary_law
 from verification.recurrent import joint, sensitivity
 from verification.recurrent.joint import (
@@ -244,6 +253,75 @@ def test_an_interval_is_pushed_to_an_interval_that_holds_its_image_and_is_narrow
     assert high <= F(float(found.memories[0])) + F(float(found.radii[0]))
     # A sixteenth of the interval at most is lost at either end, times the curvature.
     assert 2 * float(found.radii[0]) <= float(high - low) * 1.1
+
+
+@pytest.mark.parametrize("memory", [F(k, 3) for k in range(-11, 12) if k % 3])
+def test_the_bound_of_a_point_holds_it_though_its_double_is_nearer(memory):
+    instance = gallery.load("rain-tel-aviv")
+    bound = point_law(instance, 0, memory).bound
+    assert max(abs(memory), F(2, 5)) <= bound
+    assert bound <= max(abs(memory) * (1 + F(1, 2**51)), F(2, 5) + F(1, 2**50))
+
+
+def test_the_second_term_of_taylor_is_halved():
+    """A narrow atom: the radius is |Phi'(c)| r + s2 E|B| r^2 / 2, not s2 E|B| r^2."""
+    instance = gallery.load("sharp-ergodic")
+    (b,) = instance.law.b.value
+    (x,), (w,) = instance.chain.inputs[0], instance.law.w.value
+    centre, radius = 0.25, 2.0**-9
+    law = joint.law_with_memory(instance, [F(1), F(0)], F(centre), radius)
+    found = pushed(instance, law, 1)
+    slope = mp(abs(b)) * mpmath.sech(mp(w * x + F(centre))) ** 2
+    curvature = mp(abs(b)) * 4 / (3 * mpmath.sqrt(3))
+    exact = slope * radius + curvature * mpmath.mpf(radius) ** 2 / 2
+    # The error of the doubles, some 10^-14, and 2^-40 of the radius.
+    assert exact <= float(found.radii[0]) <= exact + 1e-12
+    with precision(128):
+        ends_of_image = [
+            end_points(memory_map(instance, 0, ball(F(centre) + sign * F(radius))))[0]
+            for sign in (-1, 1)
+        ]
+    middle = F(float(found.memories[0]))
+    assert max(abs(end - middle) for end in ends_of_image) <= F(float(found.radii[0]))
+
+
+def mixed(weight: Fraction, scale: Fraction, b: Fraction) -> Instance:
+    instance = gallery.load("sharp-ergodic")
+    return dataclasses.replace(
+        instance,
+        activation=ActivationSpec(terms=(Term(weight=weight, scale=scale, shift=F(0), of="tanh"),)),
+        law=dataclasses.replace(instance.law, b=Constant(value=(b,))),
+    )
+
+
+def test_a_bound_beyond_the_range_of_doubles_is_not_enclosed():
+    """10^200 tanh(10^-401 t) with B = 10^200: q = 1/10, and vbar = 10^400."""
+    huge = mixed(F(10) ** 200, F(1, 10**401), F(10) ** 200)
+    for law in (
+        lambda: invariant_law(huge),
+        lambda: point_law(huge, 0, F(0)),
+        lambda: input_rounding(huge),
+    ):
+        with pytest.raises(NotEnclosed, match="range of double precision"):
+            law()
+
+
+@pytest.mark.parametrize(("order", "what"), [(0, "memory map in"), (1, "memory map's derivative")])
+@pytest.mark.parametrize("name", ["rain-tel-aviv", "two-state-sticky", "random-dense-50"])
+def test_a_wrong_memory_map_in_double_precision_is_seen(monkeypatch, name, order, what):
+    instance = gallery.load(name)
+
+    def wrong(*args, **options):
+        values, error = memory_map_doubles(*args, **options)
+        return (values * (1 + 1e-9) if options.get("order", 0) == order else values), error
+
+    joint._map.cache_clear()
+    monkeypatch.setattr(joint, "memory_map_doubles", wrong)
+    with pytest.raises(NotEnclosed, match=what):
+        point_law(instance, 0, F(0))
+    monkeypatch.undo()
+    # What failed is not remembered.
+    assert len(point_law(instance, 0, F(0))) == 1
 
 
 # --- the invariant law --------------------------------------------------------------------------
@@ -483,3 +561,33 @@ def test_few_pairs_of_many_inputs_are_enclosed_by_polynomials(monkeypatch):
     sensitivity._input_sensitivity.cache_clear()
     assert ends(coarse.value)[1] >= ends(whole.value)[0]
     assert ends(coarse.value)[1] <= ends(whole.value)[1] * F(1001, 1000)
+
+
+def two_inputs(x: Fraction, b: Fraction) -> Instance:
+    """Two states with the inputs 0 and x, a logistic activation, W = 1 and B = b."""
+    instance = gallery.load("rain-tel-aviv")
+    return dataclasses.replace(
+        instance,
+        chain=dataclasses.replace(instance.chain, inputs=((F(0),), (x,))),
+        activation=ActivationSpec.named("logistic"),
+        law=ProductLaw(
+            c=Constant(value=(F(0),)), w=Constant(value=(F(1),)), b=Constant(value=(b,))
+        ),
+    )
+
+
+def test_an_input_beyond_the_range_of_doubles_is_not_enclosed():
+    with pytest.raises(NotEnclosed, match="range of double precision"):
+        input_sensitivity(two_inputs(F(10**400), F(1, 2)))
+
+
+@pytest.mark.parametrize("exponent", [100, 310, 400])
+def test_a_tiny_weight_has_a_tiny_sensitivity(exponent):
+    found = input_sensitivity(two_inputs(F(1), F(1, 10**exponent)))
+    bounds = enclosure(found.value)
+    truth = (SIGMA["logistic"](1) - mpmath.mpf(1) / 2) * mpmath.mpf(10) ** -exponent
+    slack = 1 + mpmath.mpf(2) ** -50
+    assert mpmath.mpf(str(bounds.lower)) <= truth * slack
+    assert truth <= mpmath.mpf(str(bounds.upper)) * slack
+    # The supremum's own absolute tolerance.
+    assert bounds.width_upper() <= F(1, 2**59)

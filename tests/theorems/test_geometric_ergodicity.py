@@ -27,7 +27,6 @@ from theorems.geometric_ergodicity import (
     PairCase,
     RowVector,
     StartCase,
-    doeblin_lower,
     hitting_times,
 )
 from verification import gallery
@@ -35,8 +34,17 @@ from verification.campaign import strategies
 from verification.decision import decide
 from verification.enclosure.balls import ball, enclosure, end_points, precision
 from verification.errors import NotEnclosed
-from verification.instance import AtomicLaw, Chain, Constant, Instance
+from verification.instance import (
+    ActivationSpec,
+    AtomicLaw,
+    Chain,
+    Constant,
+    Instance,
+    ProductLaw,
+    Term,
+)
 from verification.markov import finite
+from verification.recurrent import joint, sensitivity
 from verification.recurrent.activation import activation
 from verification.recurrent.law import projection
 from verification.verdict import Verdict
@@ -187,6 +195,24 @@ def test_the_constants_of_a_chain_that_needs_two_steps():
     contains(theorem.contraction_of_laws(instance, F(3)), kappa)
 
 
+@pytest.mark.parametrize("n", [4, 210])
+def test_the_conditioning_is_a_rational_or_a_ball(n):
+    """All lead to 1, 1 leads to 0, and 0 to 0 or 1: m = 2, delta(P^2) = 1/2."""
+    rows = [
+        [F(1, 2), F(1, 2)] + [F(0)] * (n - 2),
+        [F(1)] + [F(0)] * (n - 1),
+        *([[F(0), F(1)] + [F(0)] * (n - 2)] * (n - 2)),
+    ]
+    instance = with_chain("sharp-ergodic", chain_of(rows))
+    assert theorem.coupling_steps(instance) == 2
+    assert isinstance(theorem.conditioning(instance), F) is (n == 4)
+    contains(theorem.conditioning(instance), F(4))
+
+
+def test_the_conditioning_of_one_state_is_zero():
+    assert theorem.conditioning(gallery.load("one-state")) == 0
+
+
 def test_a_chain_that_never_mixes_has_no_coupling_steps():
     with pytest.raises(ValueError, match="period 3"):
         theorem.coupling_steps(gallery.load("periodic-three"))
@@ -240,38 +266,6 @@ def sum_until(chain: Chain, target: int, observable: list[Fraction]) -> list[Fra
                 factor = system[i][k]
                 system[i] = [a - factor * b for a, b in zip(system[i], system[k], strict=True)]
     return [row[n] for row in system]
-
-
-@pytest.mark.parametrize("name", MATRICES)
-@pytest.mark.parametrize("steps", [1, 2, 3, 5])
-def test_doeblin_lower_is_a_sum_of_least_entries_and_a_lower_bound(name, steps):
-    rows = power = MATRICES[name]
-    for _ in range(steps - 1):
-        power = product(power, rows)
-    n = len(rows)
-    chain = chain_of(rows)
-    for size in range(n + 1):
-        for columns in itertools.combinations(range(n), size):
-            exact = sum((min(row[j] for row in power) for j in columns), F(0))
-            assert doeblin_lower(chain, steps, columns) == exact
-            assert exact <= 1 - dobrushin(power)
-    if n == 2:
-        assert doeblin_lower(chain, steps, (0, 1)) == 1 - dobrushin(power)
-
-
-def test_doeblin_lower_of_a_large_chain_is_enclosed():
-    chain = gallery.load("snakes-and-ladders").chain
-    found = doeblin_lower(chain, 40, (100, 0, 41))
-    low, high = end_points(ball(found))
-    assert 0 < low <= high <= low * (1 + F(1, 10**12))
-    coefficient = finite.dobrushin_of_power(chain, 40)
-    assert low <= 1 - end_points(ball(coefficient))[0]
-    matrix = np.zeros((101, 101))
-    for i, row in enumerate(chain.rows):
-        for j, p in row:
-            matrix[i, j] = float(p)
-    power = np.linalg.matrix_power(matrix, 40)
-    assert float(low) == pytest.approx(power[:, [100, 0, 41]].min(axis=0).sum(), rel=1e-9)
 
 
 # --- E1 -----------------------------------------------------------------------------------------
@@ -592,6 +586,118 @@ def test_mutants_of_the_bounds_are_what_they_say():
     full = theorem.hitting_bound(instance, row)
     assert theorem.hitting_bound(instance, row, factor=1) == full / 2
     assert theorem.hitting_bound(instance, row, late=1) < full
+
+
+def product_instance(chain: Chain, b: Fraction, activation: ActivationSpec) -> Instance:
+    """W = 1, B = b."""
+    one, zero = Constant(value=(F(1),)), Constant(value=(F(0),))
+    return dataclasses.replace(
+        with_chain("rain-tel-aviv", chain),
+        activation=activation,
+        law=ProductLaw(c=zero, w=one, b=Constant(value=(b,))),
+    )
+
+
+LOGISTIC, TANH = ActivationSpec.named("logistic"), ActivationSpec.named("tanh")
+FLAT = ActivationSpec(terms=(Term(weight=F(10**200), scale=F(1, 10**401), shift=F(0), of="tanh"),))
+BEYOND_DOUBLES = {
+    "input": product_instance(chain_of(STICKY, [F(0), F(10**400)]), F(1, 2), LOGISTIC),
+    "weight": product_instance(chain_of(STICKY), F(1, 10**310), LOGISTIC),
+    "bound": product_instance(chain_of(STICKY), F(10**200), FLAT),
+}
+
+
+@pytest.mark.parametrize("claim", [E1, E2, E3], ids=lambda claim: claim.id)
+@pytest.mark.parametrize("name", BEYOND_DOUBLES)
+def test_numbers_beyond_the_range_of_doubles_are_no_fault(claim, name):
+    result = decide(claim, BEYOND_DOUBLES[name], precisions=(64,))
+    if (claim, name) == (E1, "weight"):
+        assert result.verdict is Verdict.CERTIFIED
+    else:
+        assert result.verdict is Verdict.UNDECIDED
+        assert result.reason
+
+
+def test_a_wrong_map_in_double_precision_certifies_nothing(monkeypatch):
+    instance = gallery.load("sharp-forgetting")
+    doubles = joint.memory_map_doubles
+
+    def wrong(*args, **options):
+        values, error = doubles(*args, **options)
+        return values * (1 - 1e-6), error
+
+    caches = joint._map, joint._invariant_law, sensitivity._input_sensitivity
+    for cache in caches:
+        cache.cache_clear()
+    monkeypatch.setattr(joint, "memory_map_doubles", wrong)
+    result = decide(E2, instance)
+    monkeypatch.undo()
+    assert result.verdict is Verdict.UNDECIDED
+    assert "the memory map in double precision" in result.reason
+    assert decide(E2, instance).verdict is Verdict.CERTIFIED
+
+
+@pytest.mark.parametrize("b", [F(1, 10), F(1, 20), F(1, 1000)])
+@pytest.mark.parametrize("activation", [LOGISTIC, TANH], ids=lambda spec: spec.label)
+def test_rounds_that_the_enclosure_does_not_resolve_are_left_out(b, activation):
+    """The fair coin forgets at once, kappa^8 is far below the spread of mu."""
+    instance = product_instance(chain_of([[F(1, 2)] * 2] * 2), b, activation)
+    result = decide(E3, instance, precisions=(64,))
+    assert result.verdict is Verdict.CERTIFIED, result.reason
+    cases = theorem.start_cases(instance, random.Random(0))
+    assert {case.rounds for case in cases} >= {1, 2}
+    for case in cases:
+        left = enclosure(theorem.distance_from_invariant_law(instance, case))
+        right = enclosure(theorem.geometric_bound(instance, case))
+        assert left.width_upper() <= F(float(right.upper))
+
+
+def wielandt(n: int) -> Instance:
+    """A cycle of n states with one shortcut: m is as large as it can be."""
+    rows = [[F(j == i + 1) for j in range(n)] for i in range(n - 1)]
+    rows.append([F(j in {0, 1}) / 2 for j in range(n)])
+    return product_instance(chain_of(rows, [F(i, n) for i in range(n)]), F(1, 2), TANH)
+
+
+@pytest.mark.parametrize("n", [12, 35])
+def test_a_chain_that_mixes_late_has_fewer_cases(n):
+    instance = wielandt(n)
+    # Akelbek and Kirkland (2009): the largest scrambling index of n states.
+    steps = -(-((n - 1) ** 2 + 1) // 2)
+    assert theorem.coupling_steps(instance) == steps
+    pairs = theorem.pair_cases(instance, random.Random(0))
+    starts = theorem.start_cases(instance, random.Random(0))
+    assert len(pairs) == min(theorem.MAX_STEPS // (2 * steps), 12)
+    assert 1 <= sum(case.rounds for case in starts) <= theorem.MAX_STEPS // steps
+    assert decide(E1, instance, precisions=(64,)).verdict is Verdict.CERTIFIED
+
+
+@pytest.mark.parametrize(("claim", "n"), [(E1, 60), (E1, 100), (E3, 100)])
+def test_a_chain_that_mixes_too_late_is_refused(claim, n):
+    result = decide(claim, wielandt(n))
+    assert result.verdict is Verdict.UNDECIDED
+    assert "more than 2000 steps" in result.reason
+
+
+@pytest.mark.parametrize("claim", [E1, E3], ids=lambda claim: claim.id)
+def test_a_chain_that_is_too_large_is_refused_before_d_is_enclosed(claim, monkeypatch):
+    def unwanted(_instance):
+        raise AssertionError("D was enclosed")
+
+    monkeypatch.setattr(sensitivity, "input_sensitivity", unwanted)
+    n = 500
+    rows = tuple(tuple(sorted(((i, F(1, 2)), ((i + 1) % n, F(1, 2))))) for i in range(n))
+    ring = Chain(
+        rows=rows, inputs=tuple((F(i, n),) for i in range(n)), targets=(F(0),) * n, initial=0
+    )
+    result = decide(claim, product_instance(ring, F(1, 2), TANH))
+    assert result.verdict is Verdict.UNDECIDED
+    assert "500 states" in result.reason
+
+
+def test_what_e1_establishes_does_not_say_too_much():
+    assert "nearly attains δ(P^m)" in E1.establishes
+    assert " attains" not in E1.establishes.replace("nearly attains", "")
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

@@ -114,18 +114,24 @@ def summed_coefficients(instance: Instance) -> Fraction:
     """Return Delta, in rationals, by powers of P."""
     n = instance.chain.n_states
     step = [[dict(row).get(j, F(0)) for j in range(n)] for row in instance.chain.rows]
-    matrix, total = [[F(i == j) for j in range(n)] for i in range(n)], F(0)
-    while True:
-        coefficient = max(
+
+    def times(a, b):
+        return [[sum((r[k] * b[k][j] for k in range(n)), F(0)) for j in range(n)] for r in a]
+
+    def coefficient(matrix):
+        return max(
             sum((max(a - b, F(0)) for a, b in zip(matrix[i], matrix[j], strict=True)), F(0))
             for i, j in product(range(n), repeat=2)
         )
-        if coefficient < 1:
-            return total / (1 - coefficient)
-        total += coefficient
-        matrix = [
-            [sum((row[k] * step[k][j] for k in range(n)), F(0)) for j in range(n)] for row in matrix
-        ]
+
+    matrix, total = step, F(n > 1)
+    while coefficient(matrix) == 1:
+        matrix, total = times(matrix, step), total + 1
+    for _ in range(4):
+        if coefficient(matrix) <= F(1, 4):
+            break
+        matrix, total = times(matrix, matrix), total * (1 + coefficient(matrix))
+    return total / (1 - coefficient(matrix))
 
 
 # P6

@@ -40,6 +40,7 @@ MAX_PANELS = 2_000
 MAX_BOXES = 2_000
 
 _GUARD_BITS = 8
+_LARGE_RATIO = Fraction(2**60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,10 @@ def interpolant(
 
 def _degree(ratio: Fraction, bits: int) -> int:
     target = (bits + _GUARD_BITS) * math.log(2)
-    degree = max(2, math.ceil(target / math.asinh(float(ratio))) + 1)
+    # The error is bounded for any degree.  A ratio beyond the range of doubles is replaced by a
+    # smaller one, which asks for a larger degree or the same.
+    sufficient = target / math.asinh(float(min(ratio, _LARGE_RATIO)))
+    degree = max(2, math.ceil(sufficient) + 1)
     if degree > MAX_DEGREE:
         raise NotEnclosed(f"an interpolant needs degree {degree}, more than {MAX_DEGREE}")
     return degree

@@ -6,12 +6,13 @@ state is ``u - P u = f - pi(f)``; its solution with ``pi(u) = 0`` is ``u = Z (f 
 *fundamental matrix* ``Z = (I - P + 1 pi)^(-1)``.  A periodic chain has them too.
 
 ``delta(P^m)`` is the Dobrushin coefficient of m steps.  It is below 1 for some m exactly where the
-recurrent class has period 1; the least such m is called the *scrambling index* here.  For it,
-``sum_k delta(P^k) <= sum_{j<m} delta(P^j) / (1 - delta(P^m))``, because
-``delta(P^(j+km)) <= delta(P^j) delta(P^m)^k``.
+recurrent class has period 1; the least such m is called the *scrambling index* here.  For any such
+m, ``sum_k delta(P^k) <= sum_{j<m} delta(P^j) / (1 - delta(P^m))``, because
+``delta(P^(j+km)) <= delta(P^j) delta(P^m)^k``; the least m seldom gives the least bound.
 
-Every function returns rationals, exact, where the chain has at most `EXACT_STATES` states and its
-rows have denominators of at most `EXACT_BITS` bits together; balls at the current precision up to
+Every function returns rationals, exact, where the chain has n <= `EXACT_STATES` states and n^2
+times the bits of its rows' denominators together are at most `EXACT_WORK` (60 states with 100 bits
+a row, 200 with 2); balls at the current precision up to
 `BALL_STATES` states; and raises `NotEnclosed`, saying so, beyond (but for the Dobrushin
 coefficient of one step, up to `PAIR_STATES`).
 """
@@ -25,7 +26,7 @@ from itertools import combinations
 from math import lcm
 from typing import TYPE_CHECKING
 
-from verification.enclosure.balls import Number, ball, working_precision
+from verification.enclosure.balls import Number, ball, less_equal, working_precision
 from verification.enclosure.matrix import Matrix, largest
 from verification.errors import NotEnclosed
 from verification.instance import Chain
@@ -35,16 +36,19 @@ from verification.markov.chain import (
     dobrushin_coefficient,
     period,
 )
+from verification.verdict import Truth
 
 if TYPE_CHECKING:
     import numpy as np
 
-EXACT_STATES = 60
-EXACT_BITS = 6_000
+EXACT_STATES = 200
+EXACT_WORK = 22_000_000
 BALL_STATES = 400
 PAIR_STATES = 2_000
 
 _POWER_BITS = 60_000
+_DOUBLINGS = 4
+_SMALL_ENOUGH = Fraction(1, 4)
 _STATES_NAMED = 5
 
 
@@ -107,7 +111,7 @@ def _height(chain: Chain) -> int | None:
     if chain.n_states > EXACT_STATES:
         return None
     bits = sum(lcm(*(p.denominator for _, p in row)).bit_length() for row in chain.rows)
-    return bits if bits <= EXACT_BITS else None
+    return bits if bits * chain.n_states**2 <= EXACT_WORK else None
 
 
 def power(chain: Chain, steps: int) -> Matrix:
@@ -237,8 +241,8 @@ def scrambling_index(chain: Chain) -> int | None:
     """
     if not is_ergodic(chain):
         return None
-    if chain.n_states > BALL_STATES:
-        raise NotEnclosed(f"the chain has {chain.n_states} states, more than {BALL_STATES}")
+    if chain.n_states > PAIR_STATES:
+        raise NotEnclosed(f"the chain has {chain.n_states} states, more than {PAIR_STATES}")
     return _scrambling_index(chain)
 
 
@@ -246,7 +250,7 @@ def scrambling_index(chain: Chain) -> int | None:
 def _scrambling_index(chain: Chain) -> int:
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    # Sums of at most 400 ones are exact in single precision.
+    # Sums of so few ones are exact in single precision.
     ones = np.zeros((chain.n_states, chain.n_states), dtype=np.float32)
     for i, row in enumerate(chain.rows):
         ones[i, [j for j, _ in row]] = 1
@@ -334,21 +338,42 @@ def _most_distant(matrix: Matrix) -> list[tuple[int, int]]:
 
 
 def summed_contraction(chain: Chain) -> Number:
-    """Return ``sum_{j<m} delta(P^j) / (1 - delta(P^m))``, m the scrambling index.
+    """Bound ``sum_k delta(P^k)`` by contraction alone.
 
-    It bounds ``sum_k delta(P^k)``.  The coefficients before the m-th are all 1, of one state 0.
+    Returns
+    -------
+    Number
+        ``Delta = m prod_{i<k} (1 + delta_i) / (1 - delta_k)``, ``delta_i = delta(P^(m 2^i))``, m
+        the scrambling index, k the least with ``delta_k <= 1/4``, at most 4; of one state 0.
 
     Raises
     ------
     ValueError
         Where the chain is not ergodic.
+
+    Notes
+    -----
+    ``sum_{j<2M} delta(P^j) <= (1 + delta(P^M)) sum_{j<M} delta(P^j)``, and ``sum_{j<m} <= m``.  As
+    ``delta(P^2M) <= delta(P^M)^2``, no doubling makes the bound larger.
     """
     index = scrambling_index(chain)
     if index is None:
         raise ValueError(f"the chain does not converge: {why_not_ergodic(chain)}")
     if chain.n_states == 1:
         return Fraction(0)
-    coefficient = dobrushin_of_power(chain, index)
-    if isinstance(coefficient, Fraction):
-        return index / (1 - coefficient)
-    return ball(index) / (1 - coefficient)
+    factor: Number = Fraction(index)
+    for _ in range(_DOUBLINGS):
+        coefficient = dobrushin_of_power(chain, index)
+        if less_equal(ball(coefficient), ball(_SMALL_ENOUGH)) is Truth.TRUE:
+            break
+        factor = _times(factor, 1 + coefficient)
+        index *= 2
+    return _over(factor, _less(Fraction(1), dobrushin_of_power(chain, index)))
+
+
+def _times(a: Number, b: Number) -> Number:
+    return a * b if isinstance(a, Fraction) and isinstance(b, Fraction) else ball(a) * ball(b)
+
+
+def _over(a: Number, b: Number) -> Number:
+    return a / b if isinstance(a, Fraction) and isinstance(b, Fraction) else ball(a) / ball(b)

@@ -11,7 +11,8 @@ exact where P and g are rational and n is small, else in balls.  Longer sums are
     ``P^{m+n} = P^m P^n``,          ``C_{m+n} = C_m P^n + P^m C_n``,
     ``a_{m+n} = a_m + P^m a_n``,    ``b_{m+n} = b_m + 2 C_m a_n + P^m b_n``:
 
-as many squarings as n has bits.
+as many squarings as n has bits: in balls, and for larger chains in doubles, while the working
+precision asks for no more (`verification.markov.doubled_moments`).
 
 **A function g_k for each time** needs the recursion from the last time back, in doubles.  Write d
 for the largest number of successors, A, B and G for the largest absolute values of all computed
@@ -35,12 +36,13 @@ from functools import lru_cache
 from math import lcm
 from typing import TYPE_CHECKING, TypeAlias
 
-from verification.enclosure.balls import Between, Number, ball
+from verification.enclosure.balls import Between, Number, ball, working_precision
 from verification.enclosure.doubles import UNDERFLOW, Rounded, gamma, nearest
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.instance import Chain
-from verification.markov.finite import transition_matrix
+from verification.markov.doubled_moments import doubled_moments
+from verification.markov.finite import BALL_STATES, transition_matrix
 from verification.markov.transitions import rounded_transitions
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ EXACT_BITS = 4_000
 """Moments are rational where n denominators of P together have at most so many bits."""
 
 _EXACT_STATES = 60
+_MANY_STEPS = 64
+_BITS_OF_DOUBLES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +83,9 @@ def moments(chain: Chain, observable: Sequence[Number], steps: int, *, centre: N
     Returns
     -------
     Moments
-        Exact where f and c are rational and the chain and n are small, else balls at the
-        working precision.
+        Exact where f and c are rational and the chain and n are small, else balls: at the working
+        precision, but for long sums along larger chains at the lowest one, which are as wide as
+        doubles make them.
 
     Raises
     ------
@@ -89,7 +94,15 @@ def moments(chain: Chain, observable: Sequence[Number], steps: int, *, centre: N
     """
     if steps < 0:
         raise ValueError(f"steps is {steps}, expected at least 0")
-    values = Matrix.column([_difference(value, centre) for value in observable])
+    differences = [_difference(value, centre) for value in observable]
+    if (
+        _EXACT_STATES < chain.n_states <= BALL_STATES
+        and steps > _MANY_STEPS
+        and working_precision() <= _BITS_OF_DOUBLES
+    ):
+        mean, squared = doubled_moments(chain, differences, steps)
+        return Moments(mean=mean, square=squared)
+    values = Matrix.column(differences)
     matrix = transition_matrix(chain)
     if values.is_exact and matrix.is_exact and steps * _height(chain) <= EXACT_BITS:
         first, second = _by_recursion(matrix, values, steps)

@@ -227,6 +227,44 @@ def _sum_law(chain: Chain, observable: tuple[Fraction, ...], steps: int) -> SumL
     )
 
 
+def sum_ranges(
+    chain: Chain, observable: Sequence[Fraction], steps: int
+) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Return the least and the largest possible sum of n = steps values, from every start.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the lattice is so fine that its sums do not fit 64 bits.
+    """
+    return _sum_ranges(chain, tuple(observable), steps)
+
+
+@lru_cache(maxsize=64)
+def _sum_ranges(
+    chain: Chain, observable: tuple[Fraction, ...], steps: int
+) -> tuple[tuple[Fraction, Fraction], ...]:
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    lattice = lattice_of(observable)
+    if steps * lattice.span >= 2**62:
+        raise NotEnclosed(f"sums of {steps} values of the observable do not fit 64-bit integers")
+    positions = np.array(lattice.positions, dtype=np.int64)
+    successors = np.array([j for row in chain.rows for j, _ in row])
+    firsts = np.cumsum([0, *(len(row) for row in chain.rows[:-1])])
+    least = most = positions
+    for _ in range(steps - 1):
+        least = positions + np.minimum.reduceat(least[successors], firsts)
+        most = positions + np.maximum.reduceat(most[successors], firsts)
+    return tuple(
+        (
+            steps * lattice.origin + low * lattice.spacing,
+            steps * lattice.origin + high * lattice.spacing,
+        )
+        for low, high in zip(least.tolist(), most.tolist(), strict=True)
+    )
+
+
 def tail_probability(
     chain: Chain,
     observable: Sequence[Fraction],

@@ -2,7 +2,8 @@
 
 ``S_k = sum_{j<k} (f(xi_j) - c)`` is ``unit T_k``, where T_k is a sum of integers.  That is exact
 for rational f and c of moderate denominators.  For other numbers c, such as a ball or a stationary
-mean with a long denominator, and for rounded f, it is exact up to a stated error.
+mean with a long denominator, and where the values of f lie on too fine a lattice, such as means
+over samples of different sizes, one or both are rounded: exact up to a stated error.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Walk:
     gap : int
         Positive; divides the difference of any two increments.
     error : Fraction
-        0 where c is rational and its denominator is not too large.
+        0 where f and c are rational and their denominators are not too large.
     """
 
     unit: Fraction
@@ -52,10 +53,14 @@ class Walk:
 def walk(observable: Sequence[Fraction], steps: int, *, centre: Number) -> Walk:
     """Write the partial sums of ``f - centre`` in integers.
 
+    Where the sums on the lattice of f do not fit 64 bits its values are rounded, to the finest grid
+    of which they do: ``2**(s - 60)`` of the largest ``|f - centre|``, s the number of bits of
+    `steps`.
+
     Raises
     ------
     NotEnclosed
-        Where the lattice of f is so fine that its sums do not fit 64 bits.
+        Where there are more than ``2**59`` steps.
     """
     lattice = lattice_of(observable)
     if isinstance(centre, Fraction):
@@ -76,7 +81,7 @@ def walk(observable: Sequence[Fraction], steps: int, *, centre: Number) -> Walk:
     reach = lattice.span + abs((low + high) / 2 - lattice.origin) / lattice.spacing + 1
     bits = INTEGER_BITS - 1 - ceil(steps * reach).bit_length()
     if bits < 1:
-        raise NotEnclosed(f"sums of {steps} values of the observable do not fit 64-bit integers")
+        return _rounded(observable, steps, low, high)
     unit = lattice.spacing / 2**bits
     drift = round(((low + high) / 2 - lattice.origin) / unit)
     used = lattice.origin + drift * unit
@@ -86,6 +91,32 @@ def walk(observable: Sequence[Fraction], steps: int, *, centre: Number) -> Walk:
         gap=2**bits,
         error=steps * max(abs(used - low), abs(high - used)),
     )
+
+
+def _rounded(observable: Sequence[Fraction], steps: int, low: Fraction, high: Fraction) -> Walk:
+    """Write the partial sums of rounded values, less a centre between two numbers."""
+    middle = (low + high) / 2
+    size = max(abs(value - middle) for value in observable) or Fraction(1)
+    # An increment is at most 2**bits: the sums fit.
+    bits = INTEGER_BITS - 1 - steps.bit_length()
+    if bits < 1:
+        raise NotEnclosed(f"sums of {steps} values of the observable do not fit 64-bit integers")
+    unit = size / 2**bits
+    increments = tuple(round((value - middle) / unit) for value in observable)
+    moved = max(
+        abs(unit * increment - (value - middle))
+        for increment, value in zip(increments, observable, strict=True)
+    )
+    return Walk(
+        unit=unit,
+        increments=increments,
+        gap=_gap(increments),
+        error=steps * (moved + (high - low) / 2),
+    )
+
+
+def _gap(increments: Sequence[int]) -> int:
+    return gcd(*(increment - increments[0] for increment in increments)) or 1
 
 
 def coarser(walked: Walk, steps: int, move: Fraction) -> Walk:
@@ -104,6 +135,6 @@ def coarser(walked: Walk, steps: int, move: Fraction) -> Walk:
     return Walk(
         unit=factor * walked.unit,
         increments=rounded,
-        gap=gcd(*(increment - rounded[0] for increment in rounded)) or 1,
+        gap=_gap(rounded),
         error=walked.error + steps * moved * walked.unit,
     )

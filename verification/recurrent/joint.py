@@ -15,7 +15,8 @@ inputs coincide no memory branches, and where a chain visits few pasts the atoms
 ``[-vbar, vbar]``.  A step keeps it: it is enclosed by what becomes of pi and that whole interval
 after any number of steps.
 
-All of it runs in double precision with the bounds of `verification.enclosure.doubles`.
+All of it runs in double precision with the bounds of `verification.enclosure.doubles`.  The memory
+map in double precision is compared with that in balls, at a few points of every instance.
 """
 
 from __future__ import annotations
@@ -30,14 +31,25 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from verification.enclosure.balls import Number, ball, upper_double, working_precision
+from verification.enclosure.balls import (
+    Ball,
+    Number,
+    ball,
+    exact_ball,
+    less,
+    precision,
+    shown,
+    working_precision,
+)
 from verification.enclosure.doubles import UNDERFLOW, above, gamma, nearest, upward
+from verification.errors import NotEnclosed
 from verification.instance import AtomicLaw, Chain, Constant, Instance, Law, Normal
 from verification.markov.finite import stationary_law
 from verification.recurrent.activation import activation
 from verification.recurrent.law import mean_absolute_b
-from verification.recurrent.memory import memory_bound
+from verification.recurrent.memory import memory_bound, memory_map, memory_map_derivative
 from verification.recurrent.memory_doubles import memory_map_doubles
+from verification.verdict import Truth
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
@@ -56,6 +68,9 @@ _PIECES = 16
 _MAX_PIECES = 40_000
 _OUTWARD = 1 + 2.0**-40
 _NARROW = 2.0**-44
+_CHECKED_INPUTS = 4
+_CHECKED_MEMORIES = (0.3, -0.7)
+_CHECKED_BITS = 96
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,6 +140,56 @@ class _Map:
 
 @lru_cache(maxsize=16)
 def _map(instance: Instance) -> _Map:
+    """Return what a step needs, after a look at the memory map in double precision.
+
+    Raises
+    ------
+    NotEnclosed
+        Where a bound is beyond the range of doubles, or where the memory map in double precision
+        and that in balls do not agree.
+    """
+    prepared = _unchecked_map(instance)
+    _check_map(prepared, instance)
+    return prepared
+
+
+def _check_map(prepared: _Map, instance: Instance) -> None:
+    """Compare the two memory maps, and their derivatives, at some inputs and memories.
+
+    Both sides of a claim rest on the one in double precision: a fault in it would show in neither.
+    """
+    kinds = np.unique(np.linspace(0, len(prepared.inputs) - 1, _CHECKED_INPUTS).astype(np.intp))
+    first = [int(np.flatnonzero(prepared.input_of == kind)[0]) for kind in kinds]
+    memories = np.array(_CHECKED_MEMORIES) * prepared.bound
+    allowed = (prepared.input_error, prepared.slope_error)
+    for order, rounding in enumerate(allowed):
+        values, error = memory_map_doubles(
+            instance,
+            np.repeat(prepared.inputs[kinds], len(memories), axis=0),
+            np.tile(memories, len(kinds)),
+            order=order,
+        )
+        within = exact_ball(error) + exact_ball(rounding)
+        for k, value in enumerate(values):
+            state = first[k // len(memories)]
+            memory = exact_ball(float(memories[k % len(memories)]))
+            with precision(_CHECKED_BITS):
+                truth = (
+                    memory_map_derivative(instance, state, memory)
+                    if order
+                    else memory_map(instance, state, memory)
+                )
+                apart = abs(exact_ball(float(value)) - truth)
+                if less(within, apart) is Truth.TRUE:
+                    what = "the memory map's derivative" if order else "the memory map"
+                    raise NotEnclosed(
+                        f"{what} in double precision is {shown(apart, 3)} off at state {state}, "
+                        f"beyond its bound {shown(within, 3)}: a fault of this project or of the "
+                        "machine's elementary functions"
+                    )
+
+
+def _unchecked_map(instance: Instance) -> _Map:
     chain, law = instance.chain, instance.law
     numbers: dict[tuple[Fraction, ...], int] = {}
     input_of = [numbers.setdefault(point, len(numbers)) for point in chain.inputs]
@@ -143,14 +208,19 @@ def _map(instance: Instance) -> _Map:
     return _Map(
         inputs=np.array([[x for x, _ in point] for point in rounded]),
         input_of=np.array(input_of, dtype=np.intp),
-        input_error=upper_double(ball(sigma.bound(1)) * ball(moved)),
-        slope_error=upper_double(ball(sigma.bound(2)) * ball(moved)),
-        slope=upper_double(slope),
-        curvature=upper_double(curvature),
-        bound=upper_double(ball(memory_bound(instance))),
+        input_error=_finite(ball(sigma.bound(1)) * ball(moved)),
+        slope_error=_finite(ball(sigma.bound(2)) * ball(moved)),
+        slope=_finite(slope),
+        curvature=_finite(curvature),
+        bound=_finite(ball(memory_bound(instance))),
         transposed=matrix,
         in_degree=int(np.diff(matrix.indptr).max()),
     )
+
+
+def _finite(number: Ball) -> float:
+    """Return a double no smaller than a number, or refuse."""
+    return float(above(number))
 
 
 def input_rounding(instance: Instance) -> float:
@@ -198,7 +268,11 @@ def law_with_memory(
         radii=np.array([upward(Fraction(radius) + bounds.error)]),
         masses=np.array([[max(p, 0.0)] for p, _ in rounded]),
         mass_error=above(sum((error.error for _, error in rounded), Fraction(0))),
-        bound=max(abs(Fraction(centre)) + Fraction(radius), Fraction(_map(instance).bound)),
+        # The memory may be the double's rounding farther out than the double.
+        bound=max(
+            abs(Fraction(centre)) + Fraction(radius) + bounds.error,
+            Fraction(_map(instance).bound),
+        ),
     )
 
 
@@ -318,7 +392,7 @@ def _images_of_pieces(
     if radii.any():
         slopes, slope_error = memory_map_doubles(instance, inputs, memories, order=1)
         steepness = np.abs(slopes) + (slope_error + prepared.slope_error)
-        spread = np.minimum(spread, (steepness + prepared.curvature * radii) * radii)
+        spread = np.minimum(spread, (steepness + prepared.curvature * radii / 2) * radii)
     return values, (spread + (error + prepared.input_error)) * _OUTWARD
 
 

@@ -27,6 +27,7 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.enclosure.chebyshev import analytic_supremum
+from verification.enclosure.doubles import nearest
 from verification.instance import Instance
 from verification.recurrent.activation import activation
 from verification.recurrent.joint import input_rounding
@@ -59,7 +60,13 @@ class Sensitivity:
 
 
 def input_sensitivity(instance: Instance) -> Sensitivity:
-    """Enclose ``D = max_{i,j} sup_{|v| <= vbar} |Phi(x_i, v) - Phi(x_j, v)|``."""
+    """Enclose ``D = max_{i,j} sup_{|v| <= vbar} |Phi(x_i, v) - Phi(x_j, v)|``.
+
+    Raises
+    ------
+    NotEnclosed
+        Where an input is beyond the range of doubles, or the supremum needs too many panels.
+    """
     return _input_sensitivity(instance, working_precision())
 
 
@@ -73,7 +80,7 @@ def _input_sensitivity(instance: Instance, _bits: int) -> Sensitivity:
     bound = memory_bound(instance)
     reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]
     grid = np.linspace(-1.0, 1.0, GRID) * lower_double(ball(bound))
-    inputs = np.array([[float(x) for x in instance.chain.inputs[state]] for state in states])
+    inputs = np.array([[nearest(x)[0] for x in instance.chain.inputs[state]] for state in states])
     values, error = memory_map_doubles(
         instance, np.repeat(inputs, GRID, axis=0), np.tile(grid, len(states))
     )

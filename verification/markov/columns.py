@@ -1,0 +1,186 @@
+"""Rows and columns over the states of a chain, small or large: law, Poisson solution, products.
+
+Up to `BALL_STATES` states these are exact, or balls at the working precision
+(`verification.markov.finite`).  Larger chains are solved in double precision, with errors that
+hitting times prove (`verification.markov.large`): balls then, whose radii no precision narrows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from verification.enclosure.balls import (
+    Ball,
+    Number,
+    ball,
+    exact_ball,
+    symmetric,
+    working_precision,
+)
+from verification.enclosure.doubles import UNDERFLOW, gamma, nearest, upward
+from verification.enclosure.matrix import Matrix
+from verification.errors import NotEnclosed
+from verification.instance import Chain
+from verification.markov import finite
+from verification.markov.chain import dobrushin_coefficient
+from verification.markov.finite import BALL_STATES
+from verification.markov.transitions import rounded_transitions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from verification.markov.large import Solution
+
+LARGE_STATES = 100_000
+
+
+def stationary_row(chain: Chain) -> Matrix:
+    """Return the stationary law as a row, shape (1, n_states).
+
+    Raises
+    ------
+    NotEnclosed
+        Where the chain has more than `LARGE_STATES` states, or mixes too slowly for doubles.
+    """
+    if chain.n_states <= BALL_STATES:
+        return finite.stationary_row(chain)
+    found = _solution(chain, None).law
+    return _around(found.law, found.l1_error).transpose()
+
+
+def poisson_column(chain: Chain, observable: Sequence[Fraction]) -> Matrix:
+    """Return the solution of the Poisson equation, ``pi(u) = 0``, shape (n_states, 1).
+
+    Raises
+    ------
+    NotEnclosed
+        As `stationary_row`.
+    """
+    if chain.n_states <= BALL_STATES:
+        return finite.poisson_column(chain, observable)
+    (found,) = _solution(chain, tuple(observable)).poisson
+    return _around(found.values, found.sup_error)
+
+
+def stationary_mean(chain: Chain, observable: Sequence[Fraction]) -> Number:
+    """Return ``pi(f)``."""
+    if chain.n_states <= BALL_STATES:
+        return (finite.stationary_row(chain) @ Matrix.column(observable)).numbers()[0]
+    (found,) = _solution(chain, tuple(observable)).poisson
+    return exact_ball(found.mean) + symmetric(exact_ball(found.mean_error))
+
+
+def averaged(chain: Chain, column: Matrix) -> Matrix:
+    """Return ``P g``, shape (n_states, 1)."""
+    if chain.n_states <= BALL_STATES:
+        return _matrix_for(chain, column) @ column
+    transitions = rounded_transitions(chain)
+    values, size, error = _doubles(column)
+    # P is stochastic: errors are averaged; each term passes through so many roundings.
+    rounding = gamma(transitions.successors + 2) * (size + error) + UNDERFLOW
+    return _around(transitions.matrix @ values, upward(error + rounding))
+
+
+def carried(chain: Chain, row: Matrix) -> Matrix:
+    """Return ``p P``, shape (1, n_states)."""
+    if chain.n_states <= BALL_STATES:
+        return row @ _matrix_for(chain, row)
+    transitions = rounded_transitions(chain)
+    values, size, error = _doubles(row)
+    n = chain.n_states
+    # An entry of p P is a sum of at most n terms, each with an error of at most that of p.
+    rounding = gamma(n + 2) * n * (size + error) + UNDERFLOW
+    return _around(values @ transitions.matrix, upward(n * error + rounding)).transpose()
+
+
+def _matrix_for(chain: Chain, vector: Matrix) -> Matrix:
+    """Return P in the kind of numbers that a vector has: converting it each time is slow."""
+    if vector.is_exact:
+        return finite.transition_matrix(chain)
+    return _transition_balls(chain, working_precision())
+
+
+@lru_cache(maxsize=16)
+def _transition_balls(chain: Chain, _bits: int) -> Matrix:
+    return finite.transition_matrix(chain).in_balls()
+
+
+def is_exact(chain: Chain) -> bool:
+    """Tell whether the chain is solved in rationals."""
+    return chain.n_states <= BALL_STATES and finite.transition_matrix(chain).is_exact
+
+
+def summed_contraction(chain: Chain) -> Number:
+    """Return ``sum_{j<m} delta(P^j) / (1 - delta(P^m))``, m the least with ``delta(P^m) < 1``.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the chain has more than `PAIR_STATES` states.
+    """
+    if chain.n_states <= BALL_STATES:
+        return finite.summed_contraction(chain)
+    index = finite.scrambling_index(chain)
+    if index is None:
+        raise ValueError(f"the chain does not converge: {finite.why_not_ergodic(chain)}")
+    if index == 1:
+        return index / (1 - dobrushin_coefficient(chain))
+    return ball(index) / (1 - _contraction_of_power(chain, index))
+
+
+@lru_cache(maxsize=8)
+def _contraction_of_power(chain: Chain, steps: int) -> Ball:
+    """Enclose ``delta(P^steps)`` in doubles."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    matrix = rounded_transitions(chain).matrix
+    dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray())
+    power = dense
+    for _ in range(steps - 1):
+        power = power @ dense
+    size = chain.n_states
+    widest = max(
+        float(np.abs(power[i] - power[i + 1 :]).sum(axis=1).max()) for i in range(size - 1)
+    )
+    # Entries are sums of products of numbers >= 0, of relative error gamma; rows sum to 1, so that
+    # two of them are off by 2 gamma at most, and the sum of their differences by as much again.
+    error = 4 * gamma(steps * (size + 2)) + UNDERFLOW
+    return ball(Fraction(widest) / 2) + symmetric(ball(error))
+
+
+@lru_cache(maxsize=16)
+def _solution(chain: Chain, observable: tuple[Fraction, ...] | None) -> Solution:
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    from verification.markov import large  # noqa: PLC0415 - loads scipy for sparse chains
+
+    if chain.n_states > LARGE_STATES:
+        raise NotEnclosed(f"the chain has {chain.n_states} states, more than {LARGE_STATES}")
+    rounded = [nearest(y) for y in observable or ()]
+    return large.solve(
+        large.rounded_chain(chain),
+        (np.array([y for y, _ in rounded]),) if rounded else (),
+        observable_error=upward(max((bounds.error for _, bounds in rounded), default=Fraction(0))),
+    )
+
+
+def _around(values: NDArray[np.float64], error: float) -> Matrix:
+    """Return a column of balls around doubles."""
+    radius = symmetric(exact_ball(error))
+    return Matrix.of_balls([[exact_ball(value) + radius] for value in values.ravel().tolist()])
+
+
+def _doubles(vector: Matrix) -> tuple[NDArray[np.float64], Fraction, Fraction]:
+    """Return a vector in doubles, with bounds of their size and of their error."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    rounded = [nearest(x) for x in vector.numbers()]
+    return (
+        np.array([x for x, _ in rounded]),
+        max(bounds.size for _, bounds in rounded),
+        max(bounds.error for _, bounds in rounded),
+    )
