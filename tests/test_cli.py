@@ -1049,7 +1049,7 @@ def test_from_python():
     program = (
         "from verification import Instance, verify; from theorems import CLAIMS\n"
         "from verification import gallery\n"
-        "instance = Instance.from_json(gallery.load('one-state').to_json())\n"
+        "instance = Instance.from_json(gallery.load('fair-coin').to_json())\n"
         "print(*(result.verdict for result in verify(CLAIMS, instance)))"
     )
     done = python("-c", program)

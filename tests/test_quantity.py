@@ -557,9 +557,13 @@ def test_a_large_chain_is_solved_in_doubles():
     assert (len(document["lower"]), document["precision_bits"]) == (size, None)
 
 
-def test_a_large_chains_other_quantities_say_what_is_too_large():
-    for name, steps in (("dobrushin", 2), ("second-moment", 3)):
-        with pytest.raises(NotEnclosed, match="402 states, more than 400"):
-            evaluate(ring(402), name, Options(steps=steps))
-    found = evaluate(ring(402), "dobrushin", Options())
-    assert found.bounds.contains(Fraction(1))
+def test_a_large_chains_other_quantities():
+    with pytest.raises(NotEnclosed, match="402 states, more than 400"):
+        evaluate(ring(402), "second-moment", Options(steps=3))
+    # Opposite states are 201 steps apart: until then no two of their rows meet.
+    for steps in (None, 2, 100):
+        found = evaluate(ring(402), "dobrushin", Options(steps=steps))
+        assert found.bounds.contains(Fraction(1))
+        assert found.bounds.width_upper() == 0
+    with pytest.raises(NotEnclosed, match="402 states, more than 400"):
+        evaluate(ring(402), "dobrushin", Options(steps=300))

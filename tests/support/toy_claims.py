@@ -149,8 +149,9 @@ def exits(_instance, _case):
 
 
 def hears_an_interrupt(_instance, _case):
-    """Return 1 where Ctrl-C would reach this process, else 0."""
-    return Fraction(signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    """Return 1 where Ctrl-C would reach this process, else 1/4."""
+    reached = signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return Fraction(1) if reached else Fraction(1, 4)
 
 
 def naps(_instance, _case):

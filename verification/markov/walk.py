@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd, lcm
 
-from verification.enclosure.balls import Number, ball, end_points
+from verification.enclosure.balls import Number, end_points
 from verification.errors import NotEnclosed
 from verification.markov.partial_sums import lattice_of
 
@@ -76,7 +76,7 @@ def walk(observable: Sequence[Fraction], steps: int, *, centre: Number) -> Walk:
         )
         if steps * exact.largest < 2**INTEGER_BITS:
             return exact
-    low, high = end_points(ball(centre))
+    low, high = (centre, centre) if isinstance(centre, Fraction) else end_points(centre)
     # The centre becomes a multiple of a fine part of the spacing.
     reach = lattice.span + abs((low + high) / 2 - lattice.origin) / lattice.spacing + 1
     bits = INTEGER_BITS - 1 - ceil(steps * reach).bit_length()
