@@ -121,3 +121,20 @@ def test_what_is_too_large_is_refused_in_words(monkeypatch):
                 initial=0,
             )
         )
+
+
+def test_errors_do_not_grow_with_the_number_of_steps():
+    chain = restarting(SIZE)
+    start = Matrix.exact([[Fraction(int(i == 0)) for i in range(SIZE)]])
+    row, column = start, Matrix.column(THIRDS)
+    for _ in range(60):
+        row, column = columns.carried(chain, row), columns.averaged(chain, column)
+    # From 0, after k steps: in state j < k with the age law (1/4) (3/4)^j, else not yet restarted.
+    for j, number in enumerate(row.numbers()):
+        expected = Fraction(3, 4) ** j * (Fraction(1, 4) if j < 60 else int(j == 60))
+        assert_near(number, expected, Fraction(1, 10**12))
+    expected = sum(
+        (Fraction(3, 4) ** j * (Fraction(1, 4) if j < 60 else 1) * THIRDS[j] for j in range(61)),
+        Fraction(0),
+    )
+    assert_near(column.numbers()[0], expected, Fraction(1, 10**12))

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 LARGE_STATES = 100_000
 
+_UP = 1 + 2.0**-40
+_TINY = 2.0**-1000
+
 
 def stationary_row(chain: Chain) -> Matrix:
     """Return the stationary law as a row, shape (1, n_states).
@@ -79,22 +82,22 @@ def averaged(chain: Chain, column: Matrix) -> Matrix:
     if chain.n_states <= BALL_STATES:
         return _matrix_for(chain, column) @ column
     transitions = rounded_transitions(chain)
-    values, size, error = _doubles(column)
-    # P is stochastic: errors are averaged; each term passes through so many roundings.
-    rounding = gamma(transitions.successors + 2) * (size + error) + UNDERFLOW
-    return _around(transitions.matrix @ values, upward(error + rounding))
+    values, errors = _doubles(column)
+    matrix = transitions.matrix
+    # A term passes through the rounding of P_ij, its product and the sums.
+    rounding = upward(2 * gamma(transitions.successors + 4))
+    return _around(matrix @ values, _radii(matrix @ errors, matrix @ abs(values), rounding))
 
 
 def carried(chain: Chain, row: Matrix) -> Matrix:
     """Return ``p P``, shape (1, n_states)."""
     if chain.n_states <= BALL_STATES:
         return row @ _matrix_for(chain, row)
-    transitions = rounded_transitions(chain)
-    values, size, error = _doubles(row)
-    n = chain.n_states
-    # An entry of p P is a sum of at most n terms, each with an error of at most that of p.
-    rounding = gamma(n + 2) * n * (size + error) + UNDERFLOW
-    return _around(values @ transitions.matrix, upward(n * error + rounding)).transpose()
+    matrix = rounded_transitions(chain).matrix
+    values, errors = _doubles(row)
+    rounding = upward(2 * gamma(chain.n_states + 4))
+    radii = _radii(errors @ matrix, abs(values) @ matrix, rounding)
+    return _around(values @ matrix, radii).transpose()
 
 
 def _matrix_for(chain: Chain, vector: Matrix) -> Matrix:
@@ -168,19 +171,31 @@ def _solution(chain: Chain, observable: tuple[Fraction, ...] | None) -> Solution
     )
 
 
-def _around(values: NDArray[np.float64], error: float) -> Matrix:
+def _radii(
+    errors: NDArray[np.float64], sizes: NDArray[np.float64], rounding: float
+) -> NDArray[np.float64]:
+    """Bound the errors of a product from the products of its factors' errors and sizes.
+
+    Both are sums of numbers >= 0, computed with relative errors below the rounding given.
+    """
+    radii: NDArray[np.float64] = (errors * (1 + rounding) + sizes * rounding) * _UP + _TINY
+    return radii
+
+
+def _around(values: NDArray[np.float64], errors: NDArray[np.float64] | float) -> Matrix:
     """Return a column of balls around doubles."""
-    radius = symmetric(exact_ball(error))
-    return Matrix.of_balls([[exact_ball(value) + radius] for value in values.ravel().tolist()])
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    pairs = zip(values.tolist(), np.broadcast_to(errors, values.shape).tolist(), strict=True)
+    return Matrix.of_balls([[exact_ball(x) + symmetric(exact_ball(e))] for x, e in pairs])
 
 
-def _doubles(vector: Matrix) -> tuple[NDArray[np.float64], Fraction, Fraction]:
-    """Return a vector in doubles, with bounds of their size and of their error."""
+def _doubles(vector: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a vector in doubles, with a bound of the error of each entry."""
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
     rounded = [nearest(x) for x in vector.numbers()]
     return (
         np.array([x for x, _ in rounded]),
-        max(bounds.size for _, bounds in rounded),
-        max(bounds.error for _, bounds in rounded),
+        np.array([upward(bounds.error) for _, bounds in rounded]),
     )
