@@ -382,13 +382,19 @@ def tail(instance: Instance, case: Tail) -> Side:
 
 def _mean_of_sum(instance: Instance, case: Tail) -> Number:
     """Enclose ``E_i[f(xi_0) + ... + f(xi_{n-1})]``, pushing the law of xi forward."""
-    size = instance.chain.n_states
-    start = [[Fraction(int(j == case.start)) for j in range(size)]]
-    law = occupation = Matrix.exact(start).in_balls()
-    for _ in range(case.steps - 1):
-        law = carried(instance.chain, law)
-        occupation = occupation + law
+    occupation = _occupation(instance.chain, case.start, case.steps, working_precision())
     return (occupation @ Matrix.column(case.observable.values)).numbers()[0]
+
+
+@lru_cache(maxsize=64)
+def _occupation(chain: Chain, start: int, steps: int, _bits: int) -> Matrix:
+    """Enclose how often each state is expected in ``xi_0, ..., xi_{n-1}``, as a row."""
+    first = [[Fraction(int(j == start)) for j in range(chain.n_states)]]
+    law = occupation = Matrix.exact(first).in_balls()
+    for _ in range(steps - 1):
+        law = carried(chain, law)
+        occupation = occupation + law
+    return occupation
 
 
 def _root(x: Ball) -> Ball:

@@ -447,3 +447,61 @@ def test_no_random_chain_refutes_a_claim(chain, seed):
         # Where P3 is nearly an equality neither levels nor samples may tell.
         assert found.verdict is not Verdict.UNDECIDED or claim is P3, (claim.id, found.reason)
         assert found.reason
+
+
+def age_chain(size: int) -> Chain:
+    """Return the age of what is renewed with probability 1/4 a step, at the latest when `size`."""
+    rows = tuple(
+        ((0, ONE),) if i == size - 1 else ((0, Fraction(1, 4)), (i + 1, Fraction(3, 4)))
+        for i in range(size)
+    )
+    targets = tuple(Fraction(i % 5) for i in range(size))
+    return Chain(rows=rows, inputs=((ZERO,),) * size, targets=targets, initial=0)
+
+
+def test_chains_too_large_for_balls_are_decided_in_doubles():
+    instance = with_chain(age_chain(finite.BALL_STATES + 50))
+    for claim in (P1, P2, P4):
+        found = decide(claim, instance)
+        assert found.verdict is Verdict.CERTIFIED, (claim.id, found.reason)
+    found = decide(P3, instance)
+    assert found.verdict in (Verdict.CERTIFIED, Verdict.SUPPORTED), found.reason
+    found = decide(P5, instance)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "450 states, more than 400" in found.reason
+
+
+def test_both_sides_of_a_large_chain_against_rationals():
+    chain = age_chain(finite.BALL_STATES + 50)
+    size, f = chain.n_states, chain.targets
+    weights = [Fraction(3, 4) ** i for i in range(size)]
+    law = [w / sum(weights) for w in weights]
+    mean = dot(law, f)
+
+    def averaged(g):
+        return [sum((p * g[j] for j, p in row), ZERO) for row in chain.rows]
+
+    # u - P u = f - pi(f), from the last state back to the first, with u_0 = 0.
+    u = [ZERO] * size
+    u[-1] = f[-1] - mean
+    for i in reversed(range(1, size - 1)):
+        u[i] = f[i] - mean + Fraction(3, 4) * u[i + 1]
+    a, b = [ZERO] * size, [ZERO] * size
+    for _ in range(3):
+        carried = averaged(a)
+        b = [
+            (y - mean) ** 2 + 2 * (y - mean) * c + s
+            for y, c, s in zip(f, carried, averaged(b), strict=True)
+        ]
+        a = [y - mean + c for y, c in zip(f, carried, strict=True)]
+    spread = max(s - m * m for s, m in zip(averaged([x * x for x in u]), averaged(u), strict=True))
+    instance, observable = with_chain(chain), Observable(label="y", values=f)
+    case = Sum(observable=observable, steps=3)
+    with mpmath.workdps(40), precision(64):
+        narrow = Fraction(1, 10**6)
+        contains(theorem.oscillation_or_residual(instance, observable), mp(osc(u)), narrow)
+        contains(theorem.root_mean_square(instance, case), mpmath.sqrt(mp(max(b))), narrow)
+        expected = mp(osc(u)) + mpmath.sqrt(3 * mp(spread))
+        contains(theorem.martingale_bound(instance, case), expected, narrow)
+        # Two rows share 1/4 at state 0: delta(P) = 3/4.
+        contains(theorem.contraction_bound(instance, observable), mp(4 * osc(f)), narrow)
