@@ -74,6 +74,7 @@ from verification.enclosure.balls import (
     upper_double,
 )
 from verification.enclosure.matrix import Matrix, largest
+from verification.enclosure.numbers import absolute, over, times, total
 from verification.errors import NotEnclosed
 from verification.instance import SCHEMA, Chain, Instance
 from verification.markov import finite
@@ -184,9 +185,7 @@ def conditioning(instance: Instance) -> Number:
     # As m is the least, delta(P^j) = 1 for j < m; of one state all of them are 0.
     steps = Fraction(0 if has_one_state(instance) else coupling_steps(instance))
     coefficient = dobrushin_coefficient(instance)
-    if isinstance(coefficient, Fraction):
-        return steps / (1 - coefficient)
-    return ball(steps) / (1 - coefficient)
+    return over(steps, 1 - coefficient)
 
 
 def hitting_times(chain: Chain, target: int) -> tuple[Number, ...]:
@@ -195,30 +194,10 @@ def hitting_times(chain: Chain, target: int) -> tuple[Number, ...]:
     if not others:
         return (Fraction(0),)
     among = finite.transition_matrix(chain).entries()
-    inner = [[among[i][j] for j in others] for i in others]
-    exact = [[x for x in row if isinstance(x, Fraction)] for row in inner]
-    matrix = (
-        Matrix.exact(exact)
-        if all(len(row) == len(others) for row in exact)
-        else Matrix.of_balls([[ball(x) for x in row] for row in inner])
-    )
+    matrix = Matrix.of_numbers([[among[i][j] for j in others] for i in others])
     ones = Matrix.constant(len(others), 1, 1)
     times = (Matrix.identity(len(others)) - matrix).solve(ones).numbers()
     return (*times[:target], Fraction(0), *times[target:])
-
-
-def _product(a: Number, b: Number) -> Number:
-    return a * b if isinstance(a, Fraction) and isinstance(b, Fraction) else ball(a) * ball(b)
-
-
-def _sum(terms: Sequence[Number]) -> Number:
-    rationals = [x for x in terms if isinstance(x, Fraction)]
-    if len(rationals) == len(terms):
-        return sum(rationals, Fraction(0))
-    result = ball(0)
-    for term in terms:
-        result = result + ball(term)
-    return result
 
 
 # Cases
@@ -526,22 +505,18 @@ def distance_from_stationary_law(instance: Instance, case: RowVector) -> Number:
     """Return ``|p - pi|_1``."""
     law = finite.stationary_law(instance.chain)
     return _norm(
-        [_sum([p, _product(Fraction(-1), x)]) for p, x in zip(case.values, law, strict=True)]
+        [total([p, times(Fraction(-1), x)]) for p, x in zip(case.values, law, strict=True)]
     )
 
 
 def distance_from_its_multiple(instance: Instance, case: RowVector) -> Number:
     """Return ``|p - (sum p) pi|_1``."""
     law, mass = finite.stationary_law(instance.chain), sum(case.values, Fraction(0))
-    return _norm([_sum([p, _product(-mass, x)]) for p, x in zip(case.values, law, strict=True)])
+    return _norm([total([p, times(-mass, x)]) for p, x in zip(case.values, law, strict=True)])
 
 
 def _norm(values: Sequence[Number]) -> Number:
-    return _sum([_size(x) for x in values])
-
-
-def _size(number: Number) -> Number:
-    return abs(number) if isinstance(number, Fraction) else abs(ball(number))
+    return total([absolute(x) for x in values])
 
 
 # Right sides, and those of the mutants
@@ -604,7 +579,7 @@ def residual_bound(
     following = _times_matrix(chain, case.values)
     residual = sum((abs(a - b) for a, b in zip(following, case.values, strict=True)), Fraction(0))
     excess = abs(sum(case.values, Fraction(0)) - 1)
-    return _sum([excess if mass else Fraction(0), _product(factor, residual)])
+    return total([excess if mass else Fraction(0), times(factor, residual)])
 
 
 def hitting_bound(instance: Instance, case: RowVector, *, factor: int = 2, late: int = 0) -> Number:
@@ -612,13 +587,13 @@ def hitting_bound(instance: Instance, case: RowVector, *, factor: int = 2, late:
 
     Mutants drop the factor, or start to count the steps `late`.
     """
-    times = hitting_times(instance.chain, case.target)
+    waits = hitting_times(instance.chain, case.target)
     return _weighted_residual(
         instance.chain,
         case,
         [
-            _sum([time, Fraction(-late)]) if i != case.target else time
-            for i, time in enumerate(times)
+            total([time, Fraction(-late)]) if i != case.target else time
+            for i, time in enumerate(waits)
         ],
         factor,
     )
@@ -626,29 +601,25 @@ def hitting_bound(instance: Instance, case: RowVector, *, factor: int = 2, late:
 
 def bound_by_mean_hitting_time(instance: Instance, case: RowVector) -> Number:
     """Return the right side of E5 with the mean ``sum_i pi_i h_i`` for every h_i, i != r."""
-    times = hitting_times(instance.chain, case.target)
+    waits = hitting_times(instance.chain, case.target)
     law = finite.stationary_law(instance.chain)
-    mean = _sum([_product(p, time) for p, time in zip(law, times, strict=True)])
-    means = [mean if i != case.target else Fraction(0) for i in range(len(times))]
+    mean = total([times(p, time) for p, time in zip(law, waits, strict=True)])
+    means = [mean if i != case.target else Fraction(0) for i in range(len(waits))]
     return _weighted_residual(instance.chain, case, means, 2)
 
 
 def _weighted_residual(
-    chain: Chain, case: RowVector, times: Sequence[Number], factor: int
+    chain: Chain, case: RowVector, waits: Sequence[Number], factor: int
 ) -> Number:
     following = _times_matrix(chain, case.values)
     residual = [a - b for a, b in zip(following, case.values, strict=True)]
     sums = [
-        _sum(
-            [
-                _product(sign * e, time)
-                for e, time in zip(residual, times, strict=True)
-                if sign * e > 0
-            ]
+        total(
+            [times(sign * e, time) for e, time in zip(residual, waits, strict=True) if sign * e > 0]
         )
         for sign in (1, -1)
     ]
-    return _product(Fraction(factor), largest(sums))
+    return times(Fraction(factor), largest(sums))
 
 
 # What holds without the theorems

@@ -64,7 +64,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from theorems.geometric_ergodicity import MIXING, D, one_step_sensitivity
 from theorems.memory_contraction import CONTRACTION, NO_ACTIVATION, NO_MEMORY_WEIGHT, VBAR, Q
 from theorems.poisson_fluctuation import DELTA, ONE_STATE, SOURCE
-from verification.claim import AnyClaim, Claim, Mutant, Number
+from verification.claim import AnyClaim, Claim, Mutant
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -73,6 +73,7 @@ from verification.enclosure.balls import (
     less,
     maximum,
     maximum_between,
+    root,
     square,
     total,
     upper_double,
@@ -80,9 +81,11 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.doubles import nearest
 from verification.enclosure.matrix import Matrix, largest
+from verification.enclosure.numbers import absolute
 from verification.instance import SCHEMA, Chain, Instance
 from verification.markov.columns import (
     averaged,
+    centred_column,
     poisson_column,
     stationary_mean,
     summed_contraction,
@@ -225,20 +228,20 @@ def root_mean_square_of_moving(instance: Instance, case: Drifting | Adapted) -> 
     chain = instance.chain
     if isinstance(case, Drifting) and any(case.moving):
         fixed, moving = (
-            _centred(instance, values).numbers() for values in (case.fixed, case.moving)
+            centred_column(instance.chain, values).numbers() for values in (case.fixed, case.moving)
         )
-        return maximum_between(drifting_second_moments(chain, fixed, moving, case.steps)).map(_root)
+        return maximum_between(drifting_second_moments(chain, fixed, moving, case.steps)).map(root)
     if isinstance(case, Drifting):
-        observable = _centred(instance, case.fixed).numbers()
+        observable = centred_column(instance.chain, case.fixed).numbers()
     else:
         # Here f_k(xi_k) - pi(f_k) = |ft(xi_k)|.
-        observable = [_absolute(x) for x in _centred(instance, case.values).numbers()]
+        observable = [absolute(x) for x in centred_column(instance.chain, case.values).numbers()]
     if chain.n_states > BALL_STATES:
         still = (Fraction(0),) * chain.n_states
         found = drifting_second_moments(chain, observable, still, case.steps)
-        return maximum_between(found).map(_root)
+        return maximum_between(found).map(root)
     moments = second_moments(chain, observable, case.steps, centre=Fraction(0))
-    return _root(ball(largest(moments)))
+    return root(ball(largest(moments)))
 
 
 def joint_left(instance: Instance, case: Affine) -> Between:
@@ -302,8 +305,8 @@ def _root_mean_square_of_joint(instance: Instance, case: Affine) -> Between:
     # The sum is off by n times what the centre is off by; Minkowski.
     off = maximum((mean.upper - exact_ball(centre), exact_ball(centre) - mean.lower))
     slack = case.steps * off
-    lower = (_root(exact_ball(low)) - slack).nonnegative_part()
-    return Between(lower, _root(exact_ball(high)) + slack)
+    lower = (root(exact_ball(low)) - slack).nonnegative_part()
+    return Between(lower, root(exact_ball(high)) + slack)
 
 
 def invariant_mean(instance: Instance, case: Affine) -> Between:
@@ -386,19 +389,6 @@ def _rounding(difference: Ball) -> Ball:
     return ball(Fraction(1, 2**52)) * difference
 
 
-def _centred(instance: Instance, values: Sequence[Fraction]) -> Matrix:
-    mean = stationary_mean(instance.chain, values)
-    return Matrix.column(values) - Matrix.column([mean] * instance.chain.n_states)
-
-
-def _absolute(x: Number) -> Number:
-    return abs(x) if isinstance(x, Fraction) else abs(ball(x))
-
-
-def _root(x: Ball) -> Ball:
-    return x.nonnegative_part().sqrt()
-
-
 # Right sides, and those of the mutants
 
 
@@ -426,7 +416,7 @@ def drift_bound(instance: Instance, case: Drifting | Adapted, *, with_drift: boo
             squares = steps * ball(_covariance(chain, fixed, fixed).largest())
     if with_drift:
         drift = ball(summed_contraction(chain)) * ball((steps - 1) * each)
-    return ends + drift + _root(squares)
+    return ends + drift + root(squares)
 
 
 def _covariance(chain: Chain, first: Matrix, second: Matrix) -> Matrix:
@@ -485,8 +475,8 @@ def joint_bound(
 def largest_moving_sum(instance: Instance, case: Drifting | Adapted) -> Ball:
     """Bound ``sum_k max_i |f_k(i) - pi(f_k)|``; with ``|ft|`` that is n times its maximum."""
     if isinstance(case, Adapted):
-        return case.steps * ball(_centred(instance, case.values).largest_absolute())
-    fixed, moving = (_centred(instance, values) for values in (case.fixed, case.moving))
+        return case.steps * ball(centred_column(instance.chain, case.values).largest_absolute())
+    fixed, moving = (centred_column(instance.chain, values) for values in (case.fixed, case.moving))
     # A convex function of k/n lies below its chord.
     first, last = (ball(x.largest_absolute()) for x in (fixed, fixed + moving))
     return ((case.steps + 1) * first + (case.steps - 1) * last) / 2

@@ -65,17 +65,20 @@ from verification.enclosure.balls import (
     less,
     maximum,
     maximum_between,
+    root,
     shown,
     square,
     working_precision,
 )
 from verification.enclosure.matrix import Matrix, largest
+from verification.enclosure.numbers import times
 from verification.errors import NotEnclosed
 from verification.instance import SCHEMA, Chain, Instance
 from verification.markov import finite
 from verification.markov.columns import (
     averaged,
     carried,
+    centred_column,
     is_exact,
     poisson_column,
     stationary_mean,
@@ -125,7 +128,7 @@ def oscillation_for_targets(instance: Instance) -> Number:
 def deviation_for_targets(instance: Instance) -> Ball:
     """Return ``s(u)`` for f = y."""
     solution = poisson_column(instance.chain, instance.chain.targets)
-    return _root(ball(_step_variance(instance, solution)))
+    return root(ball(_step_variance(instance, solution)))
 
 
 # Cases
@@ -321,7 +324,7 @@ def oscillation_or_residual(
     chain = instance.chain
     if isinstance(case, Observable):
         return poisson_column(chain, case.values).oscillation()
-    centred = _centred(instance, case.observable)
+    centred = centred_column(instance.chain, case.observable.values)
     if uniform:
         share = Matrix.constant(chain.n_states, chain.n_states, Fraction(1, chain.n_states))
         system = Matrix.identity(chain.n_states) - transition_matrix(chain) + share
@@ -337,23 +340,23 @@ def root_mean_square(instance: Instance, case: Sum) -> Ball | Between:
     """Enclose ``max_i E_i[S_n^2]^(1/2)`` by the recursion of the moments."""
     chain = instance.chain
     if chain.n_states > BALL_STATES:
-        centred = _centred(instance, case.observable).numbers()
+        centred = centred_column(instance.chain, case.observable.values).numbers()
         still = (Fraction(0),) * chain.n_states
         found = drifting_second_moments(chain, centred, still, case.steps)
-        return maximum_between(found).map(_root)
-    return _root(ball(Matrix.column(_second_moments(instance, case)).largest()))
+        return maximum_between(found).map(root)
+    return root(ball(Matrix.column(_second_moments(instance, case)).largest()))
 
 
 def root_mean_square_maximum(instance: Instance, case: Maximum) -> Side:
     """Enclose ``E[max_{k<=n} S_k^2]^(1/2)``, or simulate it where its lattice is too large."""
     chain, values = instance.chain, case.observable.values
-    mean = stationary_mean(instance.chain, case.observable.values)
+    mean = stationary_mean(chain, values)
     if isinstance(mean, Fraction):
         bounds = squared_maximum_bounds(
             chain, values, start=case.start, steps=case.steps, centre=mean
         )
         if bounds is not None:
-            return Between(*(_root(ball(bound)) for bound in bounds))
+            return Between(*(root(ball(bound)) for bound in bounds))
     try:
         found = squared_maximum_mean(chain, values, start=case.start, steps=case.steps, centre=mean)
     except NotEnclosed:
@@ -365,7 +368,7 @@ def root_mean_square_maximum(instance: Instance, case: Maximum) -> Side:
             image=partial(_scaled_root, draws.scale),
             error=draws.bias,
         )
-    return found.map(_root)
+    return found.map(root)
 
 
 def tail(instance: Instance, case: Tail) -> Side:
@@ -375,7 +378,7 @@ def tail(instance: Instance, case: Tail) -> Side:
     if case.about_mean:
         mean = _mean_of_sum(instance, case)
         return law.tail(start=case.start, about=mean, threshold=case.distance)
-    mean = ball(case.steps) * ball(stationary_mean(instance.chain, case.observable.values))
+    mean = ball(case.steps) * ball(stationary_mean(chain, values))
     spread = poisson_column(chain, values).oscillation()
     return law.tail(start=case.start, about=mean, threshold=ball(spread) + ball(case.distance))
 
@@ -397,12 +400,8 @@ def _occupation(chain: Chain, start: int, steps: int, _bits: int) -> Matrix:
     return occupation
 
 
-def _root(x: Ball) -> Ball:
-    return x.nonnegative_part().sqrt()
-
-
 def _scaled_root(scale: Fraction, x: Ball) -> Ball:
-    return ball(scale) * _root(x)
+    return ball(scale) * root(x)
 
 
 def _second_moments(instance: Instance, case: Sum) -> tuple[Number, ...]:
@@ -416,15 +415,9 @@ def variance_by_covariance(instance: Instance, case: Variance | Sum) -> Number:
     if isinstance(case, Sum):
         moments = _second_moments(instance, case)
         return (law @ Matrix.column(moments)).numbers()[0]
-    centred = _centred(instance, case.observable)
+    centred = centred_column(instance.chain, case.observable.values)
     solution = poisson_column(instance.chain, case.observable.values)
     return (law @ (centred.hadamard(solution.scale(2) - centred))).numbers()[0]
-
-
-def _centred(instance: Instance, observable: Observable) -> Matrix:
-    """Return ft as a column."""
-    mean = stationary_mean(instance.chain, observable.values)
-    return Matrix.column(observable.values) - Matrix.column([mean] * instance.chain.n_states)
 
 
 # Right sides, and those of the mutants
@@ -435,8 +428,7 @@ def contraction_bound(instance: Instance, case: Observable | Equation) -> Number
     if isinstance(case, Equation):
         return Fraction(0)
     spread = max(case.values) - min(case.values)
-    factor = delta_sum(instance)
-    return spread * factor if isinstance(factor, Fraction) else ball(spread) * factor
+    return times(spread, delta_sum(instance))
 
 
 def second_eigenvalue_bound(instance: Instance, case: Observable | Equation) -> Number:
@@ -465,7 +457,7 @@ def martingale_bound(
 ) -> Ball:
     """Return ``boundary osc(u) + factor n^(1/2) s(u)``."""
     solution = poisson_column(instance.chain, case.observable.values)
-    deviation = _root(ball(_step_variance(instance, solution)))
+    deviation = root(ball(_step_variance(instance, solution)))
     fluctuation = ball(factor) * ball(case.steps).sqrt() * deviation
     return boundary * ball(solution.oscillation()) + fluctuation
 
@@ -521,7 +513,7 @@ def variance_by_martingale(instance: Instance, case: Variance | Sum, *, missing:
         return variance.numbers()[0]
     potential = fundamental_matrix(chain) @ mean
     left_over = potential - finite.power(chain, case.steps - missing) @ potential
-    correction = law @ _centred(instance, observable).hadamard(left_over)
+    correction = law @ centred_column(instance.chain, observable.values).hadamard(left_over)
     return (variance.scale(case.steps) - correction.scale(2)).numbers()[0]
 
 
@@ -543,11 +535,10 @@ def possible_tail(instance: Instance, case: Tail) -> Number:
 
 def largest_sum(instance: Instance, case: Sum | Maximum) -> Number:
     """Return ``n max|ft|``."""
-    return _times(case.steps, _centred(instance, case.observable).largest_absolute())
-
-
-def _times(count: int, number: Number) -> Number:
-    return count * number if isinstance(number, Fraction) else ball(count) * number
+    return times(
+        Fraction(case.steps),
+        centred_column(instance.chain, case.observable.values).largest_absolute(),
+    )
 
 
 # The claims

@@ -260,6 +260,11 @@ def square(x: AnyBall) -> AnyBall:
     return x * x
 
 
+def root(x: Ball) -> Ball:
+    """Enclose the square root of a number >= 0, of which the ball may say less."""
+    return x.nonnegative_part().sqrt()
+
+
 def power(x: Ball, exponent: int) -> Ball:
     """Enclose ``x ** exponent`` for an exponent >= 0."""
     result = ball(1)

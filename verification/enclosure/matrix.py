@@ -41,12 +41,17 @@ class Matrix:
         return Matrix(arb_mat(len(rows), len(rows[0]), [x for row in rows for x in row]))
 
     @staticmethod
+    def of_numbers(rows: Sequence[Sequence[Number]]) -> Matrix:
+        """Return a matrix, exact where every number is rational."""
+        exact = [[x for x in row if isinstance(x, Fraction)] for row in rows]
+        if all(len(kept) == len(row) for kept, row in zip(exact, rows, strict=True)):
+            return Matrix.exact(exact)
+        return Matrix.of_balls([[ball(x) for x in row] for row in rows])
+
+    @staticmethod
     def column(numbers: Sequence[Number]) -> Matrix:
         """Return a column, exact where every number is rational."""
-        rationals = [[x] for x in numbers if isinstance(x, Fraction)]
-        if len(rationals) == len(numbers):
-            return Matrix.exact(rationals)
-        return Matrix.of_balls([[ball(x)] for x in numbers])
+        return Matrix.of_numbers([[x] for x in numbers])
 
     @staticmethod
     def constant(n_rows: int, n_columns: int, number: Fraction | int) -> Matrix:

@@ -22,6 +22,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.doubles import UNDERFLOW, gamma, nearest, upward
 from verification.enclosure.matrix import Matrix
+from verification.enclosure.numbers import over
 from verification.errors import NotEnclosed
 from verification.instance import Chain
 from verification.markov import finite
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from verification.markov.large import Solution
+    from verification.markov.large import RoundedChain, Solution
 
 LARGE_STATES = 100_000
 
@@ -77,6 +78,12 @@ def stationary_mean(chain: Chain, observable: Sequence[Fraction]) -> Number:
     return exact_ball(found.mean) + symmetric(exact_ball(found.mean_error))
 
 
+def centred_column(chain: Chain, observable: Sequence[Fraction]) -> Matrix:
+    """Return ``f - pi(f)``, shape (n_states, 1)."""
+    mean = stationary_mean(chain, observable)
+    return Matrix.column(observable) - Matrix.column([mean] * chain.n_states)
+
+
 def averaged(chain: Chain, column: Matrix) -> Matrix:
     """Return ``P g``, shape (n_states, 1)."""
     if chain.n_states <= BALL_STATES:
@@ -118,7 +125,7 @@ def is_exact(chain: Chain) -> bool:
 
 
 def summed_contraction(chain: Chain) -> Number:
-    """Return ``sum_{j<m} delta(P^j) / (1 - delta(P^m))``, m the least with ``delta(P^m) < 1``.
+    """Bound ``sum_k delta(P^k)`` as `finite.summed_contraction` does; of large chains undoubled.
 
     Raises
     ------
@@ -130,9 +137,10 @@ def summed_contraction(chain: Chain) -> Number:
     index = finite.scrambling_index(chain)
     if index is None:
         raise ValueError(f"the chain does not converge: {finite.why_not_ergodic(chain)}")
-    if index == 1:
-        return index / (1 - dobrushin_coefficient(chain))
-    return ball(index) / (1 - _contraction_of_power(chain, index))
+    coefficient = (
+        dobrushin_coefficient(chain) if index == 1 else _contraction_of_power(chain, index)
+    )
+    return over(Fraction(index), 1 - coefficient)
 
 
 @lru_cache(maxsize=8)
@@ -142,9 +150,7 @@ def _contraction_of_power(chain: Chain, steps: int) -> Ball:
 
     matrix = rounded_transitions(chain).matrix
     dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray())
-    power = dense
-    for _ in range(steps - 1):
-        power = power @ dense
+    power = np.linalg.matrix_power(dense, steps)
     size = chain.n_states
     widest = max(
         float(np.abs(power[i] - power[i + 1 :]).sum(axis=1).max()) for i in range(size - 1)
@@ -153,6 +159,13 @@ def _contraction_of_power(chain: Chain, steps: int) -> Ball:
     # two of them are off by 2 gamma at most, and the sum of their differences by as much again.
     error = 4 * gamma(steps * (size + 2)) + UNDERFLOW
     return ball(Fraction(widest) / 2) + symmetric(ball(error))
+
+
+@lru_cache(maxsize=2)
+def _rounded(chain: Chain) -> RoundedChain:
+    from verification.markov import large  # noqa: PLC0415 - loads scipy for sparse chains
+
+    return large.rounded_chain(chain)
 
 
 @lru_cache(maxsize=16)
@@ -165,7 +178,7 @@ def _solution(chain: Chain, observable: tuple[Fraction, ...] | None) -> Solution
         raise NotEnclosed(f"the chain has {chain.n_states} states, more than {LARGE_STATES}")
     rounded = [nearest(y) for y in observable or ()]
     return large.solve(
-        large.rounded_chain(chain),
+        _rounded(chain),
         (np.array([y for y, _ in rounded]),) if rounded else (),
         observable_error=upward(max((bounds.error for _, bounds in rounded), default=Fraction(0))),
     )

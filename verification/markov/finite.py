@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from verification.enclosure.balls import Number, ball, less_equal, working_precision
 from verification.enclosure.matrix import Matrix, largest
+from verification.enclosure.numbers import absolute, minus, over, times, total
 from verification.errors import NotEnclosed
 from verification.instance import Chain
 from verification.markov.chain import (
@@ -148,11 +149,11 @@ def _stationary_row(chain: Chain, _bits: int) -> Matrix:
     # pi (I - P) = 0 on the class, one of these equations replaced by sum pi = 1.
     one, zero = Fraction(1), Fraction(0)
     system: list[list[Number]] = [
-        [_less(one if i == j else zero, matrix[i][j]) for i in states] for j in states[:-1]
+        [minus(one if i == j else zero, matrix[i][j]) for i in states] for j in states[:-1]
     ]
     system.append([one] * len(states))
     right = [zero] * (len(states) - 1) + [one]
-    inside = _of_numbers(system).solve(Matrix.column(right)).numbers()
+    inside = Matrix.of_numbers(system).solve(Matrix.column(right)).numbers()
     everywhere: list[Number] = [zero] * chain.n_states
     for state, probability in zip(states, inside, strict=True):
         everywhere[state] = probability
@@ -190,12 +191,12 @@ def _poisson_column(chain: Chain, observable: tuple[Fraction, ...], _bits: int) 
     one, zero = Fraction(1), Fraction(0)
     system: list[list[Number]] = [
         [
-            one if j == pinned else _less(one if i == j else zero, probability)
+            one if j == pinned else minus(one if i == j else zero, probability)
             for j, probability in enumerate(row)
         ]
         for i, row in enumerate(matrix)
     ]
-    values = _of_numbers(system).solve(Matrix.column(observable)).numbers()
+    values = Matrix.of_numbers(system).solve(Matrix.column(observable)).numbers()
     values[pinned] = zero
     solution = Matrix.column(values)
     mean = law @ solution
@@ -218,17 +219,6 @@ def _fundamental_matrix(chain: Chain, _bits: int) -> Matrix:
     limit = Matrix.constant(size, 1, 1) @ stationary_row(chain)
     identity = Matrix.identity(size)
     return (identity - transition_matrix(chain) + limit).solve(identity)
-
-
-def _less(a: Fraction, b: Number) -> Number:
-    return a - b if isinstance(b, Fraction) else ball(a) - b
-
-
-def _of_numbers(rows: Sequence[Sequence[Number]]) -> Matrix:
-    exact = [[x for x in row if isinstance(x, Fraction)] for row in rows]
-    if all(len(kept) == len(row) for kept, row in zip(exact, rows, strict=True)):
-        return Matrix.exact(exact)
-    return Matrix.of_balls([[ball(x) for x in row] for row in rows])
 
 
 def scrambling_index(chain: Chain) -> int | None:
@@ -300,18 +290,8 @@ def _dobrushin_of_power(chain: Chain, steps: int, _bits: int) -> Number:
 
 
 def _total_variation(matrix: Matrix, i: int, j: int) -> Number:
-    first, second = matrix.row(i), matrix.row(j)
-    exact = [
-        abs(p - q)
-        for p, q in zip(first, second, strict=True)
-        if isinstance(p, Fraction) and isinstance(q, Fraction)
-    ]
-    if len(exact) == len(first):
-        return sum(exact, Fraction(0)) / 2
-    total = ball(0)
-    for p, q in zip(first, second, strict=True):
-        total = total + abs(ball(p) - ball(q))
-    return total / 2
+    pairs = zip(matrix.row(i), matrix.row(j), strict=True)
+    return total([absolute(minus(p, q)) for p, q in pairs]) / 2
 
 
 def _most_distant(matrix: Matrix) -> list[tuple[int, int]]:
@@ -366,14 +346,6 @@ def summed_contraction(chain: Chain) -> Number:
         coefficient = dobrushin_of_power(chain, index)
         if less_equal(ball(coefficient), ball(_SMALL_ENOUGH)) is Truth.TRUE:
             break
-        factor = _times(factor, 1 + coefficient)
+        factor = times(factor, 1 + coefficient)
         index *= 2
-    return _over(factor, _less(Fraction(1), dobrushin_of_power(chain, index)))
-
-
-def _times(a: Number, b: Number) -> Number:
-    return a * b if isinstance(a, Fraction) and isinstance(b, Fraction) else ball(a) * ball(b)
-
-
-def _over(a: Number, b: Number) -> Number:
-    return a / b if isinstance(a, Fraction) and isinstance(b, Fraction) else ball(a) / ball(b)
+    return over(factor, minus(Fraction(1), dobrushin_of_power(chain, index)))

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from verification.enclosure.balls import Between, Number, ball, working_precision
 from verification.enclosure.doubles import UNDERFLOW, Rounded, gamma, nearest
 from verification.enclosure.matrix import Matrix
+from verification.enclosure.numbers import minus
 from verification.errors import NotEnclosed
 from verification.instance import Chain
 from verification.markov.doubled_moments import doubled_moments
@@ -94,7 +95,7 @@ def moments(chain: Chain, observable: Sequence[Number], steps: int, *, centre: N
     """
     if steps < 0:
         raise ValueError(f"steps is {steps}, expected at least 0")
-    differences = [_difference(value, centre) for value in observable]
+    differences = [minus(value, centre) for value in observable]
     if (
         _EXACT_STATES < chain.n_states <= BALL_STATES
         and steps > _MANY_STEPS
@@ -118,12 +119,6 @@ def second_moments(
 ) -> tuple[Number, ...]:
     """Return ``E_i[S_n^2]`` for every start i.  See `moments`."""
     return moments(chain, observable, steps, centre=centre).square
-
-
-def _difference(value: Number, centre: Number) -> Number:
-    if isinstance(value, Fraction) and isinstance(centre, Fraction):
-        return value - centre
-    return ball(value) - ball(centre)
 
 
 @lru_cache(maxsize=64)
