@@ -173,6 +173,30 @@ def bound_b(law: Law) -> Fraction:
     return _scalar_moment(law.b, lambda low, high: max(abs(low), abs(high)))
 
 
+def moment_of_c(law: Law, order: int) -> Fraction:
+    """Return ``E[C^order]``."""
+    if isinstance(law, AtomicLaw):
+        return sum((atom.p * atom.c**order for atom in law.atoms), Fraction(0))
+    if isinstance(law.c, Constant):
+        return Fraction(law.c.value[0] ** order)
+    low, high = law.c.low[0], law.c.high[0]
+    return Fraction((high ** (order + 1) - low ** (order + 1)) / ((order + 1) * (high - low)))
+
+
+@lru_cache(maxsize=256)
+def has_free_square_of_c(law: Law) -> bool:
+    """Tell whether ``E[C^2 F(W)] = E[C^2] E[F(W)]`` for every F, exactly."""
+    if not isinstance(law, AtomicLaw):
+        return True
+    mass: dict[Vector, Fraction] = {}
+    square_mass: dict[Vector, Fraction] = {}
+    for atom in law.atoms:
+        mass[atom.w] = mass.get(atom.w, Fraction(0)) + atom.p
+        square_mass[atom.w] = square_mass.get(atom.w, Fraction(0)) + atom.p * atom.c * atom.c
+    mean = moment_of_c(law, 2)
+    return all(square_mass[w] == mean * p for w, p in mass.items())
+
+
 def mean_square_of_conditional_b(law: Law) -> Fraction:
     """Return E[E[B | W]^2]."""
     if isinstance(law, AtomicLaw):

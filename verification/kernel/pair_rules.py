@@ -1,0 +1,271 @@
+r"""Quadrature with a proved error for expectations of functions of (C, W.x, W.x').
+
+A `PairRule` for inputs x and x' is a sum over nodes (u_j, u'_j) with weights w_j, and constants
+such that
+
+    |E F(W.x, W.x') - sum_j w_j F(u_j, u'_j)| <= analytic_error * S + real_error * R
+
+for every F that is bounded by S where both arguments are in the strip ``|Im z| < strip``, in which
+it is analytic in each argument, and by R on the real plane.
+
+Every expectation here is one over at most two independent variables, whatever the dimension, or
+over one for each dimension:
+
+* *atoms, constant*: the sum, exact.
+* *normal*: with ``|x| >= |x'|``, ``W.x = m.x + s |x| Z`` and ``W.x' = m.x' + s (x.x'/|x|) Z +
+  s (|x'|^2 - (x.x')^2/|x|^2)^(1/2) Z'``, Z and Z' independent and standard: the trapezoidal rule
+  in each; in Z alone where x and x' are parallel.
+* *uniform*: Gauss-Legendre in each component of W; where x and x' are parallel, in W.x alone.
+
+*A product of rules.*  Of two rules with errors e_1, e_2 and sums of absolute weights ``A_1``,
+``A_2``: ``E_1 E_2 - Q_1 Q_2 = (E_1 - Q_1) E_2 + Q_1 (E_2 - Q_2)`` errs by at most
+``e_1 + A_1 e_2``, for F is bounded by S where one variable is in its strip and the others are real.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+from verification.enclosure.balls import (
+    Ball,
+    Number,
+    ball,
+    lower_double,
+    symmetric,
+    total,
+    working_precision,
+)
+from verification.enclosure.quadrature import Rule, normal_rule, uniform_sum_rule
+from verification.errors import NotEnclosed
+from verification.instance import AtomicLaw, Constant, Law, Normal, Uniform, Vector
+from verification.recurrent.law import dot, moment_of_c
+
+MAX_PAIR_NODES = 2**18
+
+Function: TypeAlias = Callable[[Ball], Ball]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One of the independent variables, T: its rule, and its part in W.x and in W.x'."""
+
+    rule: Rule
+    first: Number
+    second: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRule:
+    """Quadrature for a pair of inputs; see the module's docstring.
+
+    Parameters
+    ----------
+    points : tuple of (Fraction, Fraction, Fraction, Fraction)
+        Values of W.x and W.x' to which the axes add, their probability p, and p times the mean
+        of C^2 there.
+    axes : tuple of Axis
+        Independent variables T_k: W.x is a point and ``sum_k first_k T_k``, and W.x' likewise.
+    analytic_error, real_error : Ball
+        Of the rule for ``E F``.
+    """
+
+    points: tuple[tuple[Fraction, Fraction, Fraction, Fraction], ...]
+    axes: tuple[Axis, ...]
+    analytic_error: Ball
+    real_error: Ball
+
+    def mean(
+        self,
+        one: Function,
+        other: Function,
+        strip_bound: Ball,
+        real_bound: Ball,
+        *,
+        squared: bool = False,
+    ) -> Ball:
+        """Enclose ``E[f(W.x) g(W.x')]``, with `squared` ``E[C^2 f(W.x) g(W.x')]``.
+
+        Parameters
+        ----------
+        one, other : callable
+            f and g on the real line.
+        strip_bound, real_bound : Ball
+            Upper bounds of ``|f(z) g(z')|`` on the strip and on the real line.
+        squared : bool
+        """
+        error = symmetric(self.analytic_error * strip_bound + self.real_error * real_bound)
+        result = ball(0)
+        for u, v, mass, square_mass in self.points:
+            weight = square_mass if squared else mass
+            if weight:
+                value = _sum_of_products(self.axes, ball(u), ball(v), one, other)
+                result = result + ball(weight) * (value + error if self.axes else value)
+        return result
+
+
+def _sum_of_products(
+    axes: Sequence[Axis], u: Ball, v: Ball, one: Function, other: Function
+) -> Ball:
+    """Return the sum over the nodes of all axes, from the point (u, v) on."""
+    if not axes:
+        return one(u) * other(v)
+    if all(isinstance(axis.first, Fraction) and not axis.first for axis in axes):
+        # What the remaining variables do not move is computed once.
+        return one(u) * _sum_of_values(axes, v, other)
+    axis, rest = axes[0], axes[1:]
+    x, y = ball(axis.first), ball(axis.second)
+    return total(
+        weight * _sum_of_products(rest, u + x * node, v + y * node, one, other)
+        for node, weight in zip(axis.rule.nodes, axis.rule.weights, strict=True)
+    )
+
+
+def _sum_of_values(axes: Sequence[Axis], v: Ball, other: Function) -> Ball:
+    if not axes:
+        return other(v)
+    axis, rest = axes[0], axes[1:]
+    y = ball(axis.second)
+    return total(
+        weight * _sum_of_values(rest, v + y * node, other)
+        for node, weight in zip(axis.rule.nodes, axis.rule.weights, strict=True)
+    )
+
+
+def pair_rule(
+    law: Law, first: Vector, second: Vector, strip: Fraction, *, more_bits: int = 0
+) -> PairRule:
+    """Return a rule for ``(C, W.x, W.x')`` and functions that are analytic on a strip.
+
+    Parameters
+    ----------
+    law : ProductLaw or AtomicLaw
+    first, second : tuple of Fraction, shape (dimension,)
+        The inputs x and x'.
+    strip : Fraction
+        Half-width of a strip in which the functions are analytic in each argument.
+    more_bits : int
+        How many bits beyond the working precision the rule's error is to be small: as many as
+        the functions are larger on the strip than on the real line.
+
+    Raises
+    ------
+    NotEnclosed
+        Where a rule has too many nodes.
+    """
+    precisions = working_precision() + more_bits, working_precision()
+    return _pair_rule(law, first, second, strip, precisions)
+
+
+@lru_cache(maxsize=1024)
+def _pair_rule(
+    law: Law, first: Vector, second: Vector, strip: Fraction, precisions: tuple[int, int]
+) -> PairRule:
+    bits, _ = precisions
+    if isinstance(law, AtomicLaw):
+        return _of_atoms(law, first, second)
+    if dot(first, first) < dot(second, second):
+        swapped = _pair_rule(law, second, first, strip, precisions)
+        return PairRule(
+            points=tuple((u, v, mass, square) for v, u, mass, square in swapped.points),
+            axes=tuple(
+                Axis(rule=axis.rule, first=axis.second, second=axis.first) for axis in swapped.axes
+            ),
+            analytic_error=swapped.analytic_error,
+            real_error=swapped.real_error,
+        )
+    axes: list[Axis] = []
+    offsets = Fraction(0), Fraction(0)
+    if isinstance(law.w, Constant):
+        offsets = dot(law.w.value, first), dot(law.w.value, second)
+    elif isinstance(law.w, Normal):
+        offsets = dot(law.w.mean, first), dot(law.w.mean, second)
+        axes = _normal_axes(law.w.std, first, second, strip, bits)
+    else:
+        axes = _uniform_axes(law.w, first, second, strip, bits)
+    return _product(axes, offsets, moment_of_c(law, 2))
+
+
+def _of_atoms(law: AtomicLaw, first: Vector, second: Vector) -> PairRule:
+    masses: dict[tuple[Fraction, Fraction], tuple[Fraction, Fraction]] = {}
+    for atom in law.atoms:
+        where = dot(atom.w, first), dot(atom.w, second)
+        mass, square_mass = masses.get(where, (Fraction(0), Fraction(0)))
+        masses[where] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
+    return PairRule(
+        points=tuple((*where, *mass) for where, mass in masses.items()),
+        axes=(),
+        analytic_error=ball(0),
+        real_error=ball(0),
+    )
+
+
+def _normal_axes(
+    std: Fraction, first: Vector, second: Vector, strip: Fraction, bits: int
+) -> list[Axis]:
+    size, mixed, other = dot(first, first), dot(first, second), dot(second, second)
+    if not size:
+        return []
+    along = ball(std) * ball(size).sqrt()
+    rule = _standard_normal_rule(along, strip, bits)
+    axes = [Axis(rule=rule, first=along, second=along * ball(mixed / size))]
+    rest = other - mixed * mixed / size
+    if rest:
+        across = ball(std) * ball(rest).sqrt()
+        rule = _standard_normal_rule(across, strip, bits)
+        axes.append(Axis(rule=rule, first=Fraction(0), second=across))
+    return axes
+
+
+def _standard_normal_rule(deviation: Ball, strip: Fraction, bits: int) -> Rule:
+    """Return a rule for a standard normal Z and functions analytic in ``deviation Z``."""
+    ratio = ball(strip) / deviation
+    return normal_rule(ball(0), ball(1), Fraction(lower_double(ratio)), bits=bits)
+
+
+def _uniform_axes(
+    w: Uniform, first: Vector, second: Vector, strip: Fraction, bits: int
+) -> list[Axis]:
+    mixed, size = dot(first, second), dot(first, first)
+    if not size:
+        return []
+    if mixed * mixed == size * dot(second, second):
+        ends = [
+            (min(low * x, high * x), max(low * x, high * x))
+            for low, high, x in zip(w.low, w.high, first, strict=True)
+            if x
+        ]
+        rule = uniform_sum_rule(ends, strip, bits=bits)
+        return [Axis(rule=rule, first=Fraction(1), second=mixed / size)]
+    return [
+        Axis(
+            rule=uniform_sum_rule([(low, high)], strip / max(abs(x), abs(y)), bits=bits),
+            first=x,
+            second=y,
+        )
+        for low, high, x, y in zip(w.low, w.high, first, second, strict=True)
+        if x or y
+    ]
+
+
+def _product(
+    axes: Sequence[Axis], offsets: tuple[Fraction, Fraction], mean_square: Fraction
+) -> PairRule:
+    count = math.prod(len(axis.rule.nodes) for axis in axes)
+    if count > MAX_PAIR_NODES:
+        raise NotEnclosed(f"an expectation needs {count} nodes, more than {MAX_PAIR_NODES}")
+    analytic, real, absolute = ball(0), ball(0), ball(1)
+    for axis in axes:
+        analytic = analytic + absolute * axis.rule.analytic_error
+        real = real + absolute * axis.rule.real_error
+        absolute = absolute * total(abs(weight) for weight in axis.rule.weights)
+    return PairRule(
+        points=((*offsets, Fraction(1), mean_square),),
+        axes=tuple(axes),
+        analytic_error=analytic,
+        real_error=real,
+    )
