@@ -50,11 +50,15 @@ class _DoubleFamily:
     ----------
     curves : tuple of callable, length 2
         The function and its derivative: they replace an array by their values.
+    both : callable
+        Replaces a first array by the function's values and a second by the derivative's, both
+        at the arguments in the first, by the same operations as `curves`.
     errors : tuple of callable, length 2
         Bounds of their absolute errors at arguments that are doubles.
     """
 
     curves: tuple[Callable[[Array], object], Callable[[Array], object]]
+    both: Callable[[Array, Array], object]
     errors: tuple[Callable[[], Fraction], Callable[[], Fraction]]
 
 
@@ -77,6 +81,12 @@ def _tanh_1_error() -> Fraction:
     return (ONE + tanh * tanh).error
 
 
+def _tanh_both(t: Array, slope: Array) -> None:
+    _tanh(t)
+    np.multiply(t, t, out=slope)
+    np.subtract(1, slope, out=slope)
+
+
 def _logistic(t: Array) -> None:
     np.multiply(t, 0.5, out=t)
     _tanh(t)
@@ -94,6 +104,14 @@ def _logistic_1(t: Array) -> None:
     np.multiply(t, 0.5, out=t)
     _tanh_1(t)
     np.multiply(t, 0.25, out=t)
+
+
+def _logistic_both(t: Array, slope: Array) -> None:
+    np.multiply(t, 0.5, out=t)
+    _tanh_both(t, slope)
+    np.multiply(slope, 0.25, out=slope)
+    np.add(t, 1, out=t)
+    np.multiply(t, 0.5, out=t)
 
 
 def _logistic_1_error() -> Fraction:
@@ -160,14 +178,37 @@ def _cos_error() -> Fraction:
     return elementary_error("cos")
 
 
+def _separately(
+    value: Callable[[Array], object], derivative: Callable[[Array], object]
+) -> Callable[[Array, Array], None]:
+    def both(t: Array, slope: Array) -> None:
+        np.copyto(slope, t)
+        value(t)
+        derivative(slope)
+
+    return both
+
+
 _FAMILIES = {
-    "tanh": _DoubleFamily(curves=(_tanh, _tanh_1), errors=(_tanh_error, _tanh_1_error)),
-    "logistic": _DoubleFamily(
-        curves=(_logistic, _logistic_1), errors=(_logistic_error, _logistic_1_error)
+    "tanh": _DoubleFamily(
+        curves=(_tanh, _tanh_1), both=_tanh_both, errors=(_tanh_error, _tanh_1_error)
     ),
-    "erf": _DoubleFamily(curves=(_erf, _erf_1), errors=(_erf_error, _erf_1_error)),
-    "arctan": _DoubleFamily(curves=(_arctan, _arctan_1), errors=(_arctan_error, _arctan_1_error)),
-    "sin": _DoubleFamily(curves=(_sin, _cos), errors=(_sin_error, _cos_error)),
+    "logistic": _DoubleFamily(
+        curves=(_logistic, _logistic_1),
+        both=_logistic_both,
+        errors=(_logistic_error, _logistic_1_error),
+    ),
+    "erf": _DoubleFamily(
+        curves=(_erf, _erf_1), both=_separately(_erf, _erf_1), errors=(_erf_error, _erf_1_error)
+    ),
+    "arctan": _DoubleFamily(
+        curves=(_arctan, _arctan_1),
+        both=_separately(_arctan, _arctan_1),
+        errors=(_arctan_error, _arctan_1_error),
+    ),
+    "sin": _DoubleFamily(
+        curves=(_sin, _cos), both=_separately(_sin, _cos), errors=(_sin_error, _cos_error)
+    ),
 }
 
 
@@ -184,6 +225,27 @@ def evaluate(spec: ActivationSpec, order: int, t: Array) -> Array:
         np.multiply(part, nearest(_factor(term, order))[0], out=part)
         np.add(result, part, out=result)
     return result
+
+
+def evaluate_both(spec: ActivationSpec, t: Array) -> tuple[Array, Array]:
+    """Return the values and the derivatives at every entry of `t`, which is overwritten.
+
+    Both are those of `evaluate`, to the last bit.
+    """
+    if spec.label != "mixture":
+        slope = np.empty_like(t)
+        _FAMILIES[spec.terms[0].of].both(t, slope)
+        return t, slope
+    results = np.zeros_like(t), np.zeros_like(t)
+    parts = np.empty_like(t), np.empty_like(t)
+    for term in spec.terms:
+        np.multiply(t, nearest(term.scale)[0], out=parts[0])
+        np.add(parts[0], nearest(term.shift)[0], out=parts[0])
+        _FAMILIES[term.of].both(*parts)
+        for order, (result, part) in enumerate(zip(results, parts, strict=True)):
+            np.multiply(part, nearest(_factor(term, order))[0], out=part)
+            np.add(result, part, out=result)
+    return results
 
 
 def evaluation(spec: ActivationSpec, order: int, argument: Rounded, largest: Fraction) -> Rounded:

@@ -24,13 +24,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from verification.enclosure.balls import Ball, ball, precision
+from verification.enclosure.balls import ball, precision
 from verification.enclosure.doubles import (
     ELEMENTARY_RANGE,
     ONE,
@@ -44,7 +44,6 @@ from verification.enclosure.doubles import (
     sum_upper,
     upward,
 )
-from verification.enclosure.quadrature import MAX_NODES, Rule, normal_rule, uniform_sum_rule
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
     ActivationSpec,
@@ -59,6 +58,13 @@ from verification.instance import (
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluation
 from verification.recurrent.law import centre_of_w, conditional_atoms, mean_b
+from verification.recurrent.weight_nodes import (
+    WeightNodes,
+    normal_axis,
+    point_nodes,
+    product_nodes,
+    uniform_axis,
+)
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -81,28 +87,6 @@ class _Sizes:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Axis:
-    """A rule for one random variable of mean zero, in double precision.
-
-    Parameters
-    ----------
-    nodes, weights : Array, shape (n_nodes,)
-    node_error : Fraction
-        Bound of each node's error.
-    weight : Rounded
-        Sum of the weights and sum of their errors.
-    rule_error : tuple of Ball
-        The rule's error for a function bounded by 1 on the strip, and on the real line.
-    """
-
-    nodes: Array
-    weights: Array
-    node_error: Fraction
-    weight: Rounded
-    rule_error: tuple[Ball, Ball]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class _Plan:
     """All that depends on the instance and on the size of the batch.
 
@@ -121,17 +105,6 @@ class _Plan:
     nodes: Array
     weights: Array
     error: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Nodes:
-    """Nodes and weights of ``E[B F(W.x)]``, their errors, and the rule's."""
-
-    nodes: Array
-    weights: Array
-    node_errors: tuple[Fraction, ...]
-    weight_error: Fraction
-    rule_error: tuple[Ball, Ball]
 
 
 def memory_map_doubles(
@@ -300,103 +273,22 @@ def _centre(law: Law, sizes: _Sizes) -> tuple[Array | None, Rounded]:
     return np.array([double for double, _ in centre]), offset
 
 
-def _nodes(law: Law, extents: Sequence[Fraction], strip: Fraction, bits: int) -> _Nodes:
+def _nodes(law: Law, extents: Sequence[Fraction], strip: Fraction, bits: int) -> WeightNodes:
     if isinstance(law, AtomicLaw):
         units = conditional_atoms(law)
-        return _points([unit.w for unit in units], [unit.p * unit.b for unit in units])
+        return point_nodes([unit.w for unit in units], [unit.p * unit.b for unit in units])
     if isinstance(law.w, Constant):
-        return _points([law.w.value], [mean_b(law)])
+        return point_nodes([law.w.value], [mean_b(law)])
     if isinstance(law.w, Normal):
         scales = [law.w.std]
-        axes = [_normal_axis(scales[0] * extents[0], strip, bits)]
+        axes = [normal_axis(scales[0] * extents[0], strip, bits)]
     else:
         scales = [(high - low) / 2 for low, high in zip(law.w.low, law.w.high, strict=True)]
         axes = [
-            _uniform_axis(scale * extent, strip, bits)
+            uniform_axis(scale * extent, strip, bits)
             for scale, extent in zip(scales, extents, strict=True)
         ]
-    return _product(axes, scales, mean_b(law))
-
-
-def _points(points: list[Vector], weights: list[Fraction]) -> _Nodes:
-    nodes = [[nearest(point[k]) for point in points] for k in range(len(points[0]))]
-    doubles = [nearest(weight) for weight in weights]
-    return _Nodes(
-        nodes=np.array([[double for double, _ in row] for row in nodes]),
-        weights=np.array([double for double, _ in doubles]),
-        node_errors=tuple(max(bounds.error for _, bounds in row) for row in nodes),
-        weight_error=sum((bounds.error for _, bounds in doubles), Fraction(0)),
-        rule_error=(ball(0), ball(0)),
-    )
-
-
-def _product(axes: list[_Axis], scales: list[Fraction], mean: Fraction) -> _Nodes:
-    """Return the product rule of independent coordinates, each scaled, with weights times E[B]."""
-    count = math.prod(len(axis.nodes) for axis in axes)
-    if count > MAX_NODES:
-        raise NotEnclosed(f"an expectation needs {count} nodes, more than {MAX_NODES}")
-    factors = [nearest(scale) for scale in scales]
-    grids = np.meshgrid(
-        *(axis.nodes * factor for axis, (factor, _) in zip(axes, factors, strict=True)),
-        indexing="ij",
-    )
-    errors = [
-        (Rounded(Fraction(float(np.abs(axis.nodes).max())), axis.node_error) * bounds).error
-        for axis, (_, bounds) in zip(axes, factors, strict=True)
-    ]
-    factor, bounds = nearest(mean)
-    weights = reduce(np.multiply.outer, (axis.weights for axis in axes)).ravel() * factor
-    weight = reduce(Rounded.__mul__, (axis.weight for axis in axes)) * bounds
-    rule_errors = [
-        abs(ball(mean)) * sum((axis.rule_error[k] for axis in axes), ball(0)) for k in (0, 1)
-    ]
-    return _Nodes(
-        nodes=np.array([grid.ravel() for grid in grids]),
-        weights=weights,
-        node_errors=tuple(errors),
-        weight_error=weight.error,
-        rule_error=(rule_errors[0], rule_errors[1]),
-    )
-
-
-def _normal_axis(deviation: Fraction, strip: Fraction, bits: int) -> _Axis:
-    """Return a rule for a standard normal Z and functions of ``deviation * Z``."""
-    if not deviation:
-        return _centre_only()
-    return _axis(normal_rule(ball(0), ball(1), strip / deviation, bits=bits))
-
-
-def _uniform_axis(half: Fraction, strip: Fraction, bits: int) -> _Axis:
-    """Return a rule for T uniform on [-1, 1] and functions of ``half * T``."""
-    if not half:
-        return _centre_only()
-    ends = (Fraction(-1), Fraction(1))
-    return _axis(uniform_sum_rule([ends], strip / half, bits=bits))
-
-
-def _centre_only() -> _Axis:
-    return _Axis(
-        nodes=np.zeros(1),
-        weights=np.ones(1),
-        node_error=Fraction(0),
-        weight=ONE,
-        rule_error=(ball(0), ball(0)),
-    )
-
-
-def _axis(rule: Rule) -> _Axis:
-    nodes = [nearest(node) for node in rule.nodes]
-    weights = [nearest(weight) for weight in rule.weights]
-    return _Axis(
-        nodes=np.array([double for double, _ in nodes]),
-        weights=np.array([double for double, _ in weights]),
-        node_error=max(bounds.error for _, bounds in nodes),
-        weight=Rounded(
-            sum((bounds.size for _, bounds in weights), Fraction(0)),
-            sum((bounds.error for _, bounds in weights), Fraction(0)),
-        ),
-        rule_error=(rule.analytic_error, rule.real_error),
-    )
+    return product_nodes(axes, scales, mean_b(law))
 
 
 def _sum(plan: _Plan, spec: ActivationSpec, order: int, coordinates: Array) -> Array:

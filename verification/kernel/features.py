@@ -1,0 +1,462 @@
+r"""The limiting kernel of many points at once, in double precision, with a proved error.
+
+``K(zeta, zeta') = phi(zeta).phi(zeta')`` up to the error of a quadrature rule with nodes t_j and
+weights w_j for the law of W that serves the whole batch: the features of a point are
+
+    sigma(t_j.x + v) w_j^(1/2)   and   sigma'(t_j.x + v) (w_j E[C^2])^(1/2) x_k
+
+for every node j and coordinate k (with atoms, w_j E[C^2] is the mean of C^2 on the atom).  A Gram
+matrix is one product of matrices.
+
+**Errors.**  `Features.kernel_error` bounds ``|K - phi.phi|`` for the features phi that the rounded
+nodes and weights define *exactly*: the rule (bounded on a strip, for the largest coordinates of
+the batch), the rounding of the weights (times s_0^2 and E[C^2] R^2 s_1^2), and that of the nodes,
+which moves arguments.  `Features.value_error` bounds the Euclidean norm, over the features of a
+point, of what evaluating them in double precision adds: the rounding of the arguments (times s_1
+and s_2), the assumed ulps of the elementary functions, two products.  Everything but the
+features themselves depends on the instance and on the coarse size of the batch alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from verification.enclosure.balls import ball, precision, root
+from verification.enclosure.doubles import (
+    ELEMENTARY_RANGE,
+    ONE,
+    UNDERFLOW,
+    Rounded,
+    above,
+    dot,
+    gamma,
+    nearest,
+    sum_upper,
+    upward,
+)
+from verification.errors import InvalidInstance, NotEnclosed
+from verification.instance import (
+    ActivationSpec,
+    AtomicLaw,
+    Constant,
+    Instance,
+    Law,
+    Normal,
+    Uniform,
+    Vector,
+)
+from verification.recurrent.activation import activation
+from verification.recurrent.activation_doubles import evaluate_both, evaluation
+from verification.recurrent.law import centre_of_w, moment_of_c
+from verification.recurrent.weight_nodes import (
+    Axis,
+    WeightNodes,
+    normal_axis,
+    point_nodes,
+    product_nodes,
+    uniform_axis,
+)
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+MAX_FEATURES = 50_000
+
+_TARGET_BITS = 42
+_WORKING_BITS = 128
+_COARSE = 8
+_BLOCK_ENTRIES = 2**15
+_STRIP_SHARES = (Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(1, 4))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """Features of points, whose inner products are the kernel.
+
+    Parameters
+    ----------
+    values : Array, shape (n_points, n_features)
+    kernel_error : float
+        Proved: for no two points is ``K`` farther than this from the inner product of their
+        exact features.
+    value_error : float
+        Proved: of no point are the values farther than this from its exact features, in the
+        Euclidean norm.
+    largest : float
+        Upper bound of every point's values, in the Euclidean norm.
+    """
+
+    values: Array
+    kernel_error: float
+    value_error: float
+    largest: float
+
+    def product_error(self) -> float:
+        """Bound ``|K - sum of products of the values|``, the sum taken exactly."""
+        size, error = Fraction(self.largest), Fraction(self.value_error)
+        return upward(Fraction(self.kernel_error) + 2 * error * size + error * error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sizes:
+    """Bounds of each coordinate of the inputs, and of the memories."""
+
+    coordinates: Vector
+    memory: Fraction
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """All that depends on the instance and on the size of the batch.
+
+    Parameters
+    ----------
+    centre : Array, shape (dimension,)
+        What is added to every node.
+    nodes : Array, shape (dimension, n_nodes)
+    forward, backward : Array, shape (n_nodes,)
+        Roots of the weights.
+    kernel_error, value_error : float
+    """
+
+    centre: Array
+    nodes: Array
+    forward: Array
+    backward: Array
+    kernel_error: float
+    value_error: float
+
+
+def kernel_features(instance: Instance, inputs: Array, memory: Array) -> Features:
+    """Return the features of many points (x, v).
+
+    Parameters
+    ----------
+    instance : Instance
+        Its activation and its law; the inputs of its chain play no part.
+    inputs : Array, shape (n_points, dimension)
+        The inputs x, taken as the exact doubles they are.
+    memory : Array, shape (n_points,)
+        The memories v, likewise.
+
+    Returns
+    -------
+    Features
+        ``n_features`` is ``(1 + dimension)`` times the number of nodes.
+
+    Raises
+    ------
+    InvalidInstance
+        Where the arrays do not have these shapes, or hold a number that is not finite.
+    NotEnclosed
+        Where the rule has too many nodes, or numbers are so large that the elementary functions
+        are not bounded there.
+
+    Notes
+    -----
+    The cost is one evaluation of sigma and sigma' for each point and node.
+    """
+    check_points(inputs, memory, instance.chain.dimension)
+    plan = _plan_for(instance, inputs, memory)
+    values = _evaluate(plan, instance.activation, inputs, memory)
+    return Features(
+        values=values,
+        kernel_error=plan.kernel_error,
+        value_error=plan.value_error,
+        largest=largest_norm(values),
+    )
+
+
+def gram_doubles(instance: Instance, inputs: Array, memory: Array) -> tuple[Array, float]:
+    """Return the matrix ``K(zeta_i, zeta_j)`` of many points, and a proved bound of its error.
+
+    Parameters
+    ----------
+    instance, inputs, memory
+        As for `kernel_features`.
+
+    Returns
+    -------
+    matrix : Array, shape (n_points, n_points)
+    error : float
+        Proved: no entry is farther than this from the kernel.
+    """
+    features = kernel_features(instance, inputs, memory)
+    # Higham, section 3.1: gamma(n) times the norms, whatever the order of the sum.
+    rounding = gamma(features.values.shape[1]) * Fraction(features.largest) ** 2 + UNDERFLOW
+    error = upward(Fraction(features.product_error()) + rounding)
+    return features.values @ features.values.T, error
+
+
+def kernel_product(features: Features, vector: Array) -> tuple[Array, float]:
+    """Return ``sum_j K(zeta_i, zeta_j) x_j`` for every i; the matrix is never formed.
+
+    Parameters
+    ----------
+    features : Features
+    vector : Array, shape (n_points,)
+        The numbers x_j, taken as the exact doubles they are.
+
+    Returns
+    -------
+    values : Array, shape (n_points,)
+    error : float
+        Proved: no value is farther than this from the truth.
+    """
+    values = features.values
+    n_points, n_features = values.shape
+    inner, inner_error = _transposed_product(values, vector)
+    result = values @ inner
+    largest = Fraction(features.largest)
+    size = above(root(ball(sum_upper((inner * inner).tolist()) * (1 + gamma(2)))))
+    total = sum_upper(np.abs(vector).tolist())
+    error = (
+        Fraction(features.product_error()) * total
+        + largest * inner_error
+        + gamma(n_features) * largest * size
+        + UNDERFLOW * (n_points + 1)
+    )
+    return result, upward(error)
+
+
+def _transposed_product(values: Array, vector: Array) -> tuple[Array, Fraction]:
+    """Return ``F^T x`` and a bound of its error in the Euclidean norm."""
+    n_points = len(vector)
+    # Short sums of long ones: the bound of the rounding grows with the longest chain of sums.
+    length = max(1, math.isqrt(n_points))
+    parts = [
+        vector[start : start + length] @ values[start : start + length]
+        for start in range(0, n_points, length)
+    ]
+    roundings = length + len(parts)
+    # |error_r| <= gamma sum_i |F_ir| |x_i|; its norm is at most gamma sum_i |F_i| |x_i|.
+    norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+    weight = sum_upper((norms * np.abs(vector)).tolist())
+    error = gamma(roundings + values.shape[1] + 4) * weight * 2 + UNDERFLOW * n_points
+    return np.sum(parts, axis=0), error
+
+
+def check_points(inputs: object, memory: object, dimension: int) -> None:
+    """Refuse arrays that are not n points.
+
+    Raises
+    ------
+    InvalidInstance
+        With the array's name, its shape or the entry, and what was expected.
+    """
+    for name, array, shape in (
+        ("inputs", inputs, (None, dimension)),
+        ("memory", memory, (len(inputs) if isinstance(inputs, np.ndarray) else None,)),
+    ):
+        expected = f"a float64 array of shape {shape}".replace("None", "n_points")
+        if not isinstance(array, np.ndarray) or array.dtype != np.float64:
+            kind = getattr(array, "dtype", type(array))
+            raise InvalidInstance(name, f"is {kind}, expected {expected}")
+        if array.ndim != len(shape) or array.shape[-1] != (shape[-1] or array.shape[-1]):
+            raise InvalidInstance(name, f"has shape {array.shape}, expected {expected}")
+        finite = np.isfinite(array)
+        if not finite.all():
+            where = tuple(int(index) for index in np.argwhere(~finite)[0])
+            at = "".join(f"[{index}]" for index in where)
+            raise InvalidInstance(f"{name}{at}", f"is {array[where]}, expected a finite number")
+
+
+def largest_norm(values: Array) -> float:
+    """Return an upper bound of the Euclidean norm of every row."""
+    if not values.size:
+        return 0.0
+    square = Fraction(float(np.einsum("ij,ij->i", values, values).max()))
+    return upward(above(root(ball(square * (1 + gamma(values.shape[1] + 2)) + UNDERFLOW))))
+
+
+def _plan_for(instance: Instance, inputs: Array, memory: Array) -> _Plan:
+    sizes = _Sizes(coordinates=tuple(_size(column) for column in inputs.T), memory=_size(memory))
+    with precision(_WORKING_BITS):
+        return _plan(instance.activation, instance.law, sizes)
+
+
+def _size(array: Array) -> Fraction:
+    """Bound an array's entries, with four significant bits: like batches share a plan."""
+    size = float(np.abs(array).max(initial=0))
+    if not size <= ELEMENTARY_RANGE:
+        raise NotEnclosed(
+            f"an input or a memory is about {size:.3g} in size; double precision is bounded up "
+            f"to {ELEMENTARY_RANGE}"
+        )
+    mantissa, exponent = math.frexp(size)
+    return Fraction(math.ceil(mantissa * 2 * _COARSE), 2 * _COARSE) * Fraction(2) ** exponent
+
+
+@lru_cache(maxsize=64)
+def _plan(spec: ActivationSpec, law: Law, sizes: _Sizes) -> _Plan:
+    """Prepare for batches up to these sizes."""
+    sigma = activation(spec)
+    s0, s1, s2 = (above(sigma.bound(order)) for order in (0, 1, 2))
+    squared_input = sum((x * x for x in sizes.coordinates), Fraction(0))
+    strip, (forward, backward) = _nodes(spec, law, sizes)
+    t0, t1 = (above(sigma.strip_bound(order, ball(strip))) for order in (0, 1))
+
+    # The rounded nodes, weights and centre against the exact ones.
+    total = sum_upper(forward.weights.tolist())
+    square_total = sum_upper(backward.weights.tolist())
+    centre = [nearest(x) for x in _centre(law, len(sizes.coordinates))]
+    moved = sum(
+        (
+            extent * (node_error + bounds.error)
+            for extent, node_error, (_, bounds) in zip(
+                sizes.coordinates, forward.node_errors, centre, strict=True
+            )
+        ),
+        Fraction(0),
+    )
+    kernel_error = Fraction(0)
+    for nodes, factor, strip_bound, real_bound, slope, mass in (
+        (forward, Fraction(1), t0, s0, s1, total),
+        (backward, squared_input, t1, s1, s2, square_total),
+    ):
+        analytic, real = nodes.rule_error
+        exact_mass = mass + nodes.weight_error
+        kernel_error += factor * (
+            above(analytic) * strip_bound * strip_bound
+            + above(real) * real_bound * real_bound
+            # The square of a rounded root differs by two roundings from the weight.
+            + (nodes.weight_error + gamma(3) * mass) * real_bound * real_bound
+            + 2 * real_bound * slope * moved * exact_mass
+        )
+
+    # The evaluation: root mean squares over the nodes are the norm for `Rounded`.
+    means, farthest = [], []
+    for row, (_, bounds) in zip(forward.nodes, centre, strict=True):
+        far = Fraction(float(np.abs(row).max()))
+        spread = max(_root_mean_square(row, rule.weights) for rule in (forward, backward))
+        means.append(Rounded(min(far, spread) + bounds.size))
+        farthest.append(Rounded(far + bounds.size))
+    values = []
+    for order in (0, 1):
+        argument = _arguments(sizes, means)
+        largest = _arguments(sizes, farthest).size
+        values.append(evaluation(spec, order, argument, largest))
+    length, backward_length = (
+        above(root(ball(mass * (1 + gamma(4))))) for mass in (total, square_total)
+    )
+    reach = above(root(ball(squared_input)))
+    value_error = length * (values[0].error + gamma(2) * values[0].size) + (
+        reach * backward_length * (values[1].error + gamma(4) * values[1].size)
+    )
+    return _Plan(
+        centre=np.array([double for double, _ in centre]),
+        nodes=forward.nodes,
+        forward=np.sqrt(forward.weights),
+        backward=np.sqrt(backward.weights),
+        kernel_error=upward(kernel_error + UNDERFLOW),
+        value_error=upward(value_error + UNDERFLOW),
+    )
+
+
+def _root_mean_square(nodes: Array, weights: Array) -> Fraction:
+    """Bound the root of a weighted mean of squares; 0 where the weights are."""
+    total = sum_upper(weights.tolist())
+    if not weights.any():
+        return Fraction(0)
+    mean = sum_upper((weights * nodes * nodes).tolist()) / total
+    return above(root(ball(mean * (1 + gamma(8)) + UNDERFLOW / total)))
+
+
+def _arguments(sizes: _Sizes, nodes: list[Rounded]) -> Rounded:
+    """Bound ``x.(t + m) + v``; the nodes and the centre count as exact, their sum is rounded."""
+    terms = [
+        (Rounded(extent), node * ONE) for extent, node in zip(sizes.coordinates, nodes, strict=True)
+    ]
+    return dot([*terms, (Rounded(sizes.memory), ONE)], roundings=len(terms) + 1)
+
+
+def _centre(law: Law, dimension: int) -> Vector:
+    if isinstance(law, AtomicLaw) or isinstance(law.w, Constant):
+        return (Fraction(0),) * dimension
+    return centre_of_w(law)
+
+
+def _nodes(
+    spec: ActivationSpec, law: Law, sizes: _Sizes
+) -> tuple[Fraction, tuple[WeightNodes, WeightNodes]]:
+    """Return a strip, and rules for ``E F(W)`` and ``E[C^2 F(W)]`` with the same nodes."""
+    sigma = activation(spec)
+    if isinstance(law, AtomicLaw):
+        masses: dict[Vector, tuple[Fraction, Fraction]] = {}
+        for atom in law.atoms:
+            mass, square_mass = masses.get(atom.w, (Fraction(0), Fraction(0)))
+            masses[atom.w] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
+        pairs = [list(column) for column in zip(*masses.values(), strict=True)]
+        first, second = (point_nodes(list(masses), weights) for weights in pairs)
+        return sigma.strip_width(), (first, second)
+    one, mean_square = Fraction(1), moment_of_c(law, 2)
+    if isinstance(law.w, Constant):
+        points = [law.w.value]
+        return sigma.strip_width(), (
+            point_nodes(points, [one]),
+            point_nodes(points, [mean_square]),
+        )
+    best: tuple[Fraction, WeightNodes, WeightNodes] | None = None
+    for share in _STRIP_SHARES:
+        strip = share * sigma.strip_width()
+        growth = max(
+            float(above(sigma.strip_bound(order, ball(strip)))) / max(size, 2.0**-400)
+            for order in (0, 1)
+            for size in (float(above(sigma.bound(order))),)
+        )
+        bits = _TARGET_BITS + max(0, math.ceil(2 * math.log2(growth)))
+        try:
+            found = [
+                _product_rule(law.w, sizes, strip, bits, m) for m in (Fraction(1), mean_square)
+            ]
+        except NotEnclosed:
+            continue
+        if best is None or len(found[0].weights) < len(best[1].weights):
+            best = strip, found[0], found[1]
+    if best is None or len(best[1].weights) * (1 + len(sizes.coordinates)) > MAX_FEATURES:
+        raise NotEnclosed(f"the kernel needs more than {MAX_FEATURES} features")
+    return best[0], (best[1], best[2])
+
+
+def _product_rule(
+    w: Normal | Uniform, sizes: _Sizes, strip: Fraction, bits: int, factor: Fraction
+) -> WeightNodes:
+    make: Callable[[Fraction, Fraction, int], Axis]
+    if isinstance(w, Normal):
+        scales, make = [w.std] * len(w.mean), normal_axis
+    else:
+        scales = [(high - low) / 2 for low, high in zip(w.low, w.high, strict=True)]
+        make = uniform_axis
+    axes = [
+        make(scale * extent, strip, bits)
+        for scale, extent in zip(scales, sizes.coordinates, strict=True)
+    ]
+    return product_nodes(axes, scales, factor)
+
+
+def _evaluate(plan: _Plan, spec: ActivationSpec, inputs: Array, memory: Array) -> Array:
+    """Return the features, in blocks of points that stay in the cache."""
+    n_points, dimension = inputs.shape
+    n_nodes = len(plan.forward)
+    result = np.empty((n_points, n_nodes * (1 + dimension)))
+    nodes = plan.nodes + plan.centre[:, np.newaxis]
+    size = max(1, _BLOCK_ENTRIES // n_nodes)
+    for start in range(0, n_points, size):
+        x = inputs[start : start + size]
+        block = x @ nodes
+        block += memory[start : start + size, np.newaxis]
+        value, slope = evaluate_both(spec, block)
+        rows = result[start : start + size]
+        np.multiply(value, plan.forward, out=rows[:, :n_nodes])
+        slope *= plan.backward
+        for k in range(dimension):
+            columns = rows[:, (1 + k) * n_nodes : (2 + k) * n_nodes]
+            np.multiply(slope, x[:, k : k + 1], out=columns)
+    return result
