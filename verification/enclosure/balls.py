@@ -91,6 +91,11 @@ def exact_ball(value: float) -> Ball:
     return arb(value)
 
 
+def complex_ball(real: Ball, imaginary: Ball) -> ComplexBall:
+    """Return the complex ball with these parts."""
+    return acb(real, imaginary)
+
+
 def pi() -> Ball:
     """Enclose the number pi."""
     return arb.pi()

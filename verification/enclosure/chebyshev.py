@@ -119,6 +119,31 @@ def _cosines(degree: int, _bits: int) -> tuple[Ball, ...]:
     return tuple((pi() * j / degree).cos() for j in range(2 * degree))
 
 
+def chebyshev_points(degree: int) -> list[Ball]:
+    """Return ``cos(pi j / n)``, j = 0 .. n: where a polynomial of degree n interpolates."""
+    return list(_cosines(degree, working_precision())[: degree + 1])
+
+
+def lagrange_values(t: Ball, degree: int) -> list[Ball]:
+    """Enclose the Lagrange polynomials of the Chebyshev points at t in [-1, 1].
+
+    The interpolant of F is ``sum_j F(x_j) l_j(t)``; ``l_j(t)`` is ``2/n sum_k T_k(x_j) T_k(t)``
+    with the terms k = 0 and k = n, and the values at j = 0 and j = n, halved.
+    """
+    cosines, period = _cosines(degree, working_precision()), 2 * degree
+    # A ball that reaches beyond the interval has no arc cosine.
+    inside = t.min(ball(1)).max(ball(-1))
+    angle = inside.acos()
+    values = [(k * angle).cos() for k in range(degree + 1)]
+    values[0], values[-1] = values[0] / 2, values[-1] / 2
+    result = [
+        2 * total(value * cosines[j * k % period] for k, value in enumerate(values)) / degree
+        for j in range(degree + 1)
+    ]
+    result[0], result[-1] = result[0] / 2, result[-1] / 2
+    return result
+
+
 def basis(t: Fraction, count: int) -> list[Ball]:
     """Enclose ``T_0(t), ..., T_{count-1}(t)``, t in [-1, 1]."""
     # Not by recurrence: in ball arithmetic its radii grow like (1 + sqrt 2)^k.

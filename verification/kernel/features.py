@@ -113,25 +113,88 @@ class _Sizes:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Plan:
-    """All that depends on the instance and on the size of the batch.
+class FeatureMap:
+    """The features of all points up to a certain size; make it with `feature_map`.
 
     Parameters
     ----------
+    activation : ActivationSpec
     centre : Array, shape (dimension,)
         What is added to every node.
     nodes : Array, shape (dimension, n_nodes)
     forward, backward : Array, shape (n_nodes,)
         Roots of the weights.
     kernel_error, value_error : float
+        See `Features`.
     """
 
+    activation: ActivationSpec
     centre: Array
     nodes: Array
     forward: Array
     backward: Array
     kernel_error: float
     value_error: float
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a point."""
+        return len(self.forward) * (1 + len(self.centre))
+
+    def features(self, inputs: Array, memory: Array) -> Features:
+        """Return the features of points no larger than what the map was made for."""
+        values = self._values(inputs, memory)
+        return Features(
+            values=values,
+            kernel_error=self.kernel_error,
+            value_error=self.value_error,
+            largest=largest_norm(values),
+        )
+
+    def _values(self, inputs: Array, memory: Array) -> Array:
+        """Evaluate in blocks of points that stay in the cache."""
+        n_points, dimension = inputs.shape
+        n_nodes = len(self.forward)
+        result = np.empty((n_points, self.n_features))
+        nodes = self.nodes + self.centre[:, np.newaxis]
+        size = max(1, _BLOCK_ENTRIES // n_nodes)
+        for start in range(0, n_points, size):
+            x = inputs[start : start + size]
+            block = x @ nodes
+            block += memory[start : start + size, np.newaxis]
+            value, slope = evaluate_both(self.activation, block)
+            rows = result[start : start + size]
+            np.multiply(value, self.forward, out=rows[:, :n_nodes])
+            slope *= self.backward
+            for k in range(dimension):
+                columns = rows[:, (1 + k) * n_nodes : (2 + k) * n_nodes]
+                np.multiply(slope, x[:, k : k + 1], out=columns)
+        return result
+
+
+def feature_map(instance: Instance, coordinates: Array, memory: float) -> FeatureMap:
+    """Prepare the features of all points up to a size.
+
+    Parameters
+    ----------
+    instance : Instance
+        Its activation and its law; the inputs of its chain play no part.
+    coordinates : Array, shape (dimension,)
+        Bounds of the inputs' coordinates, in size.
+    memory : float
+        Bound of the memories.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the rule has too many nodes, or numbers are so large that the elementary functions
+        are not bounded there.
+    """
+    sizes = _Sizes(
+        coordinates=tuple(_size(column) for column in coordinates), memory=_size(np.array(memory))
+    )
+    with precision(_WORKING_BITS):
+        return _feature_map(instance.activation, instance.law, sizes)
 
 
 def kernel_features(instance: Instance, inputs: Array, memory: Array) -> Features:
@@ -164,13 +227,9 @@ def kernel_features(instance: Instance, inputs: Array, memory: Array) -> Feature
     The cost is one evaluation of sigma and sigma' for each point and node.
     """
     check_points(inputs, memory, instance.chain.dimension)
-    plan = _plan_for(instance, inputs, memory)
-    values = _evaluate(plan, instance.activation, inputs, memory)
-    return Features(
-        values=values,
-        kernel_error=plan.kernel_error,
-        value_error=plan.value_error,
-        largest=largest_norm(values),
+    coordinates = np.abs(inputs).max(axis=0, initial=0)
+    return feature_map(instance, coordinates, np.abs(memory).max(initial=0)).features(
+        inputs, memory
     )
 
 
@@ -276,12 +335,6 @@ def largest_norm(values: Array) -> float:
     return upward(above(root(ball(square * (1 + gamma(values.shape[1] + 2)) + UNDERFLOW))))
 
 
-def _plan_for(instance: Instance, inputs: Array, memory: Array) -> _Plan:
-    sizes = _Sizes(coordinates=tuple(_size(column) for column in inputs.T), memory=_size(memory))
-    with precision(_WORKING_BITS):
-        return _plan(instance.activation, instance.law, sizes)
-
-
 def _size(array: Array) -> Fraction:
     """Bound an array's entries, with four significant bits: like batches share a plan."""
     size = float(np.abs(array).max(initial=0))
@@ -295,7 +348,7 @@ def _size(array: Array) -> Fraction:
 
 
 @lru_cache(maxsize=64)
-def _plan(spec: ActivationSpec, law: Law, sizes: _Sizes) -> _Plan:
+def _feature_map(spec: ActivationSpec, law: Law, sizes: _Sizes) -> FeatureMap:
     """Prepare for batches up to these sizes."""
     sigma = activation(spec)
     s0, s1, s2 = (above(sigma.bound(order)) for order in (0, 1, 2))
@@ -350,7 +403,8 @@ def _plan(spec: ActivationSpec, law: Law, sizes: _Sizes) -> _Plan:
     value_error = length * (values[0].error + gamma(2) * values[0].size) + (
         reach * backward_length * (values[1].error + gamma(4) * values[1].size)
     )
-    return _Plan(
+    return FeatureMap(
+        activation=spec,
         centre=np.array([double for double, _ in centre]),
         nodes=forward.nodes,
         forward=np.sqrt(forward.weights),
@@ -439,24 +493,3 @@ def _product_rule(
         for scale, extent in zip(scales, sizes.coordinates, strict=True)
     ]
     return product_nodes(axes, scales, factor)
-
-
-def _evaluate(plan: _Plan, spec: ActivationSpec, inputs: Array, memory: Array) -> Array:
-    """Return the features, in blocks of points that stay in the cache."""
-    n_points, dimension = inputs.shape
-    n_nodes = len(plan.forward)
-    result = np.empty((n_points, n_nodes * (1 + dimension)))
-    nodes = plan.nodes + plan.centre[:, np.newaxis]
-    size = max(1, _BLOCK_ENTRIES // n_nodes)
-    for start in range(0, n_points, size):
-        x = inputs[start : start + size]
-        block = x @ nodes
-        block += memory[start : start + size, np.newaxis]
-        value, slope = evaluate_both(spec, block)
-        rows = result[start : start + size]
-        np.multiply(value, plan.forward, out=rows[:, :n_nodes])
-        slope *= plan.backward
-        for k in range(dimension):
-            columns = rows[:, (1 + k) * n_nodes : (2 + k) * n_nodes]
-            np.multiply(slope, x[:, k : k + 1], out=columns)
-    return result

@@ -183,6 +183,22 @@ def moment_of_c(law: Law, order: int) -> Fraction:
     return Fraction((high ** (order + 1) - low ** (order + 1)) / ((order + 1) * (high - low)))
 
 
+def mean_square_of_w(law: Law, k: int, *, with_c: bool = False) -> Fraction:
+    """Return ``E[W_k^2]``, or ``E[C^2 W_k^2]``."""
+    if isinstance(law, AtomicLaw):
+        return sum(
+            (atom.p * atom.w[k] ** 2 * (atom.c**2 if with_c else 1) for atom in law.atoms),
+            Fraction(0),
+        )
+    factor = moment_of_c(law, 2) if with_c else Fraction(1)
+    if isinstance(law.w, Constant):
+        return factor * law.w.value[k] ** 2
+    if isinstance(law.w, Normal):
+        return factor * (law.w.mean[k] ** 2 + law.w.std**2)
+    low, high = law.w.low[k], law.w.high[k]
+    return factor * (low * low + low * high + high * high) / 3
+
+
 @lru_cache(maxsize=256)
 def has_free_square_of_c(law: Law) -> bool:
     """Tell whether ``E[C^2 F(W)] = E[C^2] E[F(W)]`` for every F, exactly."""

@@ -13,7 +13,9 @@ from functools import lru_cache, reduce
 from verification.claim import Number
 from verification.enclosure.balls import (
     Ball,
+    ComplexBall,
     ball,
+    complex_ball,
     interval,
     less,
     midpoint,
@@ -56,6 +58,25 @@ def _mean(spec: ActivationSpec, law: Law, point: Vector, memory: Ball, order: in
     result = rule.error(sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order)))
     for node, weight in zip(rule.nodes, rule.weights, strict=True):
         result = result + weight * sigma.derivative(order, node + memory)
+    return result
+
+
+def complex_memory_map(
+    instance: Instance, state: int, memory: ComplexBall, strip: Fraction
+) -> ComplexBall:
+    """Enclose ``Phi(x_i, z)`` at complex memories z with ``|Im z| <= strip``.
+
+    The strip must be thinner than `Activation.strip_width`: what is left of it is where the
+    quadrature's integrand is analytic.
+    """
+    sigma = activation(instance.activation)
+    whole = sigma.strip_width()
+    point = instance.chain.inputs[state]
+    rule = projection(instance.law, point, whole - strip).memory_rule
+    error = rule.error(sigma.strip_bound(0, ball(whole)), sigma.strip_bound(0, ball(strip)))
+    result = complex_ball(error, error)
+    for node, weight in zip(rule.nodes, rule.weights, strict=True):
+        result = result + sigma.complex_derivative(0, memory + node) * weight
     return result
 
 
