@@ -129,7 +129,8 @@ def test_solution_agrees_with_a_matrix_exponential_at_fifty_digits():
                 )
                 gap = abs(exact - number(float(output.values[0, k])))
                 assert gap <= number(float(output.errors[0]))
-            assert output.errors[0] < 1e-10
+            # What is lost grows with alpha t, and not like an exponential.
+            assert output.errors[0] < 1e-12 * (1 + alpha * t) ** 2
 
 
 @pytest.mark.parametrize(
