@@ -403,7 +403,15 @@ def test_the_precision_outside_is_left_as_it_was():
 
 # Options
 
-GIVEN = {"state": 0, "memory": Fraction(0), "word": (0,), "steps": 3}
+GIVEN = {
+    "state": 0,
+    "memory": Fraction(0),
+    "other_state": 0,
+    "other_memory": Fraction(1),
+    "time": Fraction(1),
+    "word": (0,),
+    "steps": 3,
+}
 
 
 @pytest.mark.parametrize(
@@ -418,14 +426,15 @@ GIVEN = {"state": 0, "memory": Fraction(0), "word": (0,), "steps": 3}
 )
 def test_all_options_that_are_needed_and_no_other(name, given):
     options = Options(**{key: GIVEN[key] for key in given})
-    instance = gallery.load("one-state")
+    training = gallery.load("markov-onegin").training
+    instance = replace(gallery.load("one-state"), training=training)
     needs, accepts = set(QUANTITIES[name].needs), set(QUANTITIES[name].accepts)
     if needs <= set(given) <= needs | accepts:
         assert evaluate(instance, name, options, digits=5).quantity == name
         return
     with pytest.raises(InvalidInstance) as refused:
         evaluate(instance, name, options)
-    field = refused.value.path.removeprefix("--")
+    field = refused.value.path.removeprefix("--").replace("-", "_")
     assert field in needs.symmetric_difference(given)
     said = "is required by" if field in needs else "is not used by"
     assert refused.value.problem == f"{said} {name}"
@@ -477,10 +486,9 @@ def test_an_instance_of_another_kind():
 
 
 def test_every_quantity_says_what_it_is():
-    known = {"state", "memory", "word", "steps"}
     for each in QUANTITIES.values():
         assert each.meaning
-        assert set(each.needs) <= known
+        assert set(each.needs) <= set(GIVEN)
 
 
 @pytest.mark.parametrize("name", ["expanding", "critical"])
@@ -567,3 +575,90 @@ def test_a_large_chains_other_quantities():
         assert found.bounds.width_upper() == 0
     with pytest.raises(NotEnclosed, match="402 states, more than 400"):
         evaluate(ring(402), "dobrushin", Options(steps=300))
+
+
+def options_of_a_pair(state, memory, other_state, other_memory) -> Options:
+    return Options(state=state, memory=memory, other_state=other_state, other_memory=other_memory)
+
+
+def test_kernel_is_the_mean_over_the_atoms():
+    instance = gallery.load("rain-tel-aviv")
+    v, w = Fraction(1, 5), Fraction(-1, 3)
+    found = evaluate(instance, "kernel", options_of_a_pair(0, v, 1, w), digits=DIGITS)
+    x, y = instance.chain.inputs[0][0], instance.chain.inputs[1][0]
+
+    def slope(t):
+        return SIGMA["logistic"](t) * SIGMA["logistic"](-t)
+
+    truth = mpmath.fsum(
+        mp(atom.p)
+        * (
+            SIGMA["logistic"](mp(atom.w[0] * x + v)) * SIGMA["logistic"](mp(atom.w[0] * y + w))
+            + mp(atom.c**2 * x * y) * slope(mp(atom.w[0] * x + v)) * slope(mp(atom.w[0] * y + w))
+        )
+        for atom in instance.law.atoms
+    )
+    assert mp(found.bounds.lower) <= truth <= mp(found.bounds.upper)
+    assert found.bounds.width_upper() < Decimal("1e-49")
+
+
+def test_limit_of_one_state_with_one_memory_is_an_exponential():
+    """With one state and B = 0 the law is one point: g = K(zeta, 0) y (1 - exp(-a K t)) / K."""
+    template = gallery.load("one-state")
+    law = replace(template.law, b=Constant(value=(Fraction(0),)))
+    training = gallery.load("markov-onegin").training
+    instance = replace(template, law=law, training=training)
+    values = {}
+    for memory in (Fraction(0), Fraction(1, 2)):
+        pair = evaluate(instance, "kernel", options_of_a_pair(0, memory, 0, Fraction(0)), digits=30)
+        values[memory] = mp((pair.bounds.lower + pair.bounds.upper) / 2)
+    for time in (Fraction(0), Fraction(1, 4), Fraction(3)):
+        gain = (1 - mpmath.exp(-mp(training.alpha * time) * values[0])) / values[0]
+        for memory, here in values.items():
+            options = Options(state=0, memory=memory, time=time)
+            found = evaluate(instance, "limit", options)
+            truth = mp(instance.chain.targets[0]) * here * gain
+            assert mp(found.bounds.lower) <= truth <= mp(found.bounds.upper)
+            assert found.bounds.width_upper() < Decimal("1e-10")
+            assert found.evidence is EvidenceKind.DOUBLES
+            assert isinstance(found.to_json()["lower"], str)
+
+
+def test_limit_of_a_slow_memory_is_enclosed_through_words():
+    options = Options(state=0, memory=Fraction(0), time=Fraction(1, 8))
+    template = gallery.load("two-state-sticky")
+    training = gallery.load("markov-onegin").training
+    instance = replace(template, training=training)
+    found = evaluate(instance, "limit", options)
+    assert Decimal("1e-8") < found.bounds.width_upper() < Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("limit", Options(state=0, memory=Fraction(0)), "--time: is required by limit"),
+        (
+            "limit",
+            Options(state=0, memory=Fraction(0), time=Fraction(-1)),
+            "--time: is -1, expected 0 or more",
+        ),
+        ("kernel", Options(state=0, memory=Fraction(0)), "--other-state: is required by kernel"),
+        (
+            "kernel",
+            options_of_a_pair(0, Fraction(0), 2, Fraction(0)),
+            "--other-state: is 2, expected 0 to 1",
+        ),
+    ],
+)
+def test_pairs_and_times_are_checked(name, options, message):
+    with pytest.raises(InvalidInstance) as caught:
+        evaluate(gallery.load("markov-onegin"), name, options)
+    assert message in str(caught.value)
+
+
+def test_limit_needs_training_constants_and_one_stationary_law():
+    options = Options(state=0, memory=Fraction(0), time=Fraction(1))
+    with pytest.raises(InvalidInstance, match="training"):
+        evaluate(replace(gallery.load("fair-coin"), training=None), "limit", options)
+    with pytest.raises(InvalidInstance, match="no unique stationary law"):
+        evaluate(gallery.load("reducible"), "limit", options)

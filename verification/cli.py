@@ -311,6 +311,9 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
 @click.argument("quantity")
 @click.option("--state", type=click.IntRange(0), help="State i.")
 @click.option("--memory", type=_Exact(), help="Memory v, an exact number.")
+@click.option("--other-state", type=click.IntRange(0), help="State j.")
+@click.option("--other-memory", type=_Exact(), help="Memory w, an exact number.")
+@click.option("--time", type=_Exact(), help="Time t = k/N, an exact number.")
 @click.option("--word", type=_Word(), help="States of a word, such as 0,1,2.")
 @click.option("--steps", type=click.IntRange(0), help="Number of steps n.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
@@ -321,6 +324,9 @@ def _evaluate(
     quantity: str,
     state: int | None,
     memory: Fraction | None,
+    other_state: int | None,
+    other_memory: Fraction | None,
+    time: Fraction | None,
     word: tuple[int, ...] | None,
     steps: int | None,
     digits: int,
@@ -336,6 +342,8 @@ def _evaluate(
     dobrushin           delta(P), or delta(P^n)         [--steps]
     poisson-solution    of the targets, one entry a state
     second-moment       max_i E_i[S_n^2] of the targets --steps
+    kernel              K((x_i, v), (x_j, w)) --state --memory, both --other-...
+    limit               g_t(x_i, v)           --state --memory --time
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
     from verification.enclosure import selftest  # noqa: PLC0415
@@ -343,7 +351,15 @@ def _evaluate(
     if quantity not in quantities.QUANTITIES:
         raise InvalidInstance("QUANTITY", _nearest(quantity, quantities.QUANTITIES))
     subject = _load(instance)
-    options = quantities.Options(state=state, memory=memory, word=word, steps=steps)
+    options = quantities.Options(
+        state=state,
+        memory=memory,
+        other_state=other_state,
+        other_memory=other_memory,
+        time=time,
+        word=word,
+        steps=steps,
+    )
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)
     _say(json.dumps(evaluation.to_json()))

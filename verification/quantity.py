@@ -40,17 +40,24 @@ class Options:
 
     state: int | None = None
     memory: Fraction | None = None
+    other_state: int | None = None
+    other_memory: Fraction | None = None
+    time: Fraction | None = None
     word: tuple[int, ...] | None = None
     steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubles:
-    """Many numbers, each within `error` of the double given, and none below `least`."""
+    """Many numbers, each within `error` of the double given, and none below `least`.
+
+    A `single` one is no vector.
+    """
 
     values: Sequence[float]
     error: float
     least: float = -inf
+    single: bool = False
 
     def bounds(self, digits: int) -> tuple[Enclosure, ...]:
         """Return decimal end points."""
@@ -190,6 +197,30 @@ def _require_one_recurrent_class(instance: Instance) -> None:
         )
 
 
+def _kernel(instance: Instance, options: Options) -> Number:
+    state, memory = options.state, options.memory
+    other, other_memory = options.other_state, options.other_memory
+    if state is None or memory is None or other is None or other_memory is None:
+        raise AssertionError("kernel was asked for without its options")
+    from verification.kernel import limiting  # noqa: PLC0415 - loaded where used
+
+    first = limiting.point(instance, state, memory)
+    second = limiting.point(instance, other, other_memory)
+    return limiting.kernel(instance.activation, instance.law, first, second)
+
+
+def _limit(instance: Instance, options: Options) -> Doubles:
+    if options.state is None or options.memory is None or options.time is None:
+        raise AssertionError("limit was asked for without its options")
+    _require_one_recurrent_class(instance)
+    from verification.flow.history import joint_law  # noqa: PLC0415 - loads numpy and scipy
+    from verification.flow.limit_flow import limit_flow  # noqa: PLC0415
+
+    flow = limit_flow(instance, joint_law(instance), [(options.state, options.memory)])
+    curve = flow.output([options.time])
+    return Doubles(values=curve.values[0].tolist(), error=float(curve.errors[0]), single=True)
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "phi": Quantity(
         meaning="the memory map Phi(x_i, v) = E[B sigma(W.x_i + v)]",
@@ -231,6 +262,18 @@ QUANTITIES: Mapping[str, Quantity] = {
         kind=SCHEMA,
         value=_second_moment,
     ),
+    "kernel": Quantity(
+        meaning="the limiting kernel K((x_i, v), (x_j, w))",
+        needs=("state", "memory", "other_state", "other_memory"),
+        kind=SCHEMA,
+        value=_kernel,
+    ),
+    "limit": Quantity(
+        meaning="the output g_t(x_i, v) of the infinitely wide network after training for time t",
+        needs=("state", "memory", "time"),
+        kind=SCHEMA,
+        value=_limit,
+    ),
 }
 
 
@@ -271,9 +314,10 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
             with precision(bits):
                 value = quantity.value(instance, options)
                 if isinstance(value, Doubles):
+                    found = value.bounds(digits + 3)
                     return Evaluation(
                         quantity=name,
-                        bounds=value.bounds(digits + 3),
+                        bounds=found[0] if value.single else found,
                         evidence=EvidenceKind.DOUBLES,
                         precision_bits=None,
                     )
@@ -309,10 +353,14 @@ def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> No
             continue
         if given != (field.name in quantity.needs):
             problem = "is not used by" if given else "is required by"
-            raise InvalidInstance(f"--{field.name}", f"{problem} {name}")
+            option = field.name.replace("_", "-")
+            raise InvalidInstance(f"--{option}", f"{problem} {name}")
     last = n_states - 1
-    if options.state is not None and not 0 <= options.state <= last:
-        raise InvalidInstance("--state", f"is {options.state}, expected 0 to {last}")
+    for option, state in (("state", options.state), ("other-state", options.other_state)):
+        if state is not None and not 0 <= state <= last:
+            raise InvalidInstance(f"--{option}", f"is {state}, expected 0 to {last}")
+    if options.time is not None and options.time < 0:
+        raise InvalidInstance("--time", f"is {options.time}, expected 0 or more")
     if options.steps is not None and options.steps > MAX_STEPS:
         raise InvalidInstance("--steps", f"is {options.steps}, expected at most {MAX_STEPS}")
     if options.word is not None:

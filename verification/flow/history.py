@@ -30,15 +30,21 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verification.enclosure.balls import ball, precision, upper_double
+from verification.enclosure.balls import ball, less, precision, upper_double
 from verification.enclosure.chebyshev import analytic_supremum, interpolant
 from verification.enclosure.doubles import UNIT_ROUNDOFF, above, gamma, nearest, sum_upper, upward
-from verification.errors import InvalidInstance
-from verification.flow.node_law import NodeLaw, invariant_state_law
+from verification.errors import InvalidInstance, NotEnclosed
+from verification.flow.node_law import NodeLaw, invariant_law, invariant_state_law
 from verification.instance import Instance
 from verification.recurrent.activation import activation
 from verification.recurrent.law import mean_absolute_b
-from verification.recurrent.memory import memory_bound, memory_map, memory_map_derivative
+from verification.recurrent.memory import (
+    contraction_factor,
+    memory_bound,
+    memory_map,
+    memory_map_derivative,
+)
+from verification.verdict import Truth
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
@@ -49,6 +55,8 @@ MAX_WORDS = 2**22
 
 _BITS = 80
 _MAX_LENGTH = 200
+_FALLBACK_WIDTH = 1e-12
+_FALLBACK_WORDS = 2**18
 _BLOCK = 2**15
 _LEAST = Fraction(1, 2**20)
 
@@ -162,6 +170,27 @@ def history_law(
         analytic_error=0.0,
         strip=Fraction(0),
     )
+
+
+def joint_law(instance: Instance) -> NodeLaw:
+    """Return the invariant law of (state, memory) in the way that knows it best.
+
+    By interpolation, and where that does not succeed by words.
+
+    Raises
+    ------
+    InvalidInstance
+        Where the chain has no unique stationary law.
+    NotEnclosed
+        Where the memory need not forget.
+    """
+    try:
+        return invariant_law(instance)
+    except NotEnclosed:
+        with precision(_BITS):
+            if less(ball(contraction_factor(instance)), ball(1)) is not Truth.TRUE:
+                raise
+        return history_law(instance, width=_FALLBACK_WIDTH, max_words=_FALLBACK_WORDS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

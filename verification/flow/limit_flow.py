@@ -78,7 +78,7 @@ MAX_CLOCK = 2**30
 _BITS = 80
 # Below it ``(alpha t)^2 / 2`` is the smaller bound.
 _LEAST_RATE = 2.0**-29
-_CHUNK = 2**10
+_CHUNK = 2**11
 _MOST_FEATURES = 600
 _RELATIVE_RANK = 2.0**-56
 
