@@ -267,7 +267,7 @@ class LimitFlow:
                 + gamma(2 * len(theta) + 4) * terms
             )
             # The largest |g~ - y| at a node, on the real line and on the strip.
-            at_nodes = known.longest * size + constants.target
+            at_nodes = known.longest * size + constants.target + constants.target_error
             exact = step.true_size + step.distance
             on_line = constants.kernel_root * exact + constants.target
             on_strip = constants.strip_root * exact + constants.target
@@ -431,7 +431,7 @@ def limit_flow(
         eigenvalues=eigenvalues,
         # Weyl, for the orthogonal factor of the eigenvectors' polar decomposition.
         eigenvalue_error=upward(
-            (residual * length + 3 * defect * matrix) / (1 - defect)
+            (residual * length + 3 * defect * matrix) / (1 - defect) ** 2
             + known.mass * rows.spectral_error
             # A little more: the features of the rows are not exactly the kernel's.
             + second * (1 + Fraction(1, 2**20))
@@ -522,8 +522,10 @@ def _rows(
             yield start, known.features(inputs[law.states[part]], law.memories[part]).values
 
     if known.n_features <= max(_MOST_FEATURES, len(law) // 4):
-        largest = dataclasses.replace(at_points, largest=upward(2 * constants.kernel_root))
-        error = Fraction(largest.product_error()) + outside
+        with precision(_BITS):
+            exact = above(root(ball(constants.kernel + Fraction(known.kernel_error))))
+        longest = upward(exact + Fraction(known.value_error))
+        error = Fraction(dataclasses.replace(at_points, largest=longest).product_error()) + outside
         return _Rows(chunks=chunks, points=at_points.values, error=error, spectral_error=error)
     if len(law) + len(points) > MAX_GRAM:
         raise NotEnclosed(
@@ -531,9 +533,9 @@ def _rows(
             f"a Gram matrix (at most {MAX_GRAM})"
         )
     values = np.vstack([at_points.values, *(part for _, part in chunks())])
-    longest = Fraction(largest_norm(values))
-    error = gamma(known.n_features) * longest**2 + Fraction(
-        dataclasses.replace(at_points, largest=upward(longest)).product_error()
+    longest = largest_norm(values)
+    error = gamma(known.n_features) * Fraction(longest) ** 2 + Fraction(
+        dataclasses.replace(at_points, largest=longest).product_error()
     )
     return _factored(values @ values.T, error + outside, len(points))
 
