@@ -639,11 +639,12 @@ def drift_bound(
     case: Moving,
     *,
     with_drift: bool = True,
+    with_delta: bool = True,
     factor: int = 1,
 ) -> Ball:
     """Return ``osc(u_0) + Delta sum eps_k + factor (sum s(u_k)^2)^(1/2)``.
 
-    Mutants drop the drift's term, or the factor 2 of Doob's inequality.
+    Mutants drop the drift's term, Delta in it, or the factor 2 of Doob's inequality.
     """
     chain, steps = instance.chain, case.steps
     drift = ball(0)
@@ -667,7 +668,7 @@ def drift_bound(
             boundary, moved = ball(fixed.oscillation()), Fraction(0)
             squares = steps * ball(_covariance(chain, fixed, fixed).largest())
     if with_drift:
-        drift = ball(summed_contraction(chain)) * ball(moved)
+        drift = (ball(summed_contraction(chain)) if with_delta else 1) * ball(moved)
     return boundary + drift + factor * root(squares)
 
 
@@ -779,7 +780,7 @@ P6: Claim[Instance, Drifting | Adapted | Switching] = Claim(
     ),
     source=SOURCE,
     uses=("P1", "P2"),
-    sharp=("fair-coin",),
+    sharp=("fair-coin", "sharp-ladder"),
     evidence=EvidenceKind.DOUBLES,
     mutants=(
         Mutant(
@@ -823,7 +824,7 @@ P6M: Claim[Instance, Path | Switching | Returning] = Claim(
     ),
     source=SOURCE,
     uses=("P1", "P3", "P6"),
-    sharp=("fair-coin",),
+    sharp=("sharp-ladder", "fair-coin"),
     evidence=EvidenceKind.SIMULATION,
     mutants=(
         Mutant(
@@ -837,6 +838,12 @@ P6M: Claim[Instance, Path | Switching | Returning] = Claim(
             error="the term Δ Σ ε_k dropped, as if adapted observables could move for nothing",
             refuted_on=("fair-coin",),
             right=partial(drift_bound, factor=2, with_drift=False),
+        ),
+        Mutant(
+            name="solutions-move-like-observables",
+            error="Δ dropped, as if osc(w_k) were at most ε_k",
+            refuted_on=("sharp-ladder",),
+            right=partial(drift_bound, factor=2, with_delta=False),
         ),
     ),
 )

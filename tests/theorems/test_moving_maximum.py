@@ -236,6 +236,8 @@ def test_right_is_what_the_statement_says_for_the_worst_path(name, steps):
             contains(theorem.drift_bound(instance, case), whole + noise)
             without = theorem.drift_bound(instance, case, with_drift=False, factor=2)
             contains(without, mp(first) + 2 * noise)
+            short = theorem.drift_bound(instance, case, with_delta=False, factor=2)
+            contains(short, mp(first) + mp(drift) + 2 * noise)
 
 
 def worst_of(chain, law, case, start, steps) -> tuple[Fraction, Fraction, Fraction]:
@@ -368,6 +370,10 @@ def test_the_change_of_the_observable_costs_what_the_claim_says():
     assert result.verdict is Verdict.CERTIFIED
     assert result.case == "f_k = 0, from k = 1 on y, from state 0, n = 40"
     assert result.tightness == pytest.approx(29 / 30, rel=1e-12)
+    # Without a change P6 is an equality there: S_n = 30 = osc(u_0), and nothing is random.
+    result = decide(P6, gallery.load("sharp-ladder"))
+    assert result.verdict is Verdict.CERTIFIED
+    assert 1 - 2.0**-40 <= result.tightness <= 1
 
 
 def test_the_maximum_is_not_the_last_sum():
