@@ -1,7 +1,7 @@
 r"""Draws of ``max_{k<=n} S_k^2`` along a chain, for what is too long to sum.
 
-``S_k = sum_{j<k} (f(xi_j) - c)``, ``S_0 = 0``.  One draw walks one path from the start; draws are
-independent.  Of the three places where a draw could be biased the first two are mostly exact:
+``S_k = sum_{j<k} (f_j(xi_j) - c_j)``, ``S_0 = 0``.  One draw walks one path from the start; draws
+are independent.  Of the three places where a draw could be biased the first two are mostly exact:
 
 * *Transitions.*  With a common denominator q of all probabilities, a uniform integer below q
   (numpy draws it without bias) falls into the integer cumulative sums of the row.  Where q times
@@ -79,8 +79,8 @@ class MaximumDraws:
 
         bounds = np.array(self.bounds, dtype=np.int64)
         successors = np.array(self.successors, dtype=np.int64)
-        increments = np.array(self.walk.increments, dtype=np.int64)
-        largest = float(max(self.steps * self.walk.largest, 1))
+        rows = np.array(self.walk.rows, dtype=np.int64)
+        largest = float(max(self.walk.reach(self.steps), 1))
         values = np.empty(count)
         for first in range(0, count, _BLOCK):
             part = values[first : first + _BLOCK]
@@ -92,7 +92,7 @@ class MaximumDraws:
                     keys = generator.integers(0, self.denominator, size=len(part))
                     keys += states * self.denominator
                     states = successors[np.searchsorted(bounds, keys, side="right")]
-                sums += increments[states]
+                sums += rows[min(k, len(rows) - 1)][states]
                 np.maximum(maxima, np.abs(sums), out=maxima)
             np.divide(maxima, largest, out=part)
             part *= part
@@ -120,7 +120,13 @@ def maximum_draws(
     NotEnclosed
         Where the lattice of f is so fine that its sums do not fit 64 bits.
     """
-    walked = walk(observable, steps, centre=centre)
+    return walk_maximum_draws(
+        chain, walk(observable, steps, centre=centre), start=start, steps=steps
+    )
+
+
+def walk_maximum_draws(chain: Chain, walked: Walk, *, start: int, steps: int) -> MaximumDraws:
+    """Prepare draws of the same maximum for any walk along the chain, moving or not."""
     denominator = lcm(*(p.denominator for row in chain.rows for _, p in row))
     if (denominator * chain.n_states).bit_length() > _KEY_BITS:
         denominator = 2 ** (_KEY_BITS - chain.n_states.bit_length())
@@ -129,7 +135,7 @@ def maximum_draws(
         for i, row in enumerate(chain.rows)
         for end in _cumulative(row, denominator)
     ]
-    largest = max(steps * walked.largest, 1)
+    largest = max(walked.reach(steps), 1)
     slack = walked.error / walked.unit / largest
     transitions = max(_total_variation(row, denominator) for row in chain.rows)
     return MaximumDraws(

@@ -1,10 +1,10 @@
 r"""The mean square of a path's largest partial sum, where few sums are likely.
 
 Paths from one start that agree in their state, their sum S_k and ``max_{l<=k} |S_l|`` are merged:
-what follows has the same law.  Merged paths of a tiny probability are given up; all that
-they could add is ``(n max|f - c|)^2`` times their probability.  For a few steps, a deterministic
-or nearly deterministic chain, or sums that keep returning to few values the paths stay few, and
-the mean is a rational number, or lies between two that are next to each other.
+what follows has the same law.  Merged paths of a tiny probability are given up; all that they could
+add is ``(sum_k max|f_k - c_k|)^2`` times their probability.  For a few steps, a deterministic or
+nearly deterministic chain, or sums that keep returning to few values the paths stay few, and the
+mean is a rational number, or lies between two that are next to each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import lru_cache
 from math import lcm
 
 from verification.instance import Chain
+from verification.markov.walk import Walk
 
 MAX_TRANSITIONS = 30_000
 """Transitions of merged paths that are followed, altogether: less than a tenth of a second."""
@@ -58,37 +59,58 @@ def _bounds(
         return Fraction(0), Fraction(0)
     denominator = lcm(centre.denominator, *(value.denominator for value in observable))
     moves = [int((value - centre) * denominator) for value in observable]
+    return _bounds_of_moves(chain, [moves] * steps, start, Fraction(1, denominator))
+
+
+def walk_maximum_bounds(
+    chain: Chain, walked: Walk, *, start: int, steps: int
+) -> tuple[Fraction, Fraction] | None:
+    """Bound the same mean for a walk along the chain that is exact, moving or not.
+
+    Raises
+    ------
+    ValueError
+        Where the walk has an error.
+    """
+    if walked.error:
+        raise ValueError(f"the walk has an error of {walked.error}, expected none")
+    return _bounds_of_moves(chain, [walked.row(k) for k in range(steps)], start, walked.unit)
+
+
+def _bounds_of_moves(
+    chain: Chain, moves: Sequence[Sequence[int]], start: int, unit: Fraction
+) -> tuple[Fraction, Fraction] | None:
+    """Bound the mean for the integers by which a sum moves at each time, in units."""
+    steps = len(moves)
     shared = lcm(*(p.denominator for row in chain.rows for _, p in row))
     weighted = [[(j, int(p * shared)) for j, p in row] for row in chain.rows]
     if steps * shared.bit_length() > MAX_BITS:
         return None
     for bits in NEGLIGIBLE_BITS:
-        found = _followed(weighted, moves, (start, steps), shared=shared, bits=bits)
+        found = _followed(weighted, moves, start, shared=shared, bits=bits)
         if found is not None:
-            unit = Fraction(1, denominator**2)
-            return found[0] * unit, found[1] * unit
+            return found[0] * unit**2, found[1] * unit**2
     return None
 
 
 def _followed(
     weighted: Sequence[Sequence[tuple[int, int]]],
-    moves: Sequence[int],
-    start_and_steps: tuple[int, int],
+    moves: Sequence[Sequence[int]],
+    start: int,
     *,
     shared: int,
     bits: int,
 ) -> tuple[Fraction, Fraction] | None:
     """Bound the mean for integer moves and probabilities in parts of `shared`."""
-    start, steps = start_and_steps
     # Probabilities times shared^k, in integers.
-    merged = {(start, moves[start], abs(moves[start])): 1}
+    merged = {(start, moves[0][start], abs(moves[0][start])): 1}
     followed, unit, given_up = 0, 1, Fraction(0)
-    for _ in range(steps - 1):
+    for move in moves[1:]:
         following: dict[tuple[int, int, int], int] = defaultdict(int)
         for (i, total, largest), weight in merged.items():
             followed += len(weighted[i])
             for j, share in weighted[i]:
-                reached = total + moves[j]
+                reached = total + move[j]
                 following[j, reached, max(largest, abs(reached))] += weight * share
         if followed > MAX_TRANSITIONS:
             return None
@@ -99,4 +121,4 @@ def _followed(
         merged = {path: weight for path, weight in following.items() if weight >= least}
     squares = sum(weight * largest**2 for (_, _, largest), weight in merged.items())
     low = Fraction(squares, unit)
-    return low, low + given_up * (steps * max(map(abs, moves))) ** 2
+    return low, low + given_up * sum(max(map(abs, move)) for move in moves) ** 2

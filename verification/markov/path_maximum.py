@@ -1,8 +1,8 @@
 r"""The mean square of a path's largest partial sum, ``E_i[max_{k<=n} S_k^2]``.
 
-``S_k = sum_{j<k} (f(xi_j) - c)`` along a chain, ``S_0 = 0``.  It is a walk on the integers
-(`verification.markov.walk`): ``S_k = unit T_k``, ``T_k = k low + gap B_k`` with B_k >= 0.  For a
-level l,
+``S_k = sum_{j<k} (f_j(xi_j) - c_j)`` along a chain, ``S_0 = 0``.  It is a walk on the integers
+(`verification.markov.walk`): ``S_k = unit T_k``, ``T_k = low_0 + ... + low_{k-1} + gap B_k`` with
+B_k >= 0 and low_j the least increment at time j.  For a level l,
 
     ``U_k(i, b) = P(max_{k<j<=n} |T_j| > l  |  xi_k = i, B_k = b)``
 
@@ -29,8 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
+from itertools import accumulate, pairwise
 from math import ceil, log2, sqrt
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -96,7 +96,17 @@ def squared_maximum_means(
     NotEnclosed
         Where too many products are needed: then simulate (`verification.markov.maximum_draws`).
     """
-    walked = walk(observable, steps, centre=centre)
+    return walk_maximum_means(chain, walk(observable, steps, centre=centre), steps=steps)
+
+
+def walk_maximum_means(chain: Chain, walked: Walk, *, steps: int) -> tuple[Between, ...]:
+    """Enclose the same mean for any walk along the chain, moving or not, for every start i.
+
+    Raises
+    ------
+    NotEnclosed
+        As `squared_maximum_means`.
+    """
     try:
         bounds = _bounds(chain, walked, steps, EXACT_OPERATIONS)
     except NotEnclosed:
@@ -119,7 +129,7 @@ def _bounds(
     chain: Chain, walked: Walk, steps: int, limit: int
 ) -> tuple[tuple[Fraction, Fraction], ...]:
     """Bound ``E_i[max_{k<=n} S_k^2 / unit^2]`` for every start i."""
-    top, slack = steps * walked.largest, walked.error / walked.unit
+    top, slack = walked.reach(steps), walked.error / walked.unit
     if not top:
         return ((Fraction(0), slack**2),) * chain.n_states
     transitions = rounded_transitions(chain)
@@ -144,9 +154,9 @@ def _bounds(
 
 def _levels(walked: Walk, steps: int, transitions: RoundedTransitions, limit: int) -> list[int]:
     """Choose levels from 0 to below the largest possible value."""
-    top = steps * walked.largest
-    work = transitions.work + _ELEMENTWISE * len(walked.increments)
-    reachable = steps * (max(walked.increments) - min(walked.increments)) // walked.gap + 1
+    top = walked.reach(steps)
+    work = transitions.work + _ELEMENTWISE * len(walked.row(0))
+    reachable = walked.span(steps) // walked.gap + 1
 
     def products(levels: Sequence[int]) -> int:
         return steps * work * sum(min(2 * level // walked.gap + 1, reachable) for level in levels)
@@ -173,25 +183,26 @@ def _dense_below(knee: int, top: int, count: int) -> list[int]:
 
 
 def _deviation_estimate(walked: Walk, steps: int, transitions: RoundedTransitions) -> float:
-    """Estimate the largest root mean square of T_n over all starts.
+    """Estimate the largest root mean square of ``T_n - T_k`` over all k and states at time k.
 
-    The moments are followed for some time only, and then grow by the power of n that they show.
+    The moments are followed back for some time only, and then grow by the power of n that they
+    show.
     """
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    increments = np.array(walked.increments, dtype=float)
-    first = second = np.zeros_like(increments)
+    first = second = np.zeros(len(walked.row(0)))
     followed = min(steps, _FOLLOWED)
-    halfway = 1.0
+    halfway = largest = 1.0
     for k in range(1, followed + 1):
+        increments = np.array(walked.row(steps - k), dtype=float)
         carried = transitions.matrix @ first
         second = increments * (increments + 2 * carried) + transitions.matrix @ second
         first = increments + carried
+        largest = max(float(second.max()), largest)
         if 2 * k <= followed + 1:
-            halfway = max(float(second.max()), 1.0)
-    last = max(float(second.max()), 1.0)
-    growth = min(max(log2(last / halfway), 0.0), 2.0)
-    return sqrt(last * (steps / followed) ** growth)
+            halfway = largest
+    growth = min(max(log2(largest / halfway), 0.0), 2.0)
+    return sqrt(largest * (steps / followed) ** growth)
 
 
 def _exceedances(
@@ -200,13 +211,13 @@ def _exceedances(
     """Return ``P_i(M > level)``, shape (n_states, n_levels)."""
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    size = len(walked.increments)
+    size, top = len(walked.row(0)), walked.reach(steps)
     result = np.empty((size, len(levels)))
     first = 0
     while first < len(levels):
         end = first + 1
         while end < len(levels):
-            band = min(2 * levels[end] // walked.gap + 1, steps * walked.largest)
+            band = min(2 * levels[end] // walked.gap + 1, top)
             if size * band * (end + 1 - first) > _BLOCK:
                 break
             end += 1
@@ -220,16 +231,19 @@ def _exceedances_of(
 ) -> Array:
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    low, gap, size, depth = min(walked.increments), walked.gap, len(walked.increments), len(levels)
-    positions = [(increment - low) // gap for increment in walked.increments]
-    span, highest = max(positions), levels[-1]
-    blocks, order = blocks_of_states(positions)
+    gap, size, depth, highest = walked.gap, len(walked.row(0)), len(levels), levels[-1]
+    _, order = blocks_of_states(walked.row(0))
+    blocks_of = lru_cache(partial(_blocks, gap=gap, order=order))
     matrix = transitions.matrix[order][:, order]
     bars = np.array(levels)
+    lows, spans = (
+        [0, *accumulate(value(walked.row(k)) for k in range(steps))]
+        for value in (min, lambda row: (max(row) - min(row)) // gap)
+    )
 
     def band(k: int) -> tuple[int, int]:
         """Return the first and the last reachable position with ``|T_k| <= highest``."""
-        return max(0, -((highest + k * low) // gap)), min(k * span, (highest - k * low) // gap)
+        return max(0, -((highest + lows[k]) // gap)), min(spans[k], (highest - lows[k]) // gap)
 
     # At time k + 1: which positions are beyond which level, and the probability for the others.
     later: Array = np.zeros((size, 0, depth))
@@ -237,7 +251,7 @@ def _exceedances_of(
     for k in range(steps - 1, -1, -1):
         begin, stop = band(k + 1)
         width = max(stop - begin + 1, 0)
-        sums = np.abs((k + 1) * low + gap * np.arange(begin, begin + width))
+        sums = np.abs(lows[k + 1] + gap * np.arange(begin, begin + width))
         beyond = (sums[:, np.newaxis] > bars).astype(float)
         if k + 1 < steps and width:
             product = (matrix @ later.reshape(size, -1)).reshape(size, width, depth)
@@ -246,7 +260,7 @@ def _exceedances_of(
             product = np.broadcast_to(beyond, (size, width, depth))
         start, last = band(k)
         later = np.ones((size, max(last - start + 1, 0), depth))
-        for states, position in blocks:
+        for states, position in blocks_of(walked.row(k)):
             left, right = max(start, begin - position), min(last, stop - position)
             if left <= right:
                 later[states, left - start : right - start + 1] = product[
@@ -255,3 +269,20 @@ def _exceedances_of(
     result = np.empty((size, depth))
     result[order] = later[:, 0]
     return result
+
+
+def _blocks(
+    row: tuple[int, ...], *, gap: int, order: npt.NDArray[np.intp]
+) -> list[tuple[slice | npt.NDArray[np.intp], int]]:
+    """Return the states, in the order given, that share an increment, with its position."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    low, increments = min(row), np.array(row)[order]
+    found: list[tuple[slice | npt.NDArray[np.intp], int]] = []
+    for increment in sorted(set(row)):
+        states = np.flatnonzero(increments == increment)
+        first, last = int(states[0]), int(states[-1])
+        # A slice is faster, and the first row's states are in its order.
+        together = last - first + 1 == len(states)
+        found.append((slice(first, last + 1) if together else states, (increment - low) // gap))
+    return found
