@@ -625,10 +625,12 @@ def test_limit_of_one_state_with_one_memory_is_an_exponential():
 
 
 def test_limit_of_a_slow_memory_is_enclosed_through_words():
-    options = Options(state=0, memory=Fraction(0), time=Fraction(1, 8))
+    options = Options(state=0, memory=Fraction(0), time=Fraction(1, 64))
     template = gallery.load("two-state-sticky")
+    w = replace(template.law.w, std=Fraction(1, 100))
+    law = replace(template.law, w=w, b=Constant(value=(Fraction(19, 20),)))
     training = gallery.load("markov-onegin").training
-    instance = replace(template, training=training)
+    instance = replace(template, law=law, training=training)
     found = evaluate(instance, "limit", options)
     assert Decimal("1e-8") < found.bounds.width_upper() < Decimal("0.1")
 

@@ -13,7 +13,7 @@ import pytest
 from verification import gallery
 from verification.enclosure.balls import ball, end_points, precision
 from verification.errors import InvalidInstance, NotEnclosed
-from verification.flow.history import history_law
+from verification.flow.history import history_law, joint_law
 from verification.flow.node_law import invariant_law
 from verification.instance import AtomicLaw, Constant, Instance, ProductLaw
 from verification.markov.finite import stationary_law
@@ -167,9 +167,28 @@ def test_memories_that_may_not_forget_are_refused():
         invariant_law(load("critical"))
 
 
-def test_slow_memories_are_refused_with_the_reason():
+def slow(name: str = "two-state-sticky") -> Instance:
+    """Return an instance with q = 0.99 whose units are all nearly linear."""
+    instance = load(name)
+    w = dataclasses.replace(instance.law.w, std=F(1, 100))
+    law = dataclasses.replace(instance.law, w=w, b=Constant(value=(F(99, 100),)))
+    return dataclasses.replace(instance, law=law)
+
+
+def test_slow_memories_are_refused_with_the_reason_and_enclosed_through_words():
     with pytest.raises(NotEnclosed, match="degree"):
-        invariant_law(load("two-state-sticky"))
+        invariant_law(slow())
+    law = joint_law(slow())
+    assert law.analytic_error == 0
+    assert 0 < law.spread < 2
+
+
+def test_memories_with_q_near_one_are_known_all_the_same():
+    law = invariant_law(load("two-state-sticky"))
+    words = history_law(load("two-state-sticky"), max_words=2**14)
+    assert law.analytic_error < 1e-9
+    apart = abs(means(law, lambda i, v: np.cos(v)) - means(words, lambda i, v: np.cos(v)))
+    assert apart <= words.spread
 
 
 @pytest.mark.parametrize("make", [invariant_law, history_law])

@@ -32,6 +32,7 @@ from verification.enclosure.balls import (
     upper_double,
     working_precision,
 )
+from verification.enclosure.matrix import Matrix
 from verification.enclosure.supremum import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 from verification.errors import NotEnclosed
 
@@ -124,24 +125,31 @@ def chebyshev_points(degree: int) -> list[Ball]:
     return list(_cosines(degree, working_precision())[: degree + 1])
 
 
-def lagrange_values(t: Ball, degree: int) -> list[Ball]:
-    """Enclose the Lagrange polynomials of the Chebyshev points at t in [-1, 1].
+def lagrange_values(points: Sequence[Ball], degree: int) -> Matrix:
+    """Enclose the Lagrange polynomials of the Chebyshev points at points of [-1, 1].
 
-    The interpolant of F is ``sum_j F(x_j) l_j(t)``; ``l_j(t)`` is ``2/n sum_k T_k(x_j) T_k(t)``
-    with the terms k = 0 and k = n, and the values at j = 0 and j = n, halved.
+    Returns
+    -------
+    Matrix, shape (len(points), degree + 1)
+        The interpolant of F is ``sum_j F(x_j) l_j(t)``; ``l_j(t)`` is
+        ``2/n sum_k T_k(x_j) T_k(t)`` with the terms k = 0 and k = n, and the values at j = 0 and
+        j = n, halved.
     """
     cosines, period = _cosines(degree, working_precision()), 2 * degree
-    # A ball that reaches beyond the interval has no arc cosine.
-    inside = t.min(ball(1)).max(ball(-1))
-    angle = inside.acos()
-    values = [(k * angle).cos() for k in range(degree + 1)]
-    values[0], values[-1] = values[0] / 2, values[-1] / 2
-    result = [
-        2 * total(value * cosines[j * k % period] for k, value in enumerate(values)) / degree
-        for j in range(degree + 1)
+    rows = []
+    for t in points:
+        # A ball that reaches beyond the interval has no arc cosine.
+        angle = t.min(ball(1)).max(ball(-1)).acos()
+        rows.append([(k * angle).cos() for k in range(degree + 1)])
+    half = {0: 2, degree: 2}
+    at_points = [
+        [
+            cosines[j * k % period] * 2 / (degree * half.get(j, 1) * half.get(k, 1))
+            for j in range(degree + 1)
+        ]
+        for k in range(degree + 1)
     ]
-    result[0], result[-1] = result[0] / 2, result[-1] / 2
-    return result
+    return Matrix.of_balls(rows) @ Matrix.of_balls(at_points)
 
 
 def basis(t: Fraction, count: int) -> list[Ball]:

@@ -58,6 +58,7 @@ from verification.enclosure.balls import (
     pi,
     power,
     precision,
+    root,
     square,
     upper_double,
 )
@@ -86,17 +87,19 @@ MAX_EVALUATIONS = 60_000
 """Largest number of evaluations of the memory map in balls, one for each input and node."""
 
 _BITS = 96
+_COARSE_BITS = 56
 _MAX_DEGREE = 400
-_RANGE_POINTS = 48
+_RANGE_POINTS = 32
 _SHRINKINGS = 3
 _TINY = 2.0**-60
 _WIDEST = 2.0**40
 _MARGIN = 2.0**-6
-_MOST_STEPS = 2_000
+_MOST_STEPS = 20_000
 _STRIP_SHARES = tuple(Fraction(k, 16) for k in (1, 2, 4, 6, 8, 10, 12))
 _GLANCED_INPUTS = 4
-_GLANCED_POINTS = 8
-_POINTS = 32
+_GLANCED_POINTS = 12
+_POINTS = (24, 96)
+_MOST_TRIED = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,7 +188,7 @@ def invariant_law(instance: Instance) -> NodeLaw:
 @lru_cache(maxsize=8)
 def _invariant_law(instance: Instance) -> NodeLaw:
     chain = instance.chain
-    with precision(_BITS):
+    with precision(_COARSE_BITS):
         q = above(ball(contraction_factor(instance)))
         if q >= 1:
             raise NotEnclosed("q is not certainly below 1: the memory may not forget")
@@ -200,6 +203,7 @@ def _invariant_law(instance: Instance) -> NodeLaw:
                 f"{len(first)} inputs at {domain.degree + 1} nodes are more than "
                 f"{MAX_EVALUATIONS} evaluations of the memory map"
             )
+    with precision(_BITS):
         transfer = _transfer(instance, first, domain)
         law, law_error = invariant_state_law(chain)
         centre, half = ball(domain.interval.centre), ball(domain.interval.half)
@@ -282,27 +286,27 @@ def _memory_interval(instance: Instance, first: list[int], q: Fraction) -> _Inte
 
 def _domain(instance: Instance, first: list[int], interval: _Interval, steps: int) -> _Domain:
     """Choose the ellipses and the degree; fails where the polynomials would be too long."""
-    # The best of a few ellipses by a glance at few inputs and points, then the proof.
+    # The best of a few ellipses by a glance at few inputs and points of the border; then proof.
     some = first[:: max(1, len(first) // _GLANCED_INPUTS)]
-    choices = []
-    for share in _STRIP_SHARES:
-        ellipse = _ellipse(instance, interval, share)
-        if ellipse is not None:
-            inner = _image(instance, some, ellipse, _GLANCED_POINTS)
+    choices: list[tuple[int, int, _Ellipse]] = []
+    for ellipse in _ellipses(instance, interval):
+        glanced = _image(instance, some, ellipse, _GLANCED_POINTS)
+        degree = _degree(_parameter(glanced), ellipse.outer, steps)
+        if degree is not None:
+            choices.append((degree, len(choices), ellipse))
+    for points in _POINTS:
+        for _, _, ellipse in sorted(choices)[:_MOST_TRIED]:
+            along = _image(instance, first, ellipse, points) + _off_chord(instance, ellipse, points)
+            inner = _parameter(along)
             degree = _degree(inner, ellipse.outer, steps)
             if degree is not None:
-                choices.append((degree, share, ellipse))
-    for _, _, ellipse in sorted(choices, key=lambda choice: choice[0])[:2]:
-        inner = _image(instance, first, ellipse, _POINTS)
-        degree = _degree(inner, ellipse.outer, steps)
-        if degree is not None:
-            return _Domain(
-                interval=interval,
-                strip=ellipse.strip,
-                degree=degree,
-                growth=_interpolation_error(inner, ellipse.outer, degree),
-                error=_interpolation_error(ball(1), ellipse.outer, degree),
-            )
+                return _Domain(
+                    interval=interval,
+                    strip=ellipse.strip,
+                    degree=degree,
+                    growth=_interpolation_error(inner, ellipse.outer, degree),
+                    error=_interpolation_error(ball(1), ellipse.outer, degree),
+                )
     raise NotEnclosed(
         "interpolation in the memory needs too high a degree: the memory's interval is wide, or q "
         "near 1"
@@ -320,35 +324,33 @@ class _Ellipse:
     strip: Fraction
 
 
-def _ellipse(instance: Instance, interval: _Interval, share: Fraction) -> _Ellipse | None:
-    strip = share * activation(instance.activation).strip_width()
-    ratio = strip / interval.half
-    if ratio > _WIDEST:
-        return None
-    shorter = ball(ratio)
-    longer = (square(shorter) + 1).sqrt()
-    return _Ellipse(
-        interval=interval,
-        longer=longer,
-        shorter=shorter,
-        outer=longer + shorter,
-        strip=strip,
-    )
+def _ellipses(instance: Instance, interval: _Interval) -> list[_Ellipse]:
+    result = []
+    for share in _STRIP_SHARES:
+        strip = share * activation(instance.activation).strip_width()
+        ratio = strip / interval.half
+        if ratio <= _WIDEST:
+            shorter = ball(ratio)
+            longer = (square(shorter) + 1).sqrt()
+            result.append(
+                _Ellipse(
+                    interval=interval,
+                    longer=longer,
+                    shorter=shorter,
+                    outer=longer + shorter,
+                    strip=strip,
+                )
+            )
+    return result
 
 
 def _image(instance: Instance, first: list[int], ellipse: _Ellipse, points: int) -> Ball:
-    """Bound r1 such that every Phi_i takes E_{r2} into E_{r1}; the memory map is real on the line.
+    """Enclose the longer half-axis of the ellipse around the images of points of the border.
 
-    `points` cells on the upper half of the border.
+    In units of h; at the ends of `points` arcs of its upper half, for the memory map is real on the
+    line.
     """
-    sigma, mean = activation(instance.activation), ball(mean_absolute_b(instance.law))
     half, centre = ball(ellipse.interval.half), ball(ellipse.interval.centre)
-    strip = ball(ellipse.strip)
-    reach = half * ellipse.longer
-    bend = mean * (
-        sigma.strip_bound(2, strip) * square(reach) + sigma.strip_bound(1, strip) * reach
-    )
-    off_chord = square(pi() / points) / 8 * bend / half
     largest = ball(1)
     for state in first:
         for k in range(points + 1):
@@ -357,8 +359,23 @@ def _image(instance: Instance, first: list[int], ellipse: _Ellipse, points: int)
             z = complex_ball(centre + half * along, half * across)
             w = (complex_memory_map(instance, state, z, ellipse.strip) - centre) / half
             largest = largest.max((abs(w - 1) + abs(w + 1)) / 2)
-    longer = largest + off_chord
-    return longer + (square(longer) - 1).sqrt()
+    return largest
+
+
+def _off_chord(instance: Instance, ellipse: _Ellipse, points: int) -> Ball:
+    """Bound how far the image of the border is from the chords, in units of h."""
+    sigma, mean = activation(instance.activation), ball(mean_absolute_b(instance.law))
+    half, strip = ball(ellipse.interval.half), ball(ellipse.strip)
+    reach = half * ellipse.longer
+    bend = mean * (
+        sigma.strip_bound(2, strip) * square(reach) + sigma.strip_bound(1, strip) * reach
+    )
+    return square(pi() / points) / 8 * bend / half
+
+
+def _parameter(longer: Ball) -> Ball:
+    """Return r for an ellipse with this longer half-axis, in units of h."""
+    return longer + root(square(longer) - 1)
 
 
 def _degree(inner: Ball, outer: Ball, steps: int) -> int | None:
@@ -386,16 +403,15 @@ def _transfer(instance: Instance, first: list[int], domain: _Domain) -> tuple[Ar
     matrices, error = [], Fraction(0)
     points = chebyshev_points(degree)
     for state in first:
-        rows = []
+        images = []
         for t in points:
             memory = ball(interval.centre) + ball(interval.half) * t
-            image = (memory_map(instance, state, memory) - ball(interval.centre)) / ball(
-                interval.half
-            )
-            values = [nearest(value) for value in lagrange_values(image, degree)]
-            rows.append([value for value, _ in values])
-            error = max(error, sum((bounds.error for _, bounds in values), Fraction(0)))
-        matrices.append(rows)
+            moved = memory_map(instance, state, memory) - ball(interval.centre)
+            images.append(moved / ball(interval.half))
+        rows = lagrange_values(images, degree).entries()
+        values = [[nearest(value) for value in row] for row in rows]
+        error = max(error, *(sum((b.error for _, b in row), Fraction(0)) for row in values))
+        matrices.append([[value for value, _ in row] for row in values])
     return np.array(matrices), error
 
 
