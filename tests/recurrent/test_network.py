@@ -16,6 +16,7 @@ from verification.markov.finite import stationary_law
 from verification.recurrent.network import (
     Trainer,
     Units,
+    can_compile,
     clipped,
     draw_path,
     draw_units,
@@ -101,6 +102,69 @@ def test_training_is_the_transcribed_recursion(name, activation):
     assert drifts[0] == pytest.approx(np.abs(c - units.output).max(), rel=1e-9)
     assert drifts[1] == pytest.approx(np.linalg.norm(w - units.input, axis=0).max(), rel=1e-9)
     assert drifts[2] == pytest.approx(np.abs(b - units.feedback).max(), rel=1e-9)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "logistic"])
+@pytest.mark.parametrize("name", ["markov-onegin", "two-dimensional", "seattle-weather"])
+def test_compiled_training_is_the_same_but_for_roundings(name, activation, frozen):
+    pytest.importorskip("numba")
+    instance = with_activation(name, activation)
+    assert can_compile(instance.activation)
+    for_units, for_path = replica_generators(2, 0, 301)
+    units = draw_units(instance.law, 301, for_units)
+    states = draw_path(instance.chain, 90, for_path)
+    plain, compiled = (
+        Trainer(instance, units, frozen=frozen, compiled=compiled) for compiled in (False, True)
+    )
+    # Odd and even numbers of steps: the hidden state changes places at every step.
+    for start, end in ((0, 0), (0, 7), (7, 8), (8, 90)):
+        for trainer in (plain, compiled):
+            trainer.run(states[start:end])
+    for field in ("output", "input", "feedback"):
+        one, other = getattr(plain.units, field), getattr(compiled.units, field)
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+    assert compiled.memory == pytest.approx(plain.memory, rel=1e-12, abs=1e-15)
+    assert compiled.absolute_error == pytest.approx(plain.absolute_error, rel=1e-12)
+    assert compiled.squared_error == pytest.approx(plain.squared_error, rel=1e-12)
+    assert compiled.step == plain.step == 90
+    if not frozen:
+        assert plain.drifts()[0] > 0
+
+
+def test_compiled_tanh_is_within_three_units_in_the_last_place():
+    compiled = pytest.importorskip("verification.recurrent.network_compiled")
+    x = np.concatenate(
+        [np.linspace(-25, 25, 5001), np.geomspace(1e-308, 30, 2000), [0.0, -1e-320, 1e4, -1e300]]
+    )
+    values = np.empty_like(x)
+    compiled.tanh_values(x, values)
+    with mpmath.workdps(40):
+        exact = [mpmath.tanh(mpmath.mpf(t)) for t in x.tolist()]
+        worst = max(
+            float(abs(mpmath.mpf(v) - e) / np.spacing(abs(float(e))))
+            for v, e in zip(values.tolist(), exact, strict=True)
+        )
+    assert worst <= 3
+
+
+def test_large_jobs_are_compiled_and_small_ones_are_not(monkeypatch):
+    chosen = []
+
+    class Watched(Trainer):
+        def __init__(self, *args, **options):
+            chosen.append(options["compiled"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr("verification.recurrent.network.Trainer", Watched)
+    monkeypatch.setattr("verification.recurrent.network._MANY_UPDATES", 64)
+    instance = load("markov-onegin")
+    for checkpoints in ([3], [8]):
+        train_replica(instance, width=8, seed=0, replica=0, checkpoints=checkpoints)
+    train_replica(
+        with_activation("markov-onegin", "sin"), width=8, seed=0, replica=0, checkpoints=[8]
+    )
+    assert chosen == [False, can_compile(instance.activation), False]
 
 
 def test_a_mixture_is_trained_like_its_sum():

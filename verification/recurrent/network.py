@@ -29,6 +29,7 @@ Source: Lam, Sirignano and Spiliopoulos (arXiv 2308.14555), section 2.
 
 from __future__ import annotations
 
+import importlib.util
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ import numpy.typing as npt
 
 from verification.errors import InvalidInstance
 from verification.instance import (
+    ActivationSpec,
     AtomicLaw,
     Chain,
     Constant,
@@ -58,6 +60,8 @@ MAX_WIDTH = 2**24
 MAX_STEPS = 2**31
 
 _ALIGNMENT = 64
+_COMPILED = ("tanh", "logistic")
+_MANY_UPDATES = 2**24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -232,6 +236,11 @@ def clipped(output: float, bound: float) -> float:
     return value if output > 0 else -value
 
 
+def can_compile(spec: ActivationSpec) -> bool:
+    """Tell whether the compiled recursion exists for an activation, and numba is installed."""
+    return spec.label in _COMPILED and importlib.util.find_spec("numba") is not None
+
+
 class Trainer:
     """One network under training; its state is changed in place.
 
@@ -243,6 +252,8 @@ class Trainer:
         The initial parameters; they are copied.
     frozen : bool
         Whether the parameters stay as they are and only the memory runs.
+    compiled : bool
+        Whether to use `verification.recurrent.network_compiled`; see `can_compile`.
 
     Attributes
     ----------
@@ -256,7 +267,9 @@ class Trainer:
         Sums of ``|e_j|`` and ``e_j^2`` over the steps taken.
     """
 
-    def __init__(self, instance: Instance, units: Units, *, frozen: bool = False) -> None:
+    def __init__(
+        self, instance: Instance, units: Units, *, frozen: bool = False, compiled: bool = False
+    ) -> None:
         chain = instance.chain
         self._spec = instance.activation
         self._inputs = np.array([[float(x) for x in point] for point in chain.inputs])
@@ -264,11 +277,10 @@ class Trainer:
         width = len(units.output)
         self._rates = rates(instance, width)
         self._frozen = frozen
+        self._compiled = compiled
         self._initial = units.copy()
         self.units = units.copy()
-        self._hidden = np.zeros(width)
-        self._next = np.zeros(width)
-        self._scratch = np.zeros(width)
+        self._hidden, self._next, self._scratch = (_aligned(np.zeros(width)) for _ in range(3))
         self.memory = 0.0
         self.step = 0
         self.absolute_error = 0.0
@@ -276,12 +288,17 @@ class Trainer:
 
     def run(self, states: Indices) -> None:
         """Take one step for each state of the path."""
+        if self._compiled:
+            self._run_compiled(states)
+            return
         width = len(self._hidden)
         constants, units = self._rates, self.units
         for state in states.tolist():
             x = self._inputs[state]
-            argument = self._next
-            np.dot(x, units.input, out=argument)
+            argument, scratch = self._next, self._scratch
+            np.multiply(units.input[0], x[0], out=argument)
+            for k in range(1, len(x)):
+                argument += np.multiply(units.input[k], x[k], out=scratch)
             argument += self.memory
             value, slope = evaluate_both(self._spec, argument)
             error = clipped(
@@ -294,6 +311,33 @@ class Trainer:
             self.absolute_error += abs(error)
             self.squared_error += error * error
             self.step += 1
+
+    def _run_compiled(self, states: Indices) -> None:
+        from verification.recurrent import network_compiled  # noqa: PLC0415 - loads numba
+
+        constants, units, sums = self._rates, self.units, np.zeros(2)
+        self.memory = network_compiled.run(
+            self._spec.label == "logistic",
+            self._frozen,
+            states,
+            self._inputs,
+            self._targets,
+            units.output,
+            units.input,
+            units.feedback,
+            self._hidden,
+            self._next,
+            self._scratch,
+            self.memory,
+            constants.output_scale,
+            constants.weight_rate,
+            constants.feedback_rate,
+            constants.clip,
+            sums,
+        )
+        self.absolute_error += float(sums[0])
+        self.squared_error += float(sums[1])
+        self.step += len(states)
 
     def _update(self, error: float, x: Array, value: Array, slope: Array) -> None:
         units, scratch = self.units, self._scratch
@@ -362,7 +406,10 @@ def train_replica(
     if not ends or ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
         raise InvalidInstance("checkpoints", "must increase from 0 or more")
     for_units, for_path = replica_generators(seed, replica, width)
-    trainer = Trainer(instance, draw_units(instance.law, width, for_units), frozen=frozen)
+    # Compiled code is loaded only where it pays; which way is taken depends on the numbers above.
+    compiled = width * ends[-1] >= _MANY_UPDATES and can_compile(instance.activation)
+    units = draw_units(instance.law, width, for_units)
+    trainer = Trainer(instance, units, frozen=frozen, compiled=compiled)
     path = draw_path(instance.chain, ends[-1], for_path)
     rows = np.array([[float(x) for x in point] for point in instance.chain.inputs])
     inputs = rows[np.array([state for state, _ in points], dtype=np.intp)]
