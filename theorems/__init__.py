@@ -2,6 +2,7 @@
 
 from theorems import (
     activation_bounds,
+    finite_width_memory,
     geometric_ergodicity,
     joint_fluctuation,
     memory_contraction,
@@ -12,6 +13,7 @@ from verification.claim import AnyClaim
 CLAIMS: tuple[AnyClaim, ...] = (
     *activation_bounds.CLAIMS,
     *memory_contraction.CLAIMS,
+    *finite_width_memory.CLAIMS,
     *geometric_ergodicity.CLAIMS,
     *poisson_fluctuation.CLAIMS,
     *joint_fluctuation.CLAIMS,

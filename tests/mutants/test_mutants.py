@@ -39,4 +39,6 @@ def test_claim_is_not_refuted_anywhere_on_the_gallery(claim):
     verdicts = {subject.name: decide(claim, subject).verdict for subject in gallery.load_all()}
     assert Verdict.REFUTED not in verdicts.values()
     assert Verdict.UNDECIDED not in verdicts.values()
-    assert list(verdicts.values()).count(Verdict.CERTIFIED) >= 10
+    held = [verdict in {Verdict.CERTIFIED, Verdict.SUPPORTED} for verdict in verdicts.values()]
+    assert sum(held) >= 10
+    assert Verdict.CERTIFIED in verdicts.values()

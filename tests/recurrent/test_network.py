@@ -263,8 +263,9 @@ def test_units_have_the_moments_of_the_law(name):
     for k, row in enumerate(rows):
         if isinstance(law, AtomicLaw):
             values = [((a.c, *a.w, a.b)[k], a.p) for a in law.atoms]
-            mean = float(sum((v * p for v, p in values), F(0)))
-            variance = float(sum((v * v * p for v, p in values), F(0))) - mean**2
+            exact_mean = sum((v * p for v, p in values), F(0))
+            exact_square = sum((v * v * p for v, p in values), F(0))
+            mean, variance = float(exact_mean), float(exact_square - exact_mean**2)
         else:
             component = law.c if k == 0 else law.b if k == len(rows) - 1 else law.w
             j = 0 if k in (0, len(rows) - 1) else k - 1

@@ -166,6 +166,13 @@ def mean_absolute_b(law: Law) -> Fraction:
     return _scalar_moment(law.b, absolute)
 
 
+def mean_square_b(law: Law) -> Fraction:
+    """Return E[B^2]."""
+    if isinstance(law, AtomicLaw):
+        return sum((atom.p * atom.b**2 for atom in law.atoms), Fraction(0))
+    return _scalar_moment(law.b, lambda low, high: (low * low + low * high + high * high) / 3)
+
+
 def bound_b(law: Law) -> Fraction:
     """Return the largest possible |B|."""
     if isinstance(law, AtomicLaw):
