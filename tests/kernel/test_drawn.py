@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
 import pytest
 
 from verification import gallery
-from verification.enclosure.balls import end_points, precision
+from verification.enclosure.balls import ball, end_points, precision, symmetric
+from verification.enclosure.quadrature import uniform_sum_rule
 from verification.errors import NotEnclosed
 from verification.instance import (
     ActivationSpec,
@@ -28,6 +30,7 @@ from verification.instance import (
     Uniform,
     Vector,
 )
+from verification.kernel import drawn, variance
 from verification.kernel.drawn import (
     MAX_DRAWS,
     MAX_NODES,
@@ -118,9 +121,9 @@ def test_a_law_of_atoms_is_summed_over_all_draws_in_order(spec, units):
         low, high = (mp(end) for end in end_points(enclosed))
         assert low - mpmath.mpf(10) ** -36 <= truth <= high + mpmath.mpf(10) ** -36
         assert high - low < mpmath.mpf(10) ** -34
-        variance = mpmath.fdot(p, [(y - mean) ** 2 for y in values])
+        of_unit = mpmath.fdot(p, [(y - mean) ** 2 for y in values])
         low, high = (mp(end) for end in end_points(unit_variance(named, DEPENDENT, first, second)))
-        assert low - mpmath.mpf(10) ** -36 <= variance <= high + mpmath.mpf(10) ** -36
+        assert low - mpmath.mpf(10) ** -36 <= of_unit <= high + mpmath.mpf(10) ** -36
         assert high - low < mpmath.mpf(10) ** -33
 
 
@@ -172,8 +175,8 @@ def test_a_product_law_is_integrated_over_all_units(spec, units, w, x, y):
     with precision(64):
         enclosed = mean_squared_distance(named, law, first, second, units)
         assert close(enclosed, truth, width=1e-12)
-        variance = unit_variance(named, law, first, second)
-    assert close(variance, mass @ (unit - mean) ** 2, width=1e-12)
+        of_unit = unit_variance(named, law, first, second)
+    assert close(of_unit, mass @ (unit - mean) ** 2, width=1e-12)
 
 
 @pytest.mark.parametrize("spec", ["erf", "tanh"])
@@ -205,9 +208,9 @@ def test_variance_of_parallel_inputs_agrees_with_mpmath(spec, factor):
         truth = mean(2) - mean(1) ** 2
         named = ActivationSpec.named(spec)
         with precision(128):
-            variance = unit_variance(named, law, first, second)
+            of_unit = unit_variance(named, law, first, second)
             half = mean_squared_distance(named, law, first, second, 2)
-        assert close(variance, truth, width=1e-15)
+        assert close(of_unit, truth, width=1e-15)
         assert close(half, truth / 2, width=1e-15)
 
 
@@ -255,6 +258,29 @@ def test_mean_of_products_weighs_with_the_square_of_c():
                 ActivationSpec.named("tanh"), DEPENDENT, first, second, (0, 1), squared=squared
             )
             assert close(enclosed, truth, width=1e-15)
+
+
+def test_mean_of_products_hands_the_rule_the_bounds_of_both_factors(monkeypatch):
+    given = {}
+
+    class Recorder:
+        def mean(self, _one, _other, strip_bound, real_bound, *, squared):
+            given.update(strip=strip_bound, real=real_bound, squared=squared)
+
+    def recorder(*_, more_bits):
+        given["more"] = more_bits
+        return Recorder()
+
+    monkeypatch.setattr(variance, "pair_rule", recorder)
+    spec, point = ActivationSpec.named("sin"), at(vector("1"), "0")
+    with mpmath.workdps(30), precision(64):
+        mean_of_products(spec, DEPENDENT, point, point, (0, 1), squared=True)
+    # two factors at each of two points, each at most cosh(4) on the strip
+    height = mpmath.cosh(4) ** 2
+    assert close(given["strip"], height**2, width=1e-9)
+    assert close(given["real"], 1, width=1e-15)
+    assert given["more"] == math.ceil(2 * math.log2(height))
+    assert given["squared"] is True
 
 
 @pytest.mark.parametrize(
@@ -310,6 +336,50 @@ def test_no_more_units_are_summed_over_than_is_cheap():
             mean_squared_distance(spec, plane, at(crossed[0], "0"), at(crossed[1], "0"), 2)
         with pytest.raises(ValueError, match="expected 1 or 2"):
             mean_squared_distance(spec, narrow, at(x, "0"), at(x, "0"), 3)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("bits", [2, 8])
+def test_the_error_of_a_coarse_rule_is_part_of_the_enclosure(monkeypatch, units, bits):
+    law = ProductLaw(c=SYMMETRIC, w=Uniform(low=(F(-4),), high=(F(4),)), b=HALF)
+    spec, first, second = (
+        ActivationSpec.named("tanh"),
+        at(vector("1"), "0.25"),
+        at(vector("1"), "0"),
+    )
+    with precision(64):
+        truth = end_points(mean_squared_distance(spec, law, first, second, units))
+
+        def coarse(_law, _x, strip):
+            rule = uniform_sum_rule([(F(-4), F(4))], strip, bits=bits)
+            return SimpleNamespace(rule=rule)
+
+        monkeypatch.setattr(drawn, "projection", coarse)
+        low, high = end_points(mean_squared_distance(spec, law, first, second, units))
+    middle = (low + high) / 2
+    assert low <= truth[0] <= truth[1] <= high
+    # it is not the rounding alone that the enclosure allows for
+    assert abs(middle - truth[0]) > F(1, 10**12)
+
+
+@pytest.mark.parametrize(("units", "reach"), [(1, 1), (2, 2)])
+def test_a_rule_errs_in_the_mean_of_the_squares_too(monkeypatch, units, reach):
+    """By 1 in one variable, and by 1 + 1 in two, the weights summing to 1."""
+    errors = iter([ball(0), symmetric(ball(1))])
+
+    class Doubtful:
+        nodes, weights, strip = (ball(0), ball(1)), (ball(F(1, 4)), ball(F(3, 4))), F(1)
+
+        def error(self, _strip_bound, _real_bound):
+            return next(errors)
+
+    law = ProductLaw(c=SYMMETRIC, w=SYMMETRIC, b=HALF)
+    monkeypatch.setattr(drawn, "projection", lambda *_: SimpleNamespace(rule=Doubtful()))
+    point = at(vector("1"), "0.25")
+    with precision(64):
+        spec = ActivationSpec.named("tanh")
+        low, high = end_points(mean_squared_distance(spec, law, point, point, units))
+    assert abs(high - low - 2 * reach) < F(1, 10**6)
 
 
 def test_activations_that_grow_fast_off_the_line_are_resolved_at_the_lowest_precision():

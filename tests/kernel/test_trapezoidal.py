@@ -17,6 +17,7 @@ from verification.instance import (
     Uniform,
     Vector,
 )
+from verification.kernel import trapezoidal
 from verification.kernel.limiting import Point, kernel
 from verification.kernel.trapezoidal import directions, trapezoidal_kernel
 
@@ -142,3 +143,18 @@ def test_only_normal_weights_and_inputs_other_than_zero_have_directions():
     uniform = ProductLaw(c=C, w=C, b=HALF)
     with pytest.raises(ValueError, match="normal W"):
         directions(uniform, other, Point(input=y, memory=F(0)))
+
+
+@pytest.mark.parametrize(("law", "x", "y"), CASES.values(), ids=CASES)
+def test_what_is_cut_off_the_sum_is_part_of_the_enclosure(monkeypatch, law, x, y):
+    first, second = Point(input=x, memory=F(5)), Point(input=y, memory=F(5))
+    with precision(64):
+        arguments = ActivationSpec.named("tanh"), law, first, second, F(1)
+        whole = end_points(trapezoidal_kernel(*arguments))
+        # a sum over |k| <= 3
+        monkeypatch.setattr(trapezoidal, "working_precision", lambda: -2)
+        low, high = end_points(trapezoidal_kernel(*arguments))
+    assert low <= whole[0] <= whole[1] <= high
+    assert whole[0] - (low + high) / 2 > F(1, 10**4)
+    # erfc(3 / sqrt 2) = 0.0027, in one variable or in two
+    assert high - low < F(3, 100)
