@@ -4,6 +4,7 @@ from theorems import (
     activation_bounds,
     geometric_ergodicity,
     joint_fluctuation,
+    kernel_limit,
     memory_contraction,
     poisson_fluctuation,
 )
@@ -15,4 +16,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *geometric_ergodicity.CLAIMS,
     *poisson_fluctuation.CLAIMS,
     *joint_fluctuation.CLAIMS,
+    *kernel_limit.CLAIMS,
 )
