@@ -5,6 +5,7 @@ from theorems import (
     finite_width_memory,
     geometric_ergodicity,
     joint_fluctuation,
+    kernel_limit,
     memory_contraction,
     poisson_fluctuation,
 )
@@ -17,4 +18,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *geometric_ergodicity.CLAIMS,
     *poisson_fluctuation.CLAIMS,
     *joint_fluctuation.CLAIMS,
+    *kernel_limit.CLAIMS,
 )

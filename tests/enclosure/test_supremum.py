@@ -24,6 +24,7 @@ from verification.enclosure.supremum import (
     MAX_BOXES,
     RELATIVE_TOLERANCE,
     absolute_supremum,
+    maximiser_estimate,
 )
 from verification.oracle.supremum import absolute_supremum_estimate
 
@@ -168,3 +169,23 @@ def test_a_wide_enclosure_of_the_function_is_inherited():
     found = absolute_supremum(lambda t: t.sin() + blur, Ball.cos, Fraction(0), Fraction(3))
     assert lower_double(found.lower) <= 0.99 + 2.0**-40
     assert 1.01 <= upper_double(found.upper) < 1.011
+
+
+@pytest.mark.parametrize(
+    ("function", "ends", "largest"),
+    [
+        (Ball.sin, (-4, 4), 1.0),
+        (cubic, (-1, 1), 2 / (3 * 3**0.5)),
+        (cubic, (-1, 2), 6.0),
+        (lambda t: square(t) - 9, (-1, 2), 9.0),
+        (lambda t: 1 / (1 + square(100 * t - 31)), (-1, 2), 1.0),
+        (lambda t: ball(0), (0, 1), 0.0),
+    ],
+)
+def test_the_estimated_maximiser_is_inside_and_nearly_the_best(function, ends, largest):
+    low, high = map(Fraction, ends)
+    with precision(64):
+        best = maximiser_estimate(function, low, high)
+        value = lower_double(abs(function(ball(best))))
+    assert low <= best <= high
+    assert largest * (1 - 1e-3) <= value <= largest

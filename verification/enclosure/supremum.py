@@ -27,6 +27,9 @@ ABSOLUTE_TOLERANCE = 2.0**-60
 MAX_BOXES = 6_000
 
 _FIRST_BOXES = 8
+_FIRST_POINTS = 256
+_ZOOM = 8
+_ZOOMS = 4
 
 
 def absolute_supremum(
@@ -93,3 +96,23 @@ def absolute_supremum(
         push(centre, right)
     top = max(settled, -heap[0][0] if heap else 0.0)
     return Between(ball(Fraction(best)), exact_ball(max(top, best)))
+
+
+def maximiser_estimate(
+    function: Callable[[Ball], Ball], lower: Fraction, upper: Fraction
+) -> Fraction:
+    """Return a point of ``[lower, upper]`` at which ``|f|`` is about as large as it gets there.
+
+    A grid and a few finer ones around its best point; nothing is promised.
+    """
+    step = (upper - lower) / _FIRST_POINTS
+
+    def size(point: Fraction) -> float:
+        return lower_double(abs(function(ball(point))))
+
+    best = max((lower + k * step for k in range(_FIRST_POINTS + 1)), key=size)
+    for _ in range(_ZOOMS):
+        step /= _ZOOM
+        nearby = (best + k * step for k in range(-_ZOOM, _ZOOM + 1))
+        best = max((point for point in nearby if lower <= point <= upper), key=size)
+    return best
