@@ -19,6 +19,7 @@ from verification.enclosure.balls import (
     enclosure,
     end_points,
     exact_ball,
+    fixed_point,
     interval,
     is_finite,
     is_narrow,
@@ -369,6 +370,23 @@ def test_precision_is_set_back_after_an_exception():
     with pytest.raises(ZeroDivisionError), precision(before + 100):
         _ = 1 / 0
     assert working_precision() == before
+
+
+@given(st.fractions(-1000, 1000), st.integers(-20, 200))
+def test_fixed_point_is_the_nearest_integer_of_the_midpoint(x, bits):
+    with precision(64):
+        found = ball(x)
+        middle, _ = end_points(midpoint(found))
+        number = fixed_point(found, bits)
+    assert abs(number - middle * Fraction(2) ** bits) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize(("x", "number"), [("2**-70000", 0), ("-2**-70000", 0), ("0", 0)])
+def test_fixed_point_of_tiny_numbers_is_zero(x, number):
+    value = -ball(1) if x.startswith("-") else ball(int(x != "0"))
+    for _ in range(7):
+        value = value / ball(2**10_000)
+    assert fixed_point(value, 100) == number
 
 
 def test_a_narrow_ball_is_known_by_its_radius():

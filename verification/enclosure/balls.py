@@ -259,6 +259,18 @@ def radius(x: Ball) -> Ball:
     return x.rad()
 
 
+def fixed_point(x: Ball, bits: int) -> int:
+    """Return an integer n with ``|n - 2**bits m| <= 1/2``, m the midpoint of a finite ball.
+
+    So ``n 2**-bits`` is within ``radius(x) + 2**-(bits + 1)`` of the number.
+    """
+    mantissa, exponent = (int(part) for part in x.mid().man_exp())
+    shift = exponent + bits
+    if shift >= 0:
+        return mantissa << shift
+    return ((mantissa >> (-shift - 1)) + 1) >> 1
+
+
 def square(x: AnyBall) -> AnyBall:
     """Enclose ``x * x``."""
     # Not ``x ** 2``: flint's power of a ball around 0 is NaN.
