@@ -16,7 +16,7 @@ from verification.flow.history import history_law
 from verification.flow.limit_flow import limit_flow
 from verification.flow.node_law import NodeLaw, invariant_law
 from verification.instance import Instance, Training
-from verification.kernel.features import gram_doubles
+from verification.kernel.gram import kernel_matrix
 
 F = Fraction
 TRAINING = Training(alpha=F(2), beta=F(3, 4), gamma=F(1, 10), horizon=F(1))
@@ -49,15 +49,24 @@ def arrays(instance: Instance, law: NodeLaw):
 
 
 @pytest.mark.parametrize(
-    "name", ["markov-onegin", "hidden-state", "two-dimensional", "mixture-activation", "sunspots"]
+    "name",
+    [
+        "markov-onegin",
+        "hidden-state",
+        "two-dimensional",
+        "two-dimensional-uniform",
+        "mixture-activation",
+        "sunspots",
+        "seattle-weather",
+    ],
 )
 def test_solution_agrees_with_an_ode_solver(name):
     instance = load(name)
     assert instance.training is not None
-    law = as_exact(history_law(instance, length=2))
+    law = as_exact(history_law(instance, length=1 if instance.chain.n_states > 9 else 2))
     flow = limit_flow(instance, law, points_of(instance))
     inputs, memories, targets = arrays(instance, law)
-    matrix, _ = gram_doubles(instance, inputs, memories)
+    matrix, _ = kernel_matrix(instance, inputs, memories)
     n, alpha = len(law), float(instance.training.alpha)
 
     def speed(_t, g):
@@ -150,7 +159,7 @@ def test_both_laws_give_one_solution(name):
     assert apart <= one.eigenvalue_error + other.eigenvalue_error
 
 
-@pytest.mark.parametrize("name", ["markov-onegin", "hidden-state", "sunspots"])
+@pytest.mark.parametrize("name", ["markov-onegin", "hidden-state", "sunspots", "seattle-weather"])
 def test_output_is_known_to_ten_digits(name):
     instance = load(name)
     flow = limit_flow(instance, invariant_law(instance), points_of(instance))

@@ -59,6 +59,7 @@ from verification.errors import InvalidInstance, NotEnclosed
 from verification.flow.node_law import NodeLaw
 from verification.instance import Instance
 from verification.kernel.features import feature_map, largest_norm
+from verification.kernel.gram import has_long_features, kernel_matrix
 from verification.kernel.limiting import (
     feature_slope_bound,
     kernel_bound,
@@ -512,42 +513,52 @@ def _rows(
         (abs(Fraction(float(v)) - v) for _, v in points), default=Fraction(0)
     )
     outside = 2 * (constants.kernel_root + moved) * moved
+    n_nodes = len(law)
+    if has_long_features(instance):
+        return _factored(*_gram(instance, law, inputs, (states, wanted)), outside, len(points))
     memory = max(np.abs(law.memories).max(), np.abs(wanted).max(initial=0))
     known = feature_map(instance, np.abs(inputs).max(axis=0), float(memory))
+    if known.n_features > max(_MOST_FEATURES, n_nodes // 4):
+        return _factored(*_gram(instance, law, inputs, (states, wanted)), outside, len(points))
     at_points = known.features(inputs[states], wanted)
 
     def chunks() -> Iterator[tuple[int, Array]]:
-        for start in range(0, len(law), _CHUNK):
+        for start in range(0, n_nodes, _CHUNK):
             part = slice(start, start + _CHUNK)
             yield start, known.features(inputs[law.states[part]], law.memories[part]).values
 
-    if known.n_features <= max(_MOST_FEATURES, len(law) // 4):
-        with precision(_BITS):
-            exact = above(root(ball(constants.kernel + Fraction(known.kernel_error))))
-        longest = upward(exact + Fraction(known.value_error))
-        error = Fraction(dataclasses.replace(at_points, largest=longest).product_error()) + outside
-        return _Rows(chunks=chunks, points=at_points.values, error=error, spectral_error=error)
-    if len(law) + len(points) > MAX_GRAM:
-        raise NotEnclosed(
-            f"the kernel has {known.n_features} features, and {len(law)} nodes are too many for "
-            f"a Gram matrix (at most {MAX_GRAM})"
-        )
-    values = np.vstack([at_points.values, *(part for _, part in chunks())])
-    longest = largest_norm(values)
-    error = gamma(known.n_features) * Fraction(longest) ** 2 + Fraction(
-        dataclasses.replace(at_points, largest=longest).product_error()
+    with precision(_BITS):
+        exact = above(root(ball(constants.kernel + Fraction(known.kernel_error))))
+    longest = upward(exact + Fraction(known.value_error))
+    error = Fraction(dataclasses.replace(at_points, largest=longest).product_error()) + outside
+    return _Rows(chunks=chunks, points=at_points.values, error=error, spectral_error=error)
+
+
+def _gram(
+    instance: Instance, law: NodeLaw, inputs: Array, points: tuple[npt.NDArray[np.intp], Array]
+) -> tuple[Array, float]:
+    """Return the kernel's matrix of the points and then of the nodes, and its error."""
+    states, memories = (
+        np.concatenate((of_points, of_nodes))
+        for of_points, of_nodes in zip(points, (law.states, law.memories), strict=True)
     )
-    return _factored(values @ values.T, error + outside, len(points))
+    if len(states) > MAX_GRAM:
+        raise NotEnclosed(
+            f"the kernel has too many features, and {len(law)} nodes are too many for its matrix "
+            f"(at most {MAX_GRAM})"
+        )
+    return kernel_matrix(instance, inputs[states], memories)
 
 
-def _factored(gram: Array, error: Fraction, n_points: int) -> _Rows:
+def _factored(gram: Array, entry_error: float, outside: Fraction, n_points: int) -> _Rows:
     """Return rows whose inner products are a Gram matrix up to its rounding errors."""
     eigenvalues, vectors = np.linalg.eigh(gram)
     kept = eigenvalues > _RELATIVE_RANK * eigenvalues.max(initial=0)
     rows = vectors[:, kept] * np.sqrt(eigenvalues[kept])
     longest = Fraction(largest_norm(rows))
     rest = Fraction(float(np.abs(gram - rows @ rows.T).max(initial=0)))
-    error += rest * (1 + gamma(2)) + gamma(rows.shape[1] + 2) * longest**2
+    rounding = rest * (1 + gamma(2)) + gamma(rows.shape[1] + 2) * longest**2
+    error = Fraction(entry_error) + rounding + outside
     with precision(_BITS):
         # Powers and Stormer: roots of positive matrices are no farther apart than the root of
         # the matrices' distance, and that is at most n times the largest entry's.
