@@ -27,6 +27,8 @@ from verification.flow.finite_law import (
     Place,
     finite_law,
 )
+from verification.flow.history import history_law
+from verification.flow.limit_flow import limit_flow
 from verification.instance import Constant, Instance, Normal, ProductLaw, Uniform
 from verification.kernel.limiting import Point, gram_matrix, kernel
 
@@ -297,3 +299,29 @@ def test_a_coarse_rule_is_paid_for(monkeypatch, name):
         for one, other in zip(sharp, blunt, strict=True):
             (low, high), (least, most) = end_points(one), end_points(other)
             assert least <= low <= high <= most
+
+
+@pytest.mark.parametrize("name", ["hidden-state", "fair-coin", "rain-tel-aviv", "periodic-three"])
+def test_the_flow_in_double_precision_agrees(name):
+    """Another code for words, kernels and solution: within its proved error."""
+    instance = named(name)
+    assert instance.training is not None
+    words = history_law(instance, length=2)
+    exactly = dataclasses.replace(words, spread=0.0, mass_error=0.0)
+    last = instance.chain.n_states - 1
+    flow = limit_flow(instance, exactly, [(0, Fraction(1, 4)), (last, Fraction(-1, 8))])
+    times = [Fraction(1, 2), Fraction(4)]
+    outputs, losses = flow.output(times), flow.loss(times)
+    with precision(128):
+        law = finite_law(instance, AllWords(known=2))
+        gram = gram_matrix(instance, law.points)
+        for k, time in enumerate(times):
+            solution = dual_solution(law, gram, instance.training.alpha * time)
+            low, high = end_points(solution.loss())
+            assert abs(float(low) - losses.values[k]) <= losses.errors[k] < 1e-8
+            for j, (state, memory) in enumerate([(0, Fraction(1, 4)), (last, Fraction(-1, 8))]):
+                where = Point(input=instance.chain.inputs[state], memory=memory)
+                row = [kernel(instance.activation, instance.law, where, p) for p in law.points]
+                low, high = end_points(solution.value(row))
+                assert high - low < Fraction(1, 10**25)
+                assert abs(float(low) - outputs.values[k, j]) <= outputs.errors[k] < 1e-8
