@@ -7,6 +7,7 @@ from theorems import (
     joint_fluctuation,
     kernel_limit,
     memory_contraction,
+    ode_limit,
     poisson_fluctuation,
 )
 from verification.claim import AnyClaim
@@ -19,4 +20,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *poisson_fluctuation.CLAIMS,
     *joint_fluctuation.CLAIMS,
     *kernel_limit.CLAIMS,
+    *ode_limit.CLAIMS,
 )

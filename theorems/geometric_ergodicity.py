@@ -53,7 +53,6 @@ Source: E1 to E3 make quantitative Lam, Sirignano and Spiliopoulos, arXiv 2308.1
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ from verification.instance import SCHEMA, Chain, Instance
 from verification.markov import finite
 from verification.recurrent.memory import (
     contraction_factor,
-    has_zero_memory,
+    has_zero_recurrent_memory,
     memory_bound,
     memory_map,
 )
@@ -117,13 +116,6 @@ def obstacle(instance: Instance) -> str:
 def has_one_state(instance: Instance) -> bool:
     """Tell whether the chain has one state."""
     return instance.chain.n_states == 1
-
-
-def has_zero_recurrent_memory(instance: Instance) -> bool:
-    """Tell whether the memory is certainly 0 under the invariant law."""
-    recurrent = finite.recurrent_classes(instance.chain)[0].states[0]
-    chain = dataclasses.replace(instance.chain, initial=recurrent)
-    return has_zero_memory(dataclasses.replace(instance, chain=chain))
 
 
 # Constants

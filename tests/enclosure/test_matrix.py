@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import mpmath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,3 +151,34 @@ def test_the_largest_of_numbers_of_both_kinds():
     assert largest([Fraction(1), Fraction(3), Fraction(2)]) == 3
     low, high = end_points(ball(largest([Fraction(1), ball(3)])))
     assert low <= 3 <= high
+
+
+@given(st.integers(1, 4).flatmap(squares))
+def test_exponential_agrees_with_mpmath(rows):
+    with precision(BITS), mpmath.workdps(50):
+        found = Matrix.exact(rows).exponential()
+        entries = [[mpmath.mpf(x.numerator) / x.denominator for x in row] for row in rows]
+        expected = mpmath.expm(mpmath.matrix(entries))
+        size = exact(mpmath.mnorm(expected, 1)) + 1
+        for i, row in enumerate(found.entries()):
+            for j, number in enumerate(row):
+                low, high = end_points(ball(number))
+                slack = size / 10**40
+                assert low - slack <= exact(expected[i, j]) <= high + slack
+                assert high - low <= size * Fraction(2) ** (LOST - BITS)
+
+
+def exact(value):
+    return Fraction(*mpmath.mpf(value).as_integer_ratio())
+
+
+def test_exponential_of_a_nilpotent_matrix_is_its_series():
+    """The integral that the limit equation takes: ((-a, y), (0, 0)) at time s."""
+    rows = [
+        [Fraction(0), Fraction(2), Fraction(3)],
+        [Fraction(0)] * 2 + [Fraction(5)],
+        [Fraction(0)] * 3,
+    ]
+    with precision(BITS):
+        expected = [[1, 2, Fraction(3) + 5], [0, 1, 5], [0, 0, 1]]
+        assert_encloses(Matrix.exact(rows).exponential(), expected)

@@ -6,6 +6,7 @@ Everything here is an enclosure at the current working precision.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
@@ -25,6 +26,7 @@ from verification.enclosure.balls import (
 )
 from verification.errors import NotEnclosed
 from verification.instance import ActivationSpec, AtomicLaw, Chain, Instance, Law, Vector
+from verification.markov.finite import recurrent_classes
 from verification.recurrent.activation import activation
 from verification.recurrent.law import (
     centre_of_w,
@@ -176,6 +178,16 @@ def has_zero_memory(instance: Instance) -> bool:
         return True
     inputs = {instance.chain.inputs[state] for state in _reachable(instance.chain)}
     return all(_maps_zero_to_zero(instance.law, point, odd=odd) for point in inputs)
+
+
+def has_zero_recurrent_memory(instance: Instance) -> bool:
+    """Tell whether the memory is certainly 0 under the invariant law.
+
+    The chain has one recurrent class, the contraction factor is below 1.
+    """
+    recurrent = recurrent_classes(instance.chain)[0].states[0]
+    chain = dataclasses.replace(instance.chain, initial=recurrent)
+    return has_zero_memory(dataclasses.replace(instance, chain=chain))
 
 
 def _reachable(chain: Chain) -> set[int]:
