@@ -65,11 +65,7 @@ from verification.instance import SCHEMA, AtomicLaw, Instance, Vector
 from verification.instance import Constant as PointMass
 from verification.markov.chain import sample_path
 from verification.recurrent.activation import activation
-from verification.recurrent.finite_memory import (
-    is_summable,
-    square_distance,
-    square_distance_draws,
-)
+from verification.recurrent.finite_memory import is_summable, square_distance
 from verification.recurrent.law import bound_b, dot, mean_absolute_b, mean_square_b, projection
 from verification.recurrent.memory import memory_bound, memory_map
 from verification.statistics.simulation import Simulation
@@ -205,6 +201,10 @@ def distance(instance: Instance, case: Frozen) -> Side:
     """Enclose ``(E|v^N_k - v_k|^2)^(1/2)``, or draw it."""
     if is_summable(instance, case.width, case.word):
         return root(square_distance(instance, case.width, case.word))
+    from verification.recurrent.finite_memory_draws import (  # noqa: PLC0415 - loads numpy
+        square_distance_draws,
+    )
+
     draws = square_distance_draws(instance, case.width, case.word)
     return Simulation(
         draw=draws,

@@ -17,9 +17,9 @@ from verification.instance import AtomicLaw, Constant, Instance
 from verification.recurrent.finite_memory import (
     is_summable,
     square_distance,
-    square_distance_draws,
     unit_kinds,
 )
+from verification.recurrent.finite_memory_draws import square_distance_draws
 from verification.recurrent.network import draw_units
 
 F = Fraction
