@@ -16,8 +16,10 @@ from scipy.integrate import solve_ivp
 from verification import gallery
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.flow import limit_flow as flow_module
+from verification.flow.history import history_law
 from verification.prediction import prediction as module
 from verification.prediction.prediction import predict
+from verification.verdict import Enclosure
 
 F = Fraction
 WORD = 12
@@ -113,6 +115,32 @@ def test_output_and_loss_agree_with_an_ode_solver(rain, oracle):
             assert near(bounds, float(row @ theta))
 
 
+def test_a_coarse_law_widens_the_enclosures_that_hold_the_truth(rain, oracle):
+    """With words of two symbols all is off by far more than the oracle."""
+    points = [(point.state, point.memory) for point in rain.points]
+    flow = flow_module.limit_flow(rain.instance, history_law(rain.instance, length=1), points)
+    assert flow.law.spread > 1e-4
+    limit = module._curve(flow, rain.times)
+    for fine, coarse in zip(rain.limit.outputs, limit.outputs, strict=True):
+        for one, other in zip(fine, coarse, strict=True):
+            assert other.lower <= one.lower <= one.upper <= other.upper
+    for one, other in zip(rain.limit.losses, limit.losses, strict=True):
+        assert other.lower <= one.upper
+        assert one.lower <= other.upper
+    exact = np.linalg.eigvalsh(oracle.matrix)[::-1]
+    *directions, rest = module._spectrum(flow, rain.training, limit.losses[0])
+    assert directions
+    assert all(
+        abs(middle(x.eigenvalue) - y) > 1e-7 for x, y in zip(directions, exact, strict=False)
+    )
+    for direction, value in zip(directions, exact, strict=False):
+        assert direction.eigenvalue.lower <= Decimal(value) <= direction.eigenvalue.upper
+        assert direction.eigenvalue.lower > 0
+        assert direction.half_time.lower <= Decimal(log(2) / (2 * value))
+        assert Decimal(log(2) / (2 * value)) <= direction.half_time.upper
+    assert Decimal(exact[len(directions)]) <= rest.eigenvalue.upper
+
+
 def test_what_is_learned_is_what_the_loss_has_lost(rain, oracle):
     theta = oracle.parameters([0.0, float(rain.times[-1])])[-1]
     whole = oracle.loss(np.zeros_like(theta))
@@ -193,14 +221,19 @@ def test_a_third_is_reached_exactly():
 
 def test_bounds_of_a_falling_curve_use_each_other():
     curve = flow_module.Curve(
-        values=np.array([1.0, 0.9, 0.95, 0.2, 0.1]), errors=np.array([0, 0.01, 0.5, 0.3, 0.3])
+        values=np.array([1.0, 0.7, 0.9, 0.2, 0.1]), errors=np.array([0, 0.25, 0.5, 0.3, 0.05])
     )
     bounds = module._decreasing(curve)
-    assert [round(float(x.upper), 6) for x in bounds] == [1.0, 0.91, 0.91, 0.5, 0.4]
-    assert [round(float(x.lower), 6) for x in bounds] == [1.0, 0.89, 0.45, 0, 0]
-    for value, error, found in zip(curve.values, curve.errors, bounds, strict=True):
-        assert Decimal(value - error) <= found.upper
-        assert found.lower <= Decimal(value + error)
+    assert [round(float(x.upper), 6) for x in bounds] == [1.0, 0.95, 0.95, 0.5, 0.15]
+    assert [round(float(x.lower), 6) for x in bounds] == [1.0, 0.45, 0.4, 0.05, 0.05]
+
+
+def test_a_share_is_bounded_by_both_losses():
+    losses = [Enclosure(Decimal("0.8"), Decimal(1)), Enclosure(Decimal("0.2"), Decimal("0.4"))]
+    learned = module._learned(changed(), losses)
+    assert (learned.lower, learned.upper) == (Decimal("0.5"), Decimal("0.8"))
+    (first,) = losses[:1]
+    assert module._learned(changed(), [first, first]).lower == 0
 
 
 # Unusual instances

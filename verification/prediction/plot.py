@@ -222,7 +222,7 @@ def _spectrum(axes: Axes, prediction: Prediction) -> None:
     axes.set_yticks([1e-6, 1e-4, 1e-2, 1], ["0.0001 %", "0.01 %", "1 %", "100 %"])
     axes.xaxis.set_major_formatter(_power_of_ten)
     axes.minorticks_off()
-    axes.set_xlabel("time at which half of it is learned")
+    axes.set_xlabel("time at which half of it is learned (λ: its eigenvalue)")
     middles = [_geometric(direction.half_time) for direction in notable]
     start, end = min([horizon, *middles]), max([horizon, *middles])
     axes.set_xlim(10.0 ** (floor(log10(start)) - 0.3), 10.0 ** (ceil(log10(end)) + 0.6))
@@ -282,8 +282,6 @@ def _described(drawn: bytes, prediction: Prediction) -> bytes:
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(drawn)  # noqa: S314 - what matplotlib has just written
-    for metadata in root.findall(f"{{{_SVG}}}metadata"):
-        root.remove(metadata)
     root.set("role", "img")
     root.set("aria-labelledby", "title description")
     for place, (tag, name, text) in enumerate(

@@ -72,7 +72,7 @@ def _points(prediction: Prediction) -> list[str]:
             _POINTS,
             [
                 "state",
-                "share",
+                "visited",
                 "memory",
                 "target",
                 *(f"t = {_plain(times[k])}" for k in (middle, last)),
