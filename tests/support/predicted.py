@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from verification import Instance, gallery
+from verification import Instance
 from verification.prediction.prediction import predict
 
 ATOMS = [
@@ -49,4 +49,9 @@ def predicted(instance: Instance):
 
 def coarse_instance() -> Instance:
     """Return one whose memory forgets so slowly that its law is known from words only."""
-    return gallery.load("mutant-m-step")
+    law = {
+        "C": {"kind": "uniform", "low": "-1", "high": "1"},
+        "W": {"kind": "constant", "value": ["0.01"]},
+        "B": {"kind": "constant", "value": "0.99"},
+    }
+    return changed("coarse", activation={"kind": "tanh"}, law=law, training={"horizon": "0.25"})

@@ -21,6 +21,7 @@ _MOST_DIRECTIONS = 8
 _LEAST_SHARE = 1e-6
 _DIGITS = (17, 6)
 _MOST_CHARACTERS = 19
+_POSITIONAL = range(-3, 3)
 _NOTICED = Decimal("0.001")
 _EXACT = Context(prec=100)
 
@@ -152,7 +153,11 @@ def _shown(bounds: Enclosure) -> str:
 
 
 def _brief(value: Decimal, rounding: str) -> str:
-    return f"{Context(prec=2, rounding=rounding).plus(value):g}".lower()
+    rounded = Context(prec=2, rounding=rounding).plus(value)
+    if rounded.adjusted() in _POSITIONAL or not rounded:
+        return f"{rounded:g}"
+    # A mantissa of one digit keeps it short: 5e-7, and 5.9e-7 where there are two.
+    return f"{rounded:.1e}" if len(rounded.normalize().as_tuple().digits) > 1 else f"{rounded:.0e}"
 
 
 def _percent(bounds: Enclosure) -> str:
