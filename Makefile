@@ -43,7 +43,7 @@ lock: ## resolve requirements.lock again with uv (LOCK_ARGS=--upgrade for newer 
 	@! grep -n '://' requirements.lock || { echo "make lock: requirements.lock names a host" >&2; exit 1; }
 
 clean: ## remove the environment, caches and generated reports
-	@rm -rf .venv reports/latest dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv reports/latest reports/prediction dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Removed only with .venv: a changed lock or pyproject.toml updates the environment in place.

@@ -27,7 +27,7 @@ FLOORS = (
     ("decision", "case", "gallery", "oracle", "environment"),
     ("markov", "recurrent", "kernel", "flow"),
     ("runner", "quantity", "sequence"),
-    ("campaign", "report", "certificate"),
+    ("campaign", "report", "certificate", "prediction"),
     ("progress", "verifying", "cli"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -14,9 +14,9 @@ import pytest
 import toy_claims as toys
 from toy_claims import DRAWN, FALSE, FAULTY, KILLER, SIMULATED, SLOW, TRUE, UNDECIDABLE, Inline
 
-from verification import runner
 from verification.claim import Claim
 from verification.decision import Result, decide
+from verification.environment import limit_threads
 from verification.runner import Task, decide_all, process_pool, run_task
 from verification.verdict import Verdict
 
@@ -411,6 +411,6 @@ def test_workers_share_no_memory_and_do_not_see_an_interrupt(monkeypatch):
 def test_one_thread_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    runner._limit_threads()
+    limit_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "3"

@@ -365,6 +365,52 @@ def _evaluate(
     _say(json.dumps(evaluation.to_json()))
 
 
+@_commands.command("predict")
+@click.argument("instance", metavar="INSTANCE.json")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("reports/prediction"), show_default=True
+)
+@_quiet
+@_as_json
+def _predict(*, instance: str, out: Path, quiet: bool, as_json: bool) -> None:
+    """Say what a wide network becomes that is trained on an instance, and when.
+
+    In the limit of infinite width: the output g_t and the loss over time, enclosed; which part of
+    the targets is learned, and when.  Writes prediction.json, limit.csv, spectrum.csv, limit.svg.
+    """
+    from verification.environment import limit_threads, machine  # noqa: PLC0415 - where used
+
+    limit_threads()
+    from verification.enclosure import selftest  # noqa: PLC0415 - loads numpy
+    from verification.prediction.document import to_document  # noqa: PLC0415
+    from verification.prediction.files import write_prediction  # noqa: PLC0415 - loads jinja
+    from verification.prediction.prediction import predict  # noqa: PLC0415 - loads scipy
+    from verification.prediction.table import render_table  # noqa: PLC0415
+    from verification.report.files import require_folder  # noqa: PLC0415
+
+    def on_stage(stage: str) -> None:
+        if not quiet:
+            with suppress(OSError):  # whoever read it has gone; the work has not
+                click.echo(f"predict: {stage}", err=True)
+
+    subject = _load(instance)
+    require_folder(out)
+    on_stage("the self-test of the arithmetic")
+    checks = selftest.run()
+    selftest.require(checks)
+    try:
+        found = _in_file(Path(instance), lambda: predict(subject, on_stage=on_stage))
+    except NotEnclosed as error:
+        raise InvalidInstance(instance, f"cannot be predicted: {error}") from error
+    on_stage("the files")
+    document = to_document(found, {**machine(("matplotlib",)), **selftest.record(checks)})
+    write_prediction(found, document, out)
+    if as_json:
+        _print_json(document)
+    else:
+        _say(render_table(found, out))
+
+
 @_commands.group("instance")
 def _instance() -> None:
     """Make an instance."""

@@ -24,14 +24,13 @@ from multiprocessing.process import BaseProcess
 
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
+from verification.environment import limit_threads
 from verification.instance import Subject
 from verification.statistics.ledger import RUN_LEVEL
 from verification.verdict import Verdict
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 3.0
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-"""What BLAS libraries read when numpy is first imported, in a worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +84,8 @@ def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
     return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_prepare_worker)
 
 
-def _limit_threads() -> None:
-    # The cores are shared between the workers already; and with one thread the roundings, which
-    # the last digits of enclosures show, do not depend on how many there are.
-    for variable in _THREADS:
-        os.environ.setdefault(variable, "1")
-
-
 def _prepare_worker() -> None:
-    _limit_threads()
+    limit_threads()  # the cores are shared between the workers already
     # Ctrl-C reaches the whole process group; the parent alone decides what is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

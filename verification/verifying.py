@@ -17,7 +17,7 @@ from verification.errors import InvalidInstance
 from verification.instance import Subject
 from verification.progress import progress
 from verification.report.document import Document, MutantResult, Run, to_document
-from verification.report.files import write_counterexample, write_report
+from verification.report.files import require_folder, write_counterexample, write_report
 from verification.report.summary import MutantStatus, summarize
 from verification.report.terminal import render_terminal
 from verification.runner import Task, decide_all, process_pool
@@ -94,7 +94,7 @@ def verify_and_report(
         Where two instances have one name, or `out` cannot be written.
     """
     _check_names(instances)
-    _check_folder(out)
+    require_folder(out)
     checks = selftest.run()
     selftest.require(checks)
     tasks = [
@@ -119,16 +119,7 @@ def verify_and_report(
         )
     conditions: dict[str, Any] = {
         **environment(seed=seed, jobs=jobs),
-        "trusted": list(selftest.TRUSTED),
-        "self_test": [
-            {
-                "name": check.name,
-                "passed": check.passed,
-                "fatal": check.fatal,
-                "detail": check.detail,
-            }
-            for check in checks
-        ],
+        **selftest.record(checks),
     }
     if ledger.decisions:
         conditions["error level of the simulations"] = level_text(ledger.total)
@@ -168,17 +159,6 @@ def _check_names(instances: tuple[Subject, ...]) -> None:
         if instance.name in seen:
             raise InvalidInstance("name", f"is {instance.name!r} twice, expected distinct names")
         seen.add(instance.name)
-
-
-def _check_folder(out: Path) -> None:
-    """Find out before the work, and not after it, that the folder cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        writable = os.access(out, os.W_OK)
-    except OSError as error:
-        raise InvalidInstance("--out", f"{out} cannot be made: {error.strerror}") from error
-    if not writable:
-        raise InvalidInstance("--out", f"{out} cannot be written")
 
 
 def _mutant_tasks(

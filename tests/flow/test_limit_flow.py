@@ -208,6 +208,14 @@ def test_training_constants_and_states_are_asked_for():
         flow.loss([F(-1)])
 
 
+def test_a_target_whose_square_is_no_double_is_refused():
+    instance = load("markov-onegin")
+    for y in (F(10) ** 101, F(-(10**999))):
+        chain = dataclasses.replace(instance.chain, targets=(F(0), y))
+        with pytest.raises(InvalidInstance, match=r"chain\.targets\[1\]: is too large"):
+            limit_flow(dataclasses.replace(instance, chain=chain), invariant_law(instance), [])
+
+
 def test_a_coarse_law_is_refused_at_long_times():
     instance = load("two-state-sticky")
     flow = limit_flow(instance, history_law(instance, length=1), [])

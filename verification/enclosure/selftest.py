@@ -122,6 +122,22 @@ def require(checks: Iterable[Check]) -> None:
         raise SelfTestFailed("; ".join(f"{check.name}: {check.detail}" for check in failed))
 
 
+def record(checks: Iterable[Check]) -> dict[str, Any]:
+    """Return what is trusted and what was tested, as JSON values."""
+    return {
+        "trusted": list(TRUSTED),
+        "self_test": [
+            {
+                "name": check.name,
+                "passed": check.passed,
+                "fatal": check.fatal,
+                "detail": check.detail,
+            }
+            for check in checks
+        ],
+    }
+
+
 def _fatal(name: str, detail: str, faults: Iterable[str]) -> Check:
     try:
         seen = ", ".join(faults)

@@ -76,6 +76,9 @@ MAX_GRAM = 4_000
 MAX_CLOCK = 2**30
 """Largest alpha t."""
 
+MAX_TARGET = 10**100
+"""Largest size of a target."""
+
 _BITS = 80
 # Below it ``(alpha t)^2 / 2`` is the smaller bound.
 _LEAST_RATE = 2.0**-29
@@ -388,7 +391,7 @@ def limit_flow(
     Raises
     ------
     InvalidInstance
-        Where the instance has no training constants.
+        Where the instance has no training constants, or a target is beyond `MAX_TARGET`.
     NotEnclosed
         Where the kernel has too many features and the nodes are too many for a Gram matrix.
 
@@ -398,6 +401,11 @@ def limit_flow(
     """
     if instance.training is None:
         raise InvalidInstance("training", "is missing, expected alpha, beta, gamma and horizon")
+    for state, y in enumerate(instance.chain.targets):
+        if abs(y) > MAX_TARGET:
+            raise InvalidInstance(
+                f"chain.targets[{state}]", "is too large, expected at most 1e100 in size"
+            )
     for state, _ in points:
         if not 0 <= state < instance.chain.n_states:
             last = instance.chain.n_states - 1

@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from verification.errors import InvalidInstance
 from verification.instance import Subject, digest
 from verification.report.document import Document
 from verification.report.html import render_html
@@ -28,7 +29,7 @@ def write_report(document: Document, out: Path) -> None:
     OSError
         Where the folder cannot be made or written; files of a former report stay whole.
     """
-    write_atomically(out / "report.json", _json(document))
+    write_atomically(out / "report.json", json_bytes(document))
     write_renderings(document, out)
 
 
@@ -63,8 +64,25 @@ def write_counterexample(
     readable = "-".join(filter(None, map(slug, names)))
     known_by = short_digest([claim_id, "" if mutant is None else f"={mutant}", digest(instance)])
     path = out / COUNTEREXAMPLES / f"{readable}-{known_by}.json"
-    write_atomically(path, _json(document))
+    write_atomically(path, json_bytes(document))
     return path
+
+
+def require_folder(out: Path) -> None:
+    """Find out before the work, and not after it, that a folder cannot be written; make it.
+
+    Raises
+    ------
+    InvalidInstance
+        Where it cannot be made or written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        writable = os.access(out, os.W_OK)
+    except OSError as error:
+        raise InvalidInstance("--out", f"{out} cannot be made: {error.strerror}") from error
+    if not writable:
+        raise InvalidInstance("--out", f"{out} cannot be written")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -85,7 +103,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _json(document: Document) -> bytes:
+def json_bytes(document: Document) -> bytes:
+    """Return a document as the text of a file."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A lone surrogate has no UTF-8, but \udXXX is how JSON itself writes it.
     return text.encode(errors="backslashreplace")

@@ -1,0 +1,1 @@
+"""What a wide network becomes when it is trained on a sequence, and when: numbers and pictures."""
