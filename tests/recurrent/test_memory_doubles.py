@@ -383,7 +383,7 @@ def test_a_rotation_of_inputs_changes_nothing_for_a_centred_normal_law(order):
 @pytest.mark.parametrize(
     ("inputs", "memory", "said"),
     [
-        (np.zeros((2, 2)), np.zeros(2), r"inputs: has shape \(2, 2\), expected .*\(n_pairs, 1\)"),
+        (np.zeros((2, 2)), np.zeros(2), r"inputs: has shape \(2, 2\), expected .*\(n_points, 1\)"),
         (np.zeros(2), np.zeros(2), r"inputs: has shape \(2,\)"),
         (np.zeros((2, 1)), np.zeros(3), r"memory: has shape \(3,\), expected .*\(2,\)"),
         (np.zeros((2, 1)), np.zeros((2, 1)), r"memory: has shape \(2, 1\)"),

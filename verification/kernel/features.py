@@ -31,7 +31,6 @@ import numpy.typing as npt
 
 from verification.enclosure.balls import ball, precision, root
 from verification.enclosure.doubles import (
-    ELEMENTARY_RANGE,
     ONE,
     UNDERFLOW,
     Rounded,
@@ -42,7 +41,7 @@ from verification.enclosure.doubles import (
     sum_upper,
     upward,
 )
-from verification.errors import InvalidInstance, NotEnclosed
+from verification.errors import NotEnclosed
 from verification.instance import (
     ActivationSpec,
     AtomicLaw,
@@ -55,6 +54,7 @@ from verification.instance import (
 )
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import evaluate_both, evaluation
+from verification.recurrent.batches import check_points, coarse_size
 from verification.recurrent.law import centre_of_w, moment_of_c
 from verification.recurrent.weight_nodes import (
     Axis,
@@ -71,7 +71,6 @@ MAX_FEATURES = 50_000
 
 _TARGET_BITS = 42
 _WORKING_BITS = 128
-_COARSE = 8
 _BLOCK_ENTRIES = 2**15
 _STRIP_SHARES = (Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(1, 4))
 
@@ -191,7 +190,8 @@ def feature_map(instance: Instance, coordinates: Array, memory: float) -> Featur
         are not bounded there.
     """
     sizes = _Sizes(
-        coordinates=tuple(_size(column) for column in coordinates), memory=_size(np.array(memory))
+        coordinates=tuple(coarse_size(column) for column in coordinates),
+        memory=coarse_size(np.array(memory)),
     )
     with precision(_WORKING_BITS):
         return _feature_map(instance.activation, instance.law, sizes)
@@ -302,49 +302,12 @@ def _transposed_product(values: Array, vector: Array) -> tuple[Array, Fraction]:
     return np.sum(parts, axis=0), error
 
 
-def check_points(inputs: object, memory: object, dimension: int) -> None:
-    """Refuse arrays that are not n points.
-
-    Raises
-    ------
-    InvalidInstance
-        With the array's name, its shape or the entry, and what was expected.
-    """
-    for name, array, shape in (
-        ("inputs", inputs, (None, dimension)),
-        ("memory", memory, (len(inputs) if isinstance(inputs, np.ndarray) else None,)),
-    ):
-        expected = f"a float64 array of shape {shape}".replace("None", "n_points")
-        if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-            kind = getattr(array, "dtype", type(array))
-            raise InvalidInstance(name, f"is {kind}, expected {expected}")
-        if array.ndim != len(shape) or array.shape[-1] != (shape[-1] or array.shape[-1]):
-            raise InvalidInstance(name, f"has shape {array.shape}, expected {expected}")
-        finite = np.isfinite(array)
-        if not finite.all():
-            where = tuple(int(index) for index in np.argwhere(~finite)[0])
-            at = "".join(f"[{index}]" for index in where)
-            raise InvalidInstance(f"{name}{at}", f"is {array[where]}, expected a finite number")
-
-
 def largest_norm(values: Array) -> float:
     """Return an upper bound of the Euclidean norm of every row."""
     if not values.size:
         return 0.0
     square = Fraction(float(np.einsum("ij,ij->i", values, values).max()))
     return upward(above(root(ball(square * (1 + gamma(values.shape[1] + 2)) + UNDERFLOW))))
-
-
-def _size(array: Array) -> Fraction:
-    """Bound an array's entries, with four significant bits: like batches share a plan."""
-    size = float(np.abs(array).max(initial=0))
-    if not size <= ELEMENTARY_RANGE:
-        raise NotEnclosed(
-            f"an input or a memory is about {size:.3g} in size; double precision is bounded up "
-            f"to {ELEMENTARY_RANGE}"
-        )
-    mantissa, exponent = math.frexp(size)
-    return Fraction(math.ceil(mantissa * 2 * _COARSE), 2 * _COARSE) * Fraction(2) ** exponent
 
 
 @lru_cache(maxsize=64)

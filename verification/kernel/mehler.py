@@ -76,10 +76,10 @@ from verification.enclosure.split_products import (
 )
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import ActivationSpec, Instance, Law, Normal, ProductLaw
-from verification.kernel.features import check_points
 from verification.kernel.hermite_rule import LARGEST_WIDTH, HermiteRule, hermite_rule
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_cells import Cells, activation_cells
+from verification.recurrent.batches import check_points
 from verification.recurrent.law import moment_of_c
 
 Array: TypeAlias = npt.NDArray[np.float64]

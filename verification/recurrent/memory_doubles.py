@@ -32,7 +32,6 @@ import numpy.typing as npt
 
 from verification.enclosure.balls import ball, precision
 from verification.enclosure.doubles import (
-    ELEMENTARY_RANGE,
     ONE,
     UNDERFLOW,
     Rounded,
@@ -44,7 +43,6 @@ from verification.enclosure.doubles import (
     sum_upper,
     upward,
 )
-from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
     ActivationSpec,
     AtomicLaw,
@@ -57,6 +55,7 @@ from verification.instance import (
 )
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluation
+from verification.recurrent.batches import check_points, coarse_size
 from verification.recurrent.law import centre_of_w, conditional_atoms, mean_b
 from verification.recurrent.weight_nodes import (
     WeightNodes,
@@ -70,7 +69,6 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 _TARGET_BITS = 48
 _WORKING_BITS = 128
-_COARSE = 8
 _TINY = Fraction(1, 2**400)
 _BLOCK_NODES = 128
 _BLOCK_PAIRS = 256
@@ -145,13 +143,12 @@ def memory_map_doubles(
     """
     if order not in ORDERS:
         raise ValueError(f"order is {order}, expected 0 or 1")
-    _check("inputs", inputs, (None, instance.chain.dimension))
-    _check("memory", memory, (inputs.shape[0],))
-    largest_input, largest_memory = _size(inputs), _size(memory)
+    check_points(inputs, memory, instance.chain.dimension)
+    largest_input, largest_memory = coarse_size(inputs), coarse_size(memory)
     coordinates = _norms(inputs) if _by_norm(instance.law) else inputs.T
     sizes = _Sizes(
         dimension=inputs.shape[1],
-        coordinates=tuple(_size(row) for row in coordinates),
+        coordinates=tuple(coarse_size(row) for row in coordinates),
         input=largest_input,
         memory=largest_memory,
     )
@@ -159,23 +156,6 @@ def memory_map_doubles(
         plan = _plan(instance.activation, instance.law, order, sizes)
     offset = memory if plan.centre is None else inputs @ plan.centre + memory
     return _sum(plan, instance.activation, order, np.vstack((coordinates, offset))), plan.error
-
-
-def _check(name: str, array: object, shape: tuple[int | None, ...]) -> None:
-    expected = f"a float64 array of shape {shape}".replace("None", "n_pairs")
-    if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-        raise InvalidInstance(
-            name, f"is {getattr(array, 'dtype', type(array))}, expected {expected}"
-        )
-    if len(array.shape) != len(shape) or any(
-        want not in (None, have) for have, want in zip(array.shape, shape, strict=True)
-    ):
-        raise InvalidInstance(name, f"has shape {array.shape}, expected {expected}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = tuple(int(index) for index in np.argwhere(~finite)[0])
-        at = "".join(f"[{index}]" for index in where)
-        raise InvalidInstance(f"{name}{at}", f"is {array[where]}, expected a finite number")
 
 
 def _norms(inputs: Array) -> Array:
@@ -187,18 +167,6 @@ def _norms(inputs: Array) -> Array:
 
 def _by_norm(law: Law) -> bool:
     return isinstance(law, ProductLaw) and isinstance(law.w, Normal)
-
-
-def _size(array: Array) -> Fraction:
-    """Bound an array's entries, with four significant bits: like batches share a plan."""
-    size = float(np.abs(array).max(initial=0))
-    if not size <= ELEMENTARY_RANGE:
-        raise NotEnclosed(
-            f"an input or a memory is about {size:.3g} in size; double precision is bounded up "
-            f"to {ELEMENTARY_RANGE}"
-        )
-    mantissa, exponent = math.frexp(size)
-    return Fraction(math.ceil(mantissa * 2 * _COARSE), 2 * _COARSE) * Fraction(2) ** exponent
 
 
 @lru_cache(maxsize=128)
