@@ -311,7 +311,7 @@ class LimitFlow:
         gained = _norm(scaled) * (1 + gamma(2)) + rough * drive
         size = self._length * gained
         mismatch = known.longest * (clock * self._misfit + self._residual * twice_gained)
-        moved = clock * (constants.target + known.longest * size)
+        moved = clock * (constants.target + constants.target_error + known.longest * size)
         mismatch += self._row_error * known.mass * moved
         second, first = self._constants.of_law(self.law)
         first += constants.kernel_root * known.mass * constants.target_error
@@ -538,7 +538,7 @@ def _rows(
 
     with precision(_BITS):
         exact = above(root(ball(constants.kernel + Fraction(known.kernel_error))))
-    longest = upward(exact + Fraction(known.value_error))
+    longest = upward(exact + moved + Fraction(known.value_error))
     error = Fraction(dataclasses.replace(at_points, largest=longest).product_error()) + outside
     return _Rows(chunks=chunks, points=at_points.values, error=error, spectral_error=error)
 
