@@ -12,11 +12,12 @@ from scipy.integrate import solve_ivp
 
 from verification import gallery
 from verification.errors import InvalidInstance, NotEnclosed
-from verification.flow.history import history_law
+from verification.flow.history import history_law, joint_law
 from verification.flow.limit_flow import limit_flow
 from verification.flow.node_law import NodeLaw, invariant_law
-from verification.instance import Instance, Training
+from verification.instance import ActivationSpec, Instance, Term, Training
 from verification.kernel.gram import kernel_matrix
+from verification.markov.finite import stationary_law
 
 F = Fraction
 TRAINING = Training(alpha=F(2), beta=F(3, 4), gamma=F(1, 10), horizon=F(1))
@@ -221,3 +222,28 @@ def test_a_coarse_law_is_refused_at_long_times():
     flow = limit_flow(instance, history_law(instance, length=1), [])
     with pytest.raises(NotEnclosed, match="too coarsely"):
         flow.loss([F(100)])
+
+
+def test_a_kernel_that_is_zero_leaves_the_network_at_zero():
+    term = Term(weight=F(1, 3), scale=F(1), shift=F(0), of="tanh")
+    activation = ActivationSpec(terms=(term, dataclasses.replace(term, weight=F(-1, 3))))
+    # Many features that are all zero, and a Gram matrix of rank 0.
+    for name in ("markov-onegin", "two-dimensional"):
+        instance = dataclasses.replace(load(name), activation=activation)
+        law = joint_law(instance)
+        flow = limit_flow(instance, law, points_of(instance))
+        output, loss = flow.output(TIMES), flow.loss(TIMES)
+        assert (np.abs(output.values) <= output.errors[:, np.newaxis]).all()
+        assert output.errors.max() < 1e-9
+        pi = [float(p) for p in stationary_law(instance.chain)]
+        still = sum(p * float(y) ** 2 for p, y in zip(pi, instance.chain.targets, strict=True))
+        assert (np.abs(loss.values - still) <= loss.errors + 1e-15).all()
+        assert loss.errors.max() < 1e-9
+
+
+def test_a_memory_that_is_no_double_is_refused():
+    instance = load("markov-onegin")
+    law = invariant_law(instance)
+    for memory in (F(10) ** 400, -(F(10) ** 400)):
+        with pytest.raises(NotEnclosed, match="beyond the range of double precision"):
+            limit_flow(instance, law, [(0, memory)])

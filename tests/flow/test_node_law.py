@@ -13,6 +13,7 @@ import pytest
 from verification import gallery
 from verification.enclosure.balls import ball, end_points, precision
 from verification.errors import InvalidInstance, NotEnclosed
+from verification.flow import history
 from verification.flow.history import history_law, joint_law
 from verification.flow.node_law import invariant_law
 from verification.instance import AtomicLaw, Constant, Instance, ProductLaw
@@ -215,3 +216,32 @@ def test_atoms_with_dependent_b_change_the_law():
     one = means(invariant_law(instance), lambda i, v: v)
     two = means(invariant_law(dataclasses.replace(instance, law=other)), lambda i, v: v)
     assert abs(one - two) > 1e-2
+
+
+def test_words_of_many_lengths_multiply_what_the_stationary_law_errs(monkeypatch):
+    # A symbol that seldom comes saturates the unit: words go back to it, or to the end.
+    rare, often = F(1, 100), F(99, 100)
+    template = load("markov-onegin")
+    chain = dataclasses.replace(
+        template.chain, rows=(((0, rare), (1, often)),) * 2, inputs=((F(99),), (F(0),))
+    )
+    assert isinstance(template.law, ProductLaw)
+    law = dataclasses.replace(template.law, w=Constant(value=(F(1),)))
+    instance = dataclasses.replace(template, chain=chain, law=law)
+    options = {"length": 6, "width": 1e-9}
+    exact = history_law(instance, **options)
+    assert len(exact) == 2 * 7
+
+    off = 2.0**-10
+
+    def inexact(_chain):
+        return np.array([float(rare) + off, float(often) - off]), 2 * F(off)
+
+    monkeypatch.setattr(history, "invariant_state_law", inexact)
+    wrong = history_law(instance, **options)
+    np.testing.assert_array_equal(wrong.memories, exact.memories)
+    missed = np.abs(wrong.weights - exact.weights).sum()
+    assert missed > 2 * off + 1e-6
+    # One error for each length, and one for words that are missing.
+    assert missed <= wrong.mass_error <= 8 * 2 * off + 1e-12
+    assert wrong.spread >= exact.spread

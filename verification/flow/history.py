@@ -12,6 +12,10 @@ its own.  The law of (i_m, c) is the history law; coupled with the invariant law
 its memories are at most r away, so that the mean of r is the `spread`.  With all words of one
 length m it is mu_m of claim E2.
 
+A law rho in the place of pi gives a word the probability ``rho(i_0) P(i_0, i_1) .. P(i_{m-1},
+i_m)``.  Over the words of one length these err by at most ``|rho - pi|_1`` together; words of M
+different lengths, for which rho would have to be stationary, by at most M times as much.
+
 **In double precision** each Phi_i is replaced by a polynomial, its interpolant at Chebyshev points
 with a proved error, evaluated by Clenshaw's recurrence ``b_k = a_k + 2 t b_{k+1} - b_{k+2}``; a
 rounding in step k moves the result by at most ``k + 1`` times itself.  What a step errs, later
@@ -161,12 +165,15 @@ def history_law(
     mean = sum_upper((masses * spreads).tolist())
     # A word's probability is a product of at most 5 rounded numbers a symbol.
     relative = gamma(5 * depth + 8)
+    # Of every length there may be words, or words that are missing: the law has no mass there.
+    of_law = (depth + 1) * law_error
     return NodeLaw(
         states=states,
         memories=memories,
         weights=masses,
-        spread=upward(mean * (1 + gamma(2))),
-        mass_error=upward(law_error + relative * sum_upper(masses.tolist())),
+        # The bound of the memory has room for roundings, but not for what the law errs.
+        spread=upward(mean * (1 + gamma(2)) + of_law * Fraction(float(spreads.max()))),
+        mass_error=upward(of_law + relative * sum_upper(masses.tolist())),
         analytic_error=0.0,
         strip=Fraction(0),
     )

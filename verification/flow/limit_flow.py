@@ -301,15 +301,17 @@ class LimitFlow:
             true_size = above(root(ball(self.alpha * time / 2))) * constants.target
         scaled = np.array([gain for gain, _ in gains]) * self.coordinates
         drive = _norm(self.coordinates)
+        # A kernel that is zero everywhere has no columns.
+        rough = max((bounds.error for _, bounds in gains), default=Fraction(0))
         # 0 <= alpha E <= min((alpha t)^2 / 2, alpha t / lambda), from D <= min(alpha t, 1/lambda).
         clock = self.alpha * time
         rates = np.maximum(self.eigenvalues, _LEAST_RATE)
         twice = np.minimum(float(clock) ** 2 / 2, float(clock) / rates)
         twice_gained = _norm(twice * self.coordinates) * (1 + gamma(8))
-        gained = _norm(scaled) * (1 + gamma(2)) + max(b.error for _, b in gains) * drive
+        gained = _norm(scaled) * (1 + gamma(2)) + rough * drive
         size = self._length * gained
         mismatch = known.longest * (clock * self._misfit + self._residual * twice_gained)
-        moved = clock * (constants.target + known.longest * size)
+        moved = clock * (constants.target + constants.target_error + known.longest * size)
         mismatch += self._row_error * known.mass * moved
         second, first = self._constants.of_law(self.law)
         first += constants.kernel_root * known.mass * constants.target_error
@@ -323,9 +325,7 @@ class LimitFlow:
         )
         width = len(scaled)
         frobenius = _norm(self._vectors)
-        rounding = frobenius * (
-            gamma(width + 1) * _norm(scaled) + max(b.error for _, b in gains) * drive
-        )
+        rounding = frobenius * (gamma(width + 1) * _norm(scaled) + rough * drive)
         return _Step(
             parameters=self._vectors @ scaled,
             size=above(size),
@@ -515,10 +515,11 @@ def _rows(
     """Choose between features and a factor of the Gram matrix."""
     inputs = np.array([[float(x) for x in point] for point in instance.chain.inputs])
     states = np.array([state for state, _ in points], dtype=np.intp)
-    wanted = np.array([float(v) for _, v in points])
+    rounded = [nearest(v) for _, v in points]
+    wanted = np.array([v for v, _ in rounded])
     # What rounding the inputs and the points' memories moves features by.
     moved = _input_rounding(instance) + constants.slope * max(
-        (abs(Fraction(float(v)) - v) for _, v in points), default=Fraction(0)
+        (bounds.error for _, bounds in rounded), default=Fraction(0)
     )
     outside = 2 * (constants.kernel_root + moved) * moved
     n_nodes = len(law)
@@ -537,7 +538,7 @@ def _rows(
 
     with precision(_BITS):
         exact = above(root(ball(constants.kernel + Fraction(known.kernel_error))))
-    longest = upward(exact + Fraction(known.value_error))
+    longest = upward(exact + moved + Fraction(known.value_error))
     error = Fraction(dataclasses.replace(at_points, largest=longest).product_error()) + outside
     return _Rows(chunks=chunks, points=at_points.values, error=error, spectral_error=error)
 

@@ -274,7 +274,7 @@ def kernel_product(features: Features, vector: Array) -> tuple[Array, float]:
     inner, inner_error = _transposed_product(values, vector)
     result = values @ inner
     largest = Fraction(features.largest)
-    size = above(root(ball(sum_upper((inner * inner).tolist()) * (1 + gamma(2)))))
+    size = above(root(ball(sum_upper((inner * inner).tolist()) * (1 + gamma(2)) + UNDERFLOW)))
     total = sum_upper(np.abs(vector).tolist())
     error = (
         Fraction(features.product_error()) * total
