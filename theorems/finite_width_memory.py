@@ -61,11 +61,10 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.chebyshev import analytic_supremum
 from verification.enclosure.numbers import times
-from verification.instance import SCHEMA, AtomicLaw, Instance, Vector
-from verification.instance import Constant as PointMass
+from verification.instance import SCHEMA, AtomicLaw, Instance
 from verification.markov.chain import sample_path
 from verification.recurrent.activation import activation
-from verification.recurrent.finite_memory import is_summable, square_distance
+from verification.recurrent.finite_memory import is_summable, square_distance, unit_kinds
 from verification.recurrent.law import bound_b, dot, mean_absolute_b, mean_square_b, projection
 from verification.recurrent.memory import memory_bound, memory_map
 from verification.statistics.simulation import Simulation
@@ -95,15 +94,8 @@ def shown_unit_contraction(instance: Instance) -> str:
 
 def has_one_unit(instance: Instance) -> bool:
     """Tell whether all units speak alike: B sigma(W.x + v) is not random at any input."""
-    law = instance.law
-    if not isinstance(law, AtomicLaw):
-        alike = isinstance(law.b, PointMass) and isinstance(law.w, PointMass)
-        return alike or bound_b(law) == 0
-    inputs = set(instance.chain.inputs)
-    kinds = {
-        (atom.b, tuple(dot(atom.w, x) for x in inputs) if atom.b else ()) for atom in law.atoms
-    }
-    return len(kinds) == 1
+    kinds = unit_kinds(instance.law, list(dict.fromkeys(instance.chain.inputs)))
+    return bound_b(instance.law) == 0 or (kinds is not None and len(kinds) == 1)
 
 
 # Constants
@@ -127,9 +119,6 @@ def _spread_of_units(instance: Instance, _bits: int) -> Between:
     mean_square, mean = mean_square_b(instance.law), mean_absolute_b(instance.law)
     bound = memory_bound(instance)
     reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]
-    first: dict[Vector, int] = {}
-    for state, x in enumerate(instance.chain.inputs):
-        first.setdefault(x, state)
     found = [
         analytic_supremum(
             partial(variance_of_units, instance, state),
@@ -138,7 +127,7 @@ def _spread_of_units(instance: Instance, _bits: int) -> Between:
             strip=strip,
             strip_bound=height * ball(mean_square + mean * mean),
         )
-        for state in first.values()
+        for state in instance.chain.first_states
     ]
     return maximum_between(found).map(root)
 

@@ -93,7 +93,6 @@ from verification.instance import (
     Law,
     Normal,
     ProductLaw,
-    Vector,
 )
 from verification.kernel.drawn import draws_one_value, mean_squared_distance, most_units
 from verification.kernel.limiting import (
@@ -110,7 +109,13 @@ from verification.kernel.limiting import (
 from verification.kernel.trapezoidal import directions, trapezoidal_kernel
 from verification.kernel.variance import mean_of_products, unit_variance
 from verification.recurrent.activation import activation
-from verification.recurrent.law import centre_of_w, dot, has_free_square_of_c, moment_of_c
+from verification.recurrent.law import (
+    centre_of_w,
+    dot,
+    has_free_square_of_c,
+    masses_of_w,
+    moment_of_c,
+)
 from verification.verdict import EvidenceKind, Relation, Truth
 
 _STATES_TRIED = 3
@@ -142,11 +147,7 @@ def shown_conditional_square(instance: Instance) -> str:
     mean = moment_of_c(law, 2)
     if not isinstance(law, AtomicLaw):
         return f"E[C^2] = {shown(mean, 6)}"
-    masses: dict[Vector, tuple[Fraction, Fraction]] = {}
-    for atom in law.atoms:
-        mass, square_mass = masses.get(atom.w, (Fraction(0), Fraction(0)))
-        masses[atom.w] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
-    conditional = {w: square_mass / mass for w, (mass, square_mass) in masses.items()}
+    conditional = {w: square_mass / mass for w, (mass, square_mass) in masses_of_w(law).items()}
     w = max(conditional, key=lambda key: abs(conditional[key] - mean))
     where = ", ".join(shown(x, 6) for x in w)
     return f"E[C^2 | W = ({where})] = {shown(conditional[w], 6)} and E[C^2] = {shown(mean, 6)}"

@@ -95,6 +95,20 @@ class Chain:
         """Dimension of the inputs."""
         return len(self.inputs[0])
 
+    @cached_property
+    def input_numbers(self) -> tuple[int, ...]:
+        """For each state the number of its input, the distinct inputs numbered as they come."""
+        numbers: dict[Vector, int] = {}
+        return tuple(numbers.setdefault(x, len(numbers)) for x in self.inputs)
+
+    @cached_property
+    def first_states(self) -> tuple[int, ...]:
+        """For each distinct input the first state that has it."""
+        first: dict[Vector, int] = {}
+        for state, x in enumerate(self.inputs):
+            first.setdefault(x, state)
+        return tuple(first.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Term:

@@ -87,6 +87,8 @@ class Quantity:
         Schema of the instances that have it.
     value : callable
         ``(instance, options) -> number`` at the current precision, or several numbers.
+    precisions : tuple of int
+        Working precisions, tried in order; one where the value does not depend on it.
     """
 
     meaning: str
@@ -94,6 +96,7 @@ class Quantity:
     kind: str
     value: Callable[[Instance, Options], Value]
     accepts: tuple[str, ...] = ()
+    precisions: tuple[int, ...] = PRECISIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +156,7 @@ def _dobrushin(instance: Instance, options: Options) -> Number:
 
 
 def _stationary_law(instance: Instance, _options: Options) -> Value:
-    _require_one_recurrent_class(instance)
+    finite.require_one_law(instance.chain)
     if instance.chain.n_states <= finite.BALL_STATES:
         return finite.stationary_law(instance.chain)
     from verification.markov import large  # noqa: PLC0415 - loads numpy, scipy for sparse chains
@@ -163,7 +166,7 @@ def _stationary_law(instance: Instance, _options: Options) -> Value:
 
 
 def _poisson_solution(instance: Instance, _options: Options) -> Value:
-    _require_one_recurrent_class(instance)
+    finite.require_one_law(instance.chain)
     chain = instance.chain
     if chain.n_states <= finite.BALL_STATES:
         return finite.poisson_solution(chain, chain.targets)
@@ -183,18 +186,10 @@ def _poisson_solution(instance: Instance, _options: Options) -> Value:
 def _second_moment(instance: Instance, options: Options) -> Number:
     if options.steps is None:
         raise AssertionError("second-moment was asked for without its options")
-    _require_one_recurrent_class(instance)
+    finite.require_one_law(instance.chain)
     chain = instance.chain
     mean = (finite.stationary_row(chain) @ Matrix.column(chain.targets)).numbers()[0]
     return largest(second_moments(chain, chain.targets, options.steps, centre=mean))
-
-
-def _require_one_recurrent_class(instance: Instance) -> None:
-    if not finite.has_one_recurrent_class(instance.chain):
-        raise InvalidInstance(
-            "chain.transition",
-            f"has no unique stationary law: {finite.why_not_ergodic(instance.chain)}",
-        )
 
 
 def _kernel(instance: Instance, options: Options) -> Number:
@@ -212,7 +207,7 @@ def _kernel(instance: Instance, options: Options) -> Number:
 def _limit(instance: Instance, options: Options) -> Doubles:
     if options.state is None or options.memory is None or options.time is None:
         raise AssertionError("limit was asked for without its options")
-    _require_one_recurrent_class(instance)
+    finite.require_one_law(instance.chain)
     from verification.flow.history import joint_law  # noqa: PLC0415 - loads numpy and scipy
     from verification.flow.limit_flow import limit_flow  # noqa: PLC0415
 
@@ -273,6 +268,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         needs=("state", "memory", "time"),
         kind=SCHEMA,
         value=_limit,
+        precisions=PRECISIONS[:1],
     ),
 }
 
@@ -309,7 +305,7 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
     _check(name, quantity, options, instance.chain.n_states)
     failure: NotEnclosed | None = None
     evaluation: Evaluation | None = None
-    for bits in PRECISIONS:
+    for bits in quantity.precisions:
         try:
             with precision(bits):
                 value = quantity.value(instance, options)

@@ -48,10 +48,10 @@ from verification.enclosure.matrix import Matrix
 from verification.enclosure.quadrature import Rule, normal_rule, uniform_sum_rule
 from verification.errors import NotEnclosed
 from verification.flow.finite_law import FiniteLaw
-from verification.instance import AtomicLaw, Constant, Instance, Normal, Uniform, Vector
+from verification.instance import AtomicLaw, Constant, Instance, Normal, Uniform
 from verification.kernel.limiting import Point
 from verification.recurrent.activation import Activation, activation
-from verification.recurrent.law import moment_of_c
+from verification.recurrent.law import masses_of_w, moment_of_c
 from verification.verdict import Truth
 
 MAX_FEATURES = 4_096
@@ -119,13 +119,9 @@ def features(instance: Instance, points: Sequence[Point]) -> Features:
 
 
 def _of_atoms(law: AtomicLaw) -> list[tuple[tuple[Ball, ...], Ball, Ball]]:
-    masses: dict[Vector, tuple[Fraction, Fraction]] = {}
-    for atom in law.atoms:
-        mass, square_mass = masses.get(atom.w, (Fraction(0), Fraction(0)))
-        masses[atom.w] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
     return [
         (tuple(ball(x) for x in w), ball(mass), ball(square_mass))
-        for w, (mass, square_mass) in masses.items()
+        for w, (mass, square_mass) in masses_of_w(law).items()
     ]
 
 

@@ -130,8 +130,7 @@ def history_law(
         raise InvalidInstance("max_words", f"is {max_words}, expected 1 to {2**24}")
     chain = instance.chain
     law, law_error = invariant_state_law(chain)
-    kinds: dict[tuple[Fraction, ...], int] = {}
-    input_of = np.array([kinds.setdefault(x, len(kinds)) for x in chain.inputs], dtype=np.intp)
+    input_of = np.array(chain.input_numbers, dtype=np.intp)
     maps = _polynomials(instance)
 
     before = _predecessors(instance, law)
@@ -277,16 +276,13 @@ def _step(memory: Array, inputs: Indices, maps: _Polynomials) -> Array:
 @lru_cache(maxsize=8)
 def _polynomials(instance: Instance) -> _Polynomials:
     sigma, mean = activation(instance.activation), mean_absolute_b(instance.law)
-    first: dict[tuple[Fraction, ...], int] = {}
-    for state, x in enumerate(instance.chain.inputs):
-        first.setdefault(x, state)
     with precision(_BITS):
         strip = sigma.strip_width()
         bounds = [ball(mean) * sigma.strip_bound(order, ball(strip)) for order in (0, 1)]
         bound = Fraction(upper_double(ball(memory_bound(instance)) + ball(_LEAST)))
         bound = Fraction(upward(bound * (1 + _LEAST)))
         series, slopes = [], []
-        for state in first.values():
+        for state in instance.chain.first_states:
             curve = interpolant(
                 partial(memory_map, instance, state),
                 -bound,

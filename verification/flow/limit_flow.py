@@ -48,6 +48,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -253,13 +254,13 @@ class LimitFlow:
         """
         known, constants, law = self._moments, self._constants, self.law
         values, errors = [], []
+        vector, matrix = _norm(known.vector), _norm(known.matrix)
         for time in times:
             step = self._at(time)
             theta, size = step.parameters, step.size + step.rounding
             values.append(
                 known.square - 2 * float(known.vector @ theta) + float(theta @ known.matrix @ theta)
             )
-            vector, matrix = _norm(known.vector), _norm(known.matrix)
             terms = abs(Fraction(known.square)) + 2 * vector * size + matrix * size * size
             computed = (
                 known.square_error
@@ -292,6 +293,11 @@ class LimitFlow:
             )
         return Curve(values=np.array(values), errors=np.array(errors))
 
+    @cached_property
+    def _norms(self) -> tuple[Fraction, Fraction]:
+        """Bounds of the norms of the coordinates and of the matrix of eigenvectors."""
+        return _norm(self.coordinates), _norm(self._vectors)
+
     def _at(self, time: Fraction) -> _Step:
         if not 0 <= self.alpha * time <= MAX_CLOCK:
             raise InvalidInstance("time", f"is {time}, expected 0 to {MAX_CLOCK} / alpha")
@@ -300,7 +306,7 @@ class LimitFlow:
             gains = [nearest(_gain(self.alpha * time, x)) for x in self.eigenvalues.tolist()]
             true_size = above(root(ball(self.alpha * time / 2))) * constants.target
         scaled = np.array([gain for gain, _ in gains]) * self.coordinates
-        drive = _norm(self.coordinates)
+        drive, frobenius = self._norms
         # A kernel that is zero everywhere has no columns.
         rough = max((bounds.error for _, bounds in gains), default=Fraction(0))
         # 0 <= alpha E <= min((alpha t)^2 / 2, alpha t / lambda), from D <= min(alpha t, 1/lambda).
@@ -324,7 +330,6 @@ class LimitFlow:
             / damping
         )
         width = len(scaled)
-        frobenius = _norm(self._vectors)
         rounding = frobenius * (gamma(width + 1) * _norm(scaled) + rough * drive)
         return _Step(
             parameters=self._vectors @ scaled,

@@ -40,6 +40,7 @@ Source: this project.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -47,7 +48,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from verification.enclosure.balls import (
     Ball,
@@ -64,14 +64,14 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.chebyshev import chebyshev_points, lagrange_values
 from verification.enclosure.doubles import above, gamma, nearest, upward
-from verification.errors import InvalidInstance, NotEnclosed
+from verification.errors import NotEnclosed
 from verification.instance import Chain, Instance
 from verification.markov.finite import (
-    has_one_recurrent_class,
+    require_one_law,
     stationary_law,
-    why_not_ergodic,
 )
 from verification.recurrent.activation import activation
+from verification.recurrent.joint import rounded_transpose
 from verification.recurrent.law import mean_absolute_b
 from verification.recurrent.memory import (
     complex_memory_map,
@@ -192,9 +192,7 @@ def _invariant_law(instance: Instance) -> NodeLaw:
         q = above(ball(contraction_factor(instance)))
         if q >= 1:
             raise NotEnclosed("q is not certainly below 1: the memory may not forget")
-        kinds: dict[tuple[Fraction, ...], int] = {}
-        input_of = np.array([kinds.setdefault(x, len(kinds)) for x in chain.inputs], dtype=np.intp)
-        first = [int(np.flatnonzero(input_of == kind)[0]) for kind in range(len(kinds))]
+        first = chain.first_states
         steps = _step_count(q)
         domain = _domain(instance, first, _memory_interval(instance, first, q), steps)
         count = len(first) * (domain.degree + 1)
@@ -208,7 +206,7 @@ def _invariant_law(instance: Instance) -> NodeLaw:
         law, law_error = invariant_state_law(chain)
         centre, half = ball(domain.interval.centre), ball(domain.interval.half)
         points = [nearest(centre + half * t) for t in chebyshev_points(domain.degree)]
-    weights, rounding = _pushed(chain, transfer, input_of, law, steps)
+    weights, rounding = _pushed(chain, transfer, law, steps)
     total = Fraction(float(np.abs(weights).sum())) * (1 + gamma(weights.size + 2))
     node_error = max(bounds.error for _, bounds in points)
     growth = _power(1 + domain.growth, steps)
@@ -234,10 +232,7 @@ def invariant_state_law(chain: Chain) -> tuple[Array, Fraction]:
     InvalidInstance
         Where there is more than one.
     """
-    if not has_one_recurrent_class(chain):
-        raise InvalidInstance(
-            "chain.transition", f"has no unique stationary law: {why_not_ergodic(chain)}"
-        )
+    require_one_law(chain)
     with precision(_BITS):
         rounded = [nearest(p) for p in stationary_law(chain)]
     error = sum((bounds.error for _, bounds in rounded), Fraction(0))
@@ -255,7 +250,7 @@ def _power(base: Fraction, exponent: int) -> Fraction:
         return above(power(ball(base), exponent))
 
 
-def _memory_interval(instance: Instance, first: list[int], q: Fraction) -> _Interval:
+def _memory_interval(instance: Instance, first: Sequence[int], q: Fraction) -> _Interval:
     """Return an interval that contains what Phi makes of it, for every input.
 
     The range of Phi over an interval is that over the middles of its cells, widened by q times
@@ -284,7 +279,7 @@ def _memory_interval(instance: Instance, first: list[int], q: Fraction) -> _Inte
     return found
 
 
-def _domain(instance: Instance, first: list[int], interval: _Interval, steps: int) -> _Domain:
+def _domain(instance: Instance, first: Sequence[int], interval: _Interval, steps: int) -> _Domain:
     """Choose the ellipses and the degree; fails where the polynomials would be too long."""
     # The best of a few ellipses by a glance at few inputs and points of the border; then proof.
     some = first[:: max(1, len(first) // _GLANCED_INPUTS)]
@@ -344,7 +339,7 @@ def _ellipses(instance: Instance, interval: _Interval) -> list[_Ellipse]:
     return result
 
 
-def _image(instance: Instance, first: list[int], ellipse: _Ellipse, points: int) -> Ball:
+def _image(instance: Instance, first: Sequence[int], ellipse: _Ellipse, points: int) -> Ball:
     """Enclose the longer half-axis of the ellipse around the images of points of the border.
 
     In units of h; at the ends of `points` arcs of its upper half, for the memory map is real on the
@@ -397,7 +392,7 @@ def _interpolation_error(inner: Ball, outer: Ball, degree: int) -> Fraction:
     return above(4 * power(inner / outer, degree) * inner / (outer - inner))
 
 
-def _transfer(instance: Instance, first: list[int], domain: _Domain) -> tuple[Array, Fraction]:
+def _transfer(instance: Instance, first: Sequence[int], domain: _Domain) -> tuple[Array, Fraction]:
     """Return ``l_s(Phi_i(x_t))`` for every input, and a bound of the rows' errors in l1."""
     interval, degree = domain.interval, domain.degree
     matrices, error = [], Fraction(0)
@@ -416,13 +411,10 @@ def _transfer(instance: Instance, first: list[int], domain: _Domain) -> tuple[Ar
 
 
 def _pushed(
-    chain: Chain, transfer: tuple[Array, Fraction], input_of: Indices, law: Array, steps: int
+    chain: Chain, transfer: tuple[Array, Fraction], law: Array, steps: int
 ) -> tuple[Array, Fraction]:
     """Return the weights after so many steps, and the sum of their roundings in l1."""
-    entries = [(j, i, float(p)) for i, row in enumerate(chain.rows) for j, p in row]
-    rows, columns, values = zip(*entries, strict=True)
-    shape = (chain.n_states, chain.n_states)
-    back = sparse.csr_array((np.array(values), (rows, columns)), shape=shape)
+    back = rounded_transpose(chain)
     matrices, matrix_error = transfer
     degree = matrices.shape[2] - 1
     weights = np.zeros((chain.n_states, degree + 1))
@@ -432,9 +424,10 @@ def _pushed(
     # One for each term of both sums, the probability's rounding, and two to spare.
     per_step = gamma(degree + 1 + int(np.diff(back.indptr).max()) + 3) * Fraction(float(lengths))
     rounding = Fraction(0)
+    of_state = matrices[list(chain.input_numbers)]
     for _ in range(steps):
         size = Fraction(float(np.abs(weights).sum())) * (1 + gamma(weights.size + 2))
         rounding += (per_step * (1 + gamma(degree + 3)) + matrix_error) * size
-        moved = np.matmul(weights[:, np.newaxis, :], matrices[input_of])[:, 0, :]
+        moved = np.matmul(weights[:, np.newaxis, :], of_state)[:, 0, :]
         weights = back @ moved
     return weights, rounding

@@ -20,7 +20,6 @@ features themselves depends on the instance and on the coarse size of the batch 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -48,22 +47,13 @@ from verification.instance import (
     Constant,
     Instance,
     Law,
-    Normal,
-    Uniform,
     Vector,
 )
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import evaluate_both, evaluation
 from verification.recurrent.batches import check_points, coarse_size
-from verification.recurrent.law import centre_of_w, moment_of_c
-from verification.recurrent.weight_nodes import (
-    Axis,
-    WeightNodes,
-    normal_axis,
-    point_nodes,
-    product_nodes,
-    uniform_axis,
-)
+from verification.recurrent.law import centre_of_w, masses_of_w, moment_of_c
+from verification.recurrent.weight_nodes import WeightNodes, point_nodes, product_rule
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -406,10 +396,7 @@ def _nodes(
     """Return a strip, and rules for ``E F(W)`` and ``E[C^2 F(W)]`` with the same nodes."""
     sigma = activation(spec)
     if isinstance(law, AtomicLaw):
-        masses: dict[Vector, tuple[Fraction, Fraction]] = {}
-        for atom in law.atoms:
-            mass, square_mass = masses.get(atom.w, (Fraction(0), Fraction(0)))
-            masses[atom.w] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
+        masses = masses_of_w(law)
         pairs = [list(column) for column in zip(*masses.values(), strict=True)]
         first, second = (point_nodes(list(masses), weights) for weights in pairs)
         return sigma.strip_width(), (first, second)
@@ -431,7 +418,8 @@ def _nodes(
         bits = _TARGET_BITS + max(0, math.ceil(2 * math.log2(growth)))
         try:
             found = [
-                _product_rule(law.w, sizes, strip, bits, m) for m in (Fraction(1), mean_square)
+                product_rule(law.w, sizes.coordinates, strip, bits=bits, factor=mass)
+                for mass in (Fraction(1), mean_square)
             ]
         except NotEnclosed:
             continue
@@ -440,19 +428,3 @@ def _nodes(
     if best is None or len(best[1].weights) * (1 + len(sizes.coordinates)) > MAX_FEATURES:
         raise NotEnclosed(f"the kernel needs more than {MAX_FEATURES} features")
     return best[0], (best[1], best[2])
-
-
-def _product_rule(
-    w: Normal | Uniform, sizes: _Sizes, strip: Fraction, bits: int, factor: Fraction
-) -> WeightNodes:
-    make: Callable[[Fraction, Fraction, int], Axis]
-    if isinstance(w, Normal):
-        scales, make = [w.std] * len(w.mean), normal_axis
-    else:
-        scales = [(high - low) / 2 for low, high in zip(w.low, w.high, strict=True)]
-        make = uniform_axis
-    axes = [
-        make(scale * extent, strip, bits)
-        for scale, extent in zip(scales, sizes.coordinates, strict=True)
-    ]
-    return product_nodes(axes, scales, factor)

@@ -79,7 +79,7 @@ from verification.instance import ActivationSpec, Instance, Law, Normal, Product
 from verification.kernel.hermite_rule import LARGEST_WIDTH, HermiteRule, hermite_rule
 from verification.recurrent.activation import activation
 from verification.recurrent.activation_cells import Cells, activation_cells
-from verification.recurrent.batches import check_points
+from verification.recurrent.batches import check_points, coarse_bound
 from verification.recurrent.law import moment_of_c
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -89,7 +89,6 @@ MAX_DEGREE = 1024
 _FIRST_DEGREE = 32
 _WORKING_BITS = 128
 _TAIL = Fraction(1, 2**57)
-_COARSE = 8
 _HALF_BITS = 24
 _BLOCK_ENTRIES = 2**15
 _BLOCK_POINTS = 128
@@ -314,13 +313,6 @@ def _kernel(instance: Instance, inputs: Array, memory: Array) -> _Kernel:
 # The points.
 
 
-def _size(values: Array) -> Fraction:
-    """Bound an array's entries, with four significant bits: like batches share a rule."""
-    size = float(np.abs(values).max(initial=0))
-    mantissa, exponent = math.frexp(size)
-    return Fraction(math.ceil(mantissa * 2 * _COARSE), 2 * _COARSE) * Fraction(2) ** exponent
-
-
 def _below(width: Fraction) -> Fraction:
     """Round a positive number down to seven significant bits: like batches share a rule."""
     exponent = width.numerator.bit_length() - width.denominator.bit_length()
@@ -337,8 +329,8 @@ def _refuse_beyond(name: str, size: Fraction) -> None:
 
 
 def _points(w: Normal, inputs: Array, memory: Array) -> _Points:
-    _refuse_beyond("an input", _size(inputs))
-    _refuse_beyond("a memory", _size(memory))
+    _refuse_beyond("an input", coarse_bound(inputs))
+    _refuse_beyond("a memory", coarse_bound(memory))
     dimension = inputs.shape[1]
     bits = split_bits(dimension)
     _, exponents = np.frexp(np.abs(inputs).max(axis=1, initial=0))
@@ -349,7 +341,7 @@ def _points(w: Normal, inputs: Array, memory: Array) -> _Points:
 
     lengths, rests, relative = _lengths(rows, row_error, dimension, bits)
     units, unit_error = _units(rows, lengths, rests, relative, bits)
-    longest = _size(lengths * powers) * (1 + gamma(2))
+    longest = coarse_bound(lengths * powers) * (1 + gamma(2))
     deviations, deviation, deviation_error = _deviations(
         w.std, lengths * powers, rests * powers, longest, relative
     )
@@ -358,7 +350,7 @@ def _points(w: Normal, inputs: Array, memory: Array) -> _Points:
     else:
         shifts, shift, shift_error = np.zeros((2, len(memory))), Fraction(0), Fraction(0)
     total, rest = two_sum(shifts[0], memory)
-    offset = _size(total) + _size(memory) + shift
+    offset = coarse_bound(total) + coarse_bound(memory) + shift
     return _Points(
         rows=rows,
         units=units,
@@ -426,7 +418,7 @@ def _deviations(
     high, low = halves(product)
     # The rest is a few roundings in size; the lower half is 2**-26 of the whole.
     error = relative + 32 * UNIT_ROUNDOFF**2 + UNIT_ROUNDOFF / 2**25
-    size = _size(product) * (1 + gamma(4))
+    size = coarse_bound(product) * (1 + gamma(4))
     return (high, low + rest), size, error
 
 
@@ -449,7 +441,7 @@ def _shifts(
     shifts = np.array(two_sum(product.high * scales, product.low * scales))
     # Of a row that is not zero the power is at most twice the length.
     entry = product_error(dimension, bits) + dimension * (Fraction(1, 2 ** (bits + 53)) + UNDERFLOW)
-    return shifts, _size(shifts), 2 * longest * unit * entry + UNDERFLOW
+    return shifts, coarse_bound(shifts), 2 * longest * unit * entry + UNDERFLOW
 
 
 # The coefficients.
@@ -488,7 +480,7 @@ def _coefficients(
     """
     farthest = Fraction(float(rule.nodes[-1]))
     reach = points.offset + farthest * points.deviation * (1 + points.deviation_error)
-    cells = activation_cells(spec, order, _size(np.array([upward(reach)])))
+    cells = activation_cells(spec, order, coarse_bound(np.array([upward(reach)])))
     unit = Fraction(2) ** cells.exponent
     strip_bound = strip_bound / unit
     real_bound, slope_bound = (above(activation(spec).bound(k)) / unit for k in (order, order + 1))

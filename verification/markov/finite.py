@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from verification.enclosure.balls import Number, ball, less_equal, working_precision
 from verification.enclosure.matrix import Matrix, largest
 from verification.enclosure.numbers import absolute, minus, over, times, total
-from verification.errors import NotEnclosed
+from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import Chain
 from verification.markov.chain import (
     CommunicatingClass,
@@ -67,6 +67,20 @@ def is_ergodic(chain: Chain) -> bool:
     """Tell whether the law of the chain converges to one law from every start."""
     found = recurrent_classes(chain)
     return len(found) == 1 and period(chain, found[0]) == 1
+
+
+def require_one_law(chain: Chain) -> None:
+    """Refuse a chain with several stationary laws.
+
+    Raises
+    ------
+    InvalidInstance
+        With its recurrent classes.
+    """
+    if not has_one_recurrent_class(chain):
+        raise InvalidInstance(
+            "chain.transition", f"has no unique stationary law: {why_not_ergodic(chain)}"
+        )
 
 
 def why_not_ergodic(chain: Chain) -> str:

@@ -67,5 +67,10 @@ def coarse_size(array: Array) -> Fraction:
             f"an input or a memory is about {size:.3g} in size; double precision is bounded up "
             f"to {ELEMENTARY_RANGE}"
         )
-    mantissa, exponent = math.frexp(size)
+    return coarse_bound(array)
+
+
+def coarse_bound(array: Array) -> Fraction:
+    """Bound the entries of an array of finite numbers, with four significant bits."""
+    mantissa, exponent = math.frexp(float(np.abs(array).max(initial=0)))
     return Fraction(math.ceil(mantissa * 2 * _COARSE), 2 * _COARSE) * Fraction(2) ** exponent

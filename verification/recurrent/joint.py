@@ -191,12 +191,10 @@ def _check_map(prepared: _Map, instance: Instance) -> None:
 
 def _unchecked_map(instance: Instance) -> _Map:
     chain, law = instance.chain, instance.law
-    numbers: dict[tuple[Fraction, ...], int] = {}
-    input_of = [numbers.setdefault(point, len(numbers)) for point in chain.inputs]
     sigma = activation(instance.activation)
     mean = mean_absolute_b(law)
     slope, curvature = (ball(sigma.bound(order)) * ball(mean) for order in (1, 2))
-    rounded = [[nearest(x) for x in point] for point in numbers]
+    rounded = [[nearest(x) for x in chain.inputs[state]] for state in chain.first_states]
     moved = max(
         sum(
             (_mean_absolute_bw(law, k) * bounds.error for k, (_, bounds) in enumerate(point)),
@@ -204,10 +202,10 @@ def _unchecked_map(instance: Instance) -> _Map:
         )
         for point in rounded
     )
-    matrix = _rounded_transpose(chain)
+    matrix = rounded_transpose(chain)
     return _Map(
         inputs=np.array([[x for x, _ in point] for point in rounded]),
-        input_of=np.array(input_of, dtype=np.intp),
+        input_of=np.array(chain.input_numbers, dtype=np.intp),
         input_error=_finite(ball(sigma.bound(1)) * ball(moved)),
         slope_error=_finite(ball(sigma.bound(2)) * ball(moved)),
         slope=_finite(slope),
@@ -228,7 +226,8 @@ def input_rounding(instance: Instance) -> float:
     return _map(instance).input_error
 
 
-def _rounded_transpose(chain: Chain) -> sparse.csr_array[np.float64]:
+def rounded_transpose(chain: Chain) -> sparse.csr_array[np.float64]:
+    """Return the transition matrix, transposed, each probability the double next to it."""
     entries = [(j, i, float(p)) for i, row in enumerate(chain.rows) for j, p in row]
     rows, columns, values = zip(*entries, strict=True)
     shape = (chain.n_states, chain.n_states)

@@ -162,12 +162,11 @@ def _grid(instance: Instance, bits: int) -> Grid:
     first = int(np.searchsorted(memories, -lower))
     before = int(np.searchsorted(memories, -upper, side="right")) - 1
 
-    numbers: dict[tuple[Fraction, ...], int] = {}
-    states = [numbers.setdefault(point, len(numbers)) for point in chain.inputs]
+    states = list(chain.input_numbers)
     images = []
     error = 0.0
-    for point in numbers:
-        rounded = np.array([nearest(x)[0] for x in point])
+    for state in chain.first_states:
+        rounded = np.array([nearest(x)[0] for x in chain.inputs[state]])
         inputs = np.ascontiguousarray(np.broadcast_to(rounded, (len(memories), len(rounded))))
         image, image_error = memory_map_doubles(instance, inputs, memories)
         # The true images lie in [-vbar, vbar].

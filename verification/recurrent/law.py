@@ -211,13 +211,17 @@ def has_free_square_of_c(law: Law) -> bool:
     """Tell whether ``E[C^2 F(W)] = E[C^2] E[F(W)]`` for every F, exactly."""
     if not isinstance(law, AtomicLaw):
         return True
-    mass: dict[Vector, Fraction] = {}
-    square_mass: dict[Vector, Fraction] = {}
-    for atom in law.atoms:
-        mass[atom.w] = mass.get(atom.w, Fraction(0)) + atom.p
-        square_mass[atom.w] = square_mass.get(atom.w, Fraction(0)) + atom.p * atom.c * atom.c
     mean = moment_of_c(law, 2)
-    return all(square_mass[w] == mean * p for w, p in mass.items())
+    return all(square == mean * mass for mass, square in masses_of_w(law).values())
+
+
+def masses_of_w(law: AtomicLaw) -> dict[Vector, tuple[Fraction, Fraction]]:
+    """Return for each distinct value w of W ``P(W = w)`` and ``E[C^2; W = w]``."""
+    masses: dict[Vector, tuple[Fraction, Fraction]] = {}
+    for atom in law.atoms:
+        mass, square_mass = masses.get(atom.w, (Fraction(0), Fraction(0)))
+        masses[atom.w] = mass + atom.p, square_mass + atom.p * atom.c * atom.c
+    return masses
 
 
 def mean_square_of_conditional_b(law: Law) -> Fraction:

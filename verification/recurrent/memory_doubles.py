@@ -57,13 +57,7 @@ from verification.recurrent.activation import activation
 from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluation
 from verification.recurrent.batches import check_points, coarse_size
 from verification.recurrent.law import centre_of_w, conditional_atoms, mean_b
-from verification.recurrent.weight_nodes import (
-    WeightNodes,
-    normal_axis,
-    point_nodes,
-    product_nodes,
-    uniform_axis,
-)
+from verification.recurrent.weight_nodes import WeightNodes, point_nodes, product_rule
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -247,16 +241,7 @@ def _nodes(law: Law, extents: Sequence[Fraction], strip: Fraction, bits: int) ->
         return point_nodes([unit.w for unit in units], [unit.p * unit.b for unit in units])
     if isinstance(law.w, Constant):
         return point_nodes([law.w.value], [mean_b(law)])
-    if isinstance(law.w, Normal):
-        scales = [law.w.std]
-        axes = [normal_axis(scales[0] * extents[0], strip, bits)]
-    else:
-        scales = [(high - low) / 2 for low, high in zip(law.w.low, law.w.high, strict=True)]
-        axes = [
-            uniform_axis(scale * extent, strip, bits)
-            for scale, extent in zip(scales, extents, strict=True)
-        ]
-    return product_nodes(axes, scales, mean_b(law))
+    return product_rule(law.w, extents, strip, bits=bits, factor=mean_b(law))
 
 
 def _sum(plan: _Plan, spec: ActivationSpec, order: int, coordinates: Array) -> Array:

@@ -42,8 +42,7 @@ _prefer_wide_vectors()
 import numba  # noqa: E402 - after the environment is set
 from numba.extending import intrinsic  # noqa: E402
 
-FAMILIES = ("tanh", "logistic")
-"""The named activations that are compiled."""
+from verification.recurrent.network import clipped  # noqa: E402
 
 _SUMS = {"reassoc", "contract", "nnan", "ninf", "nsz", "arcp"}
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer in the low bits
@@ -169,14 +168,7 @@ def _memory(b: Array, value: Array) -> float:
     return memory
 
 
-@numba.njit(error_model="numpy", cache=True)
-def _clipped(output: float, bound: float) -> float:
-    size = abs(output)
-    if size <= bound:
-        return output
-    t = min((size - bound) / (2 * bound), 1.0)
-    value = bound + 2 * bound * (t - t**3 + t**4 / 2)
-    return value if output > 0 else -value
+_clipped = numba.njit(error_model="numpy", cache=True)(clipped)
 
 
 @numba.njit(error_model="numpy", cache=True, nogil=True)

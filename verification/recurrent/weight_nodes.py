@@ -7,7 +7,7 @@ taken about their centre.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -20,7 +20,7 @@ from verification.enclosure.balls import Ball, ball
 from verification.enclosure.doubles import ONE, Rounded, nearest
 from verification.enclosure.quadrature import MAX_NODES, Rule, normal_rule, uniform_sum_rule
 from verification.errors import NotEnclosed
-from verification.instance import Vector
+from verification.instance import Normal, Uniform, Vector
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -83,7 +83,46 @@ def point_nodes(points: Sequence[Vector], weights: Sequence[Fraction]) -> Weight
     )
 
 
-def product_nodes(
+def product_rule(
+    w: Normal | Uniform,
+    extents: Sequence[Fraction],
+    strip: Fraction,
+    *,
+    bits: int,
+    factor: Fraction,
+) -> WeightNodes:
+    """Return a rule about the centre of W, its weights times `factor`.
+
+    Parameters
+    ----------
+    w : Normal or Uniform
+    extents : sequence of Fraction, length n_axes
+        Bounds of what each component is multiplied by.  A normal W may be given by one axis, for
+        its projections on inputs of norms up to the extent.
+    strip : Fraction
+        Half-width of a strip in which the functions are analytic.
+    bits : int
+        The rule's error is about ``2**-bits``.
+    factor : Fraction
+
+    Raises
+    ------
+    NotEnclosed
+        Where the rule has too many nodes.
+    """
+    make: Callable[[Fraction, Fraction, int], Axis]
+    if isinstance(w, Normal):
+        scales, make = [w.std] * len(extents), _normal_axis
+    else:
+        scales = [(high - low) / 2 for low, high in zip(w.low, w.high, strict=True)]
+        make = _uniform_axis
+    axes = [
+        make(scale * extent, strip, bits) for scale, extent in zip(scales, extents, strict=True)
+    ]
+    return _product_nodes(axes, scales, factor)
+
+
+def _product_nodes(
     axes: Sequence[Axis], scales: Sequence[Fraction], factor: Fraction
 ) -> WeightNodes:
     """Return the product rule of independent scaled coordinates, its weights times `factor`."""
@@ -116,14 +155,14 @@ def product_nodes(
     )
 
 
-def normal_axis(deviation: Fraction, strip: Fraction, bits: int) -> Axis:
+def _normal_axis(deviation: Fraction, strip: Fraction, bits: int) -> Axis:
     """Return a rule for a standard normal Z and functions of ``deviation * Z``."""
     if not deviation:
         return _centre_only()
     return _axis(normal_rule(ball(0), ball(1), strip / deviation, bits=bits))
 
 
-def uniform_axis(half: Fraction, strip: Fraction, bits: int) -> Axis:
+def _uniform_axis(half: Fraction, strip: Fraction, bits: int) -> Axis:
     """Return a rule for T uniform on [-1, 1] and functions of ``half * T``."""
     if not half:
         return _centre_only()
