@@ -94,7 +94,12 @@ from verification.instance import (
     Normal,
     ProductLaw,
 )
-from verification.kernel.drawn import draws_one_value, mean_squared_distance, most_units
+from verification.kernel.drawn import (
+    adds_to_a_cosine,
+    draws_one_value,
+    mean_squared_distance,
+    most_units,
+)
 from verification.kernel.limiting import (
     Point,
     backward_part,
@@ -341,7 +346,10 @@ def drawings(instance: Instance, rng: random.Random) -> Sequence[Drawing]:
     for state, other in [(i, i) for i in states] + [(states[0], j) for j in states[1:]]:
         # Odd, so that no symmetry makes all units agree.
         memory, other_memory = (Fraction(2 * rng.randint(-32, 31) + 1, 64) for _ in range(2))
-        if draws_one_value(law, inputs[state], inputs[other]):
+        pair_of_inputs = inputs[state], inputs[other]
+        if draws_one_value(law, *pair_of_inputs) or adds_to_a_cosine(
+            instance.activation, law, *pair_of_inputs
+        ):
             continue
         most = most_units(instance.activation, law, inputs[state], inputs[other])
         refused = refused or not most

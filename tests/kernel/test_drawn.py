@@ -34,6 +34,7 @@ from verification.kernel import drawn, variance
 from verification.kernel.drawn import (
     MAX_DRAWS,
     MAX_NODES,
+    adds_to_a_cosine,
     draws_one_value,
     mean_squared_distance,
     most_units,
@@ -394,3 +395,39 @@ def test_activations_that_grow_fast_off_the_line_are_resolved_at_the_lowest_prec
             )
             low, high = end_points(enclosed)
         assert high - low < F(1, 2**40) * low
+
+
+SINE = ActivationSpec.named("sin")
+
+
+@pytest.mark.parametrize(
+    ("spec", "law", "first", "second", "alike"),
+    [
+        (SINE, atoms(("0.5", "1", ("0",)), ("0.5", "-1", ("1",))), "1", "1", True),
+        (SINE, atoms(("0.5", "1", ("0",)), ("0.5", "-1", ("1",))), "1", "-1", True),
+        (SINE, atoms(("0.5", "1", ("0",)), ("0.5", "1", ("1",))), "2", "0.5", False),
+        (SINE, atoms(("0.5", "1", ("0",)), ("0.5", "2", ("1",))), "1", "1", False),
+        (SINE, atoms(("0.5", "1", ("0",)), ("0.5", "1", ("1",))), "2", "2", False),
+        (SINE, atoms(("0.5", "0.5", ("0",)), ("0.5", "-0.5", ("1",))), "2", "2", True),
+        (ActivationSpec.named("tanh"), atoms(("1", "1", ("0",))), "1", "1", False),
+        (SINE, ProductLaw(c=HALF, w=SYMMETRIC, b=HALF), "2", "2", True),
+        (SINE, ProductLaw(c=HALF, w=SYMMETRIC, b=HALF), "2", "-2", True),
+        (SINE, ProductLaw(c=HALF, w=SYMMETRIC, b=HALF), "1", "4", False),
+        (SINE, ProductLaw(c=HALF, w=SYMMETRIC, b=HALF), "1", "1", False),
+        (SINE, ProductLaw(c=SYMMETRIC, w=SYMMETRIC, b=HALF), "2", "2", False),
+    ],
+)
+def test_sine_and_cosine_may_add_to_what_no_unit_changes(spec, law, first, second, alike):
+    assert adds_to_a_cosine(spec, law, vector(first), vector(second)) is alike
+    if isinstance(law, AtomicLaw) and spec is SINE:
+        x, y = float(vector(first)[0]), float(vector(second)[0])
+        values = [
+            math.sin(float(a.w[0]) * x + 0.3) * math.sin(float(a.w[0]) * y - 0.7)
+            + float(a.c) ** 2
+            * math.cos(float(a.w[0]) * x + 0.3)
+            * math.cos(float(a.w[0]) * y - 0.7)
+            * x
+            * y
+            for a in law.atoms
+        ]
+        assert (max(values) - min(values) < 1e-15) is alike

@@ -38,6 +38,7 @@ from verification.instance import (
     ActivationSpec,
     Atom,
     AtomicLaw,
+    Chain,
     Constant,
     Instance,
     Normal,
@@ -751,3 +752,18 @@ def test_random_laws_of_few_units_are_decided(instance, seed):
     for claim in CLAIMS:
         result = decide(claim, instance, seed=seed)
         assert result.verdict in (Verdict.CERTIFIED, Verdict.VACUOUS, Verdict.INAPPLICABLE), result
+
+
+@pytest.mark.parametrize("activation", ["sin", "tanh"])
+def test_units_whose_sine_and_cosine_add_up_leave_nothing_to_draw(activation):
+    """With ``C^2 x.x = 1`` every unit adds cos(v - v') for the sine: 0 = 0, which no ball shows."""
+    chain = Chain(rows=(((0, F(1)),),), inputs=((F(1),),), targets=(F(0),), initial=0)
+    atoms = tuple(Atom(p=F(1, 2), c=F(1), w=(F(w),), b=F(1, 2)) for w in (0, 1))
+    instance = Instance(
+        name="adds-up",
+        chain=chain,
+        activation=ActivationSpec.named(activation),
+        law=AtomicLaw(atoms=atoms),
+    )
+    expected = Verdict.VACUOUS if activation == "sin" else Verdict.CERTIFIED
+    assert decide(K4, instance).verdict is expected

@@ -44,6 +44,33 @@ def draws_one_value(law: Law, first: Vector, second: Vector) -> bool:
     return fixed and (isinstance(law.c, Constant) or not dot(first, second))
 
 
+def adds_to_a_cosine(spec: ActivationSpec, law: Law, first: Vector, second: Vector) -> bool:
+    """Tell whether Y is a cosine at one argument for all units, so that ``K^N = K``, exactly.
+
+    For sigma = sin, ``sin u sin t + cos u cos t = cos(u - t)`` and ``sin u sin t - cos u cos t =
+    -cos(u + t)``: where the factor ``C^2 x.x'`` of the second product is 1 and W.x - W.x' takes
+    one value, or where it is -1 and W.x + W.x' does.  A term ``a sin(b u + c)`` has the factor
+    ``b^2 C^2 x.x'``.
+    """
+    if len(spec.terms) != 1 or spec.terms[0].of != "sin":
+        return False
+    if isinstance(law, AtomicLaw):
+        units = [(u, t, factor) for u, t, factor in _masses(law, first, second)]
+    elif isinstance(law.c, Constant):
+        # Where x' is neither x nor -x, W.x - W.x' and W.x + W.x' are as random as W is.
+        if isinstance(law.w, Constant) or first not in (second, tuple(-x for x in second)):
+            return False
+        half, square_c = dot(first, first), law.c.value[0] ** 2
+        sign = 1 if first == second else -1
+        units = [(Fraction(0), Fraction(0), sign * half * square_c)]
+    else:
+        return False
+    factors = {factor * spec.terms[0].scale ** 2 for _, _, factor in units}
+    if factors == {Fraction(1)}:
+        return len({u - t for u, t, _ in units}) == 1
+    return factors == {Fraction(-1)} and len({u + t for u, t, _ in units}) == 1
+
+
 def most_units(spec: ActivationSpec, law: Law, first: Vector, second: Vector) -> int:
     """Return the largest N, at most 3, for which a mean over all draws of N units is cheap.
 
