@@ -4,9 +4,10 @@ r"""Bounds of the activations: their suprema on the real line and on strips of t
 arctan, sin, put ``s_k = sum_j |a_j| |b_j|^k s_k(f_j)`` with the family constants
 
     s0: 1, 1, 1, pi/2, 1     s1: 1, 1/4, 2/sqrt(pi), 1, 1
-    s2: 4/(3 sqrt 3), 1/(6 sqrt 3), sqrt(8/(pi e)), 3 sqrt(3)/8, 1.
+    s2: 4/(3 sqrt 3), 1/(6 sqrt 3), sqrt(8/(pi e)), 3 sqrt(3)/8, 1
+    s3: 2, 1/8, 4/sqrt(pi), 2, 1.
 
-A1.  ``sup |sigma^(k)| <= s_k`` for k = 0, 1, 2, with equality for a single family (the limit at
+A1.  ``sup |sigma^(k)| <= s_k`` for k = 0, .., 3, with equality for a single family (the limit at
 infinity counts as attained).
 A2.  ``|sigma| <= m(a)`` and ``|sigma'| <= m1(a)`` on the strip ``|Im z| <= a`` for every a below
 the distance of the nearest pole, where ``m(a) = sum_j |a_j| m_j(|b_j| a)`` and likewise m1, with
@@ -16,7 +17,8 @@ the distance of the nearest pole, where ``m(a) = sum_j |a_j| m_j(|b_j| a)`` and 
     sin: cosh a, cosh a.
 
 **Proof.**  A1: calculus; s2 is attained at tanh^2 = 1/3 (tanh), at t = 1/sqrt(2) (erf), at
-t = 1/sqrt(3) (arctan).  A2: ``|tanh(t + ia)|^2 = (sinh^2 t + sin^2 a)/(sinh^2 t + cos^2 a)`` and
+t = 1/sqrt(3) (arctan), s3 at t = 0.  A2:
+``|tanh(t + ia)|^2 = (sinh^2 t + sin^2 a)/(sinh^2 t + cos^2 a)`` and
 ``|cosh(t + ia)|^2 = sinh^2 t + cos^2 a``; the logistic is ``(1 + tanh(z/2))/2`` with
 ``|1 + exp(-z)|^2 = 1 + 2 exp(-t) cos a + exp(-2t)``; erf and arctan by integrating the derivative
 along the vertical segment from the real line.
@@ -83,7 +85,7 @@ class StripCase:
 
 
 def order_cases(instance: Instance, _rng: random.Random) -> Sequence[OrderCase]:
-    """Return the three orders; for a named activation also that the supremum is attained."""
+    """Return the four orders; for a named activation also that the supremum is attained."""
     named = activation(instance.activation).named
     return [
         OrderCase(order=order, attained=attained)
@@ -217,10 +219,10 @@ A1: Claim[Instance, OrderCase] = Claim(
     theorem="activation_bounds",
     title="Suprema of the activation and its derivatives",
     statement=(
-        "The constants s₀, s₁, s₂ bound |σ|, |σ′|, |σ″| on the real line; for a named activation "
-        "they are the suprema (the limit at infinity counts as attained)."
+        "The constants s₀, s₁, s₂, s₃ bound |σ|, |σ′|, |σ″|, |σ‴| on the real line; for a named "
+        "activation they are the suprema (the limit at infinity counts as attained)."
     ),
-    formula=r"\sup_{t \in \mathbb{R}} |\sigma^{(k)}(t)| \le s_k, \qquad k = 0, 1, 2",
+    formula=r"\sup_{t \in \mathbb{R}} |\sigma^{(k)}(t)| \le s_k, \qquad k = 0, \dots, 3",
     kind=SCHEMA,
     cases=order_cases,
     left=constant_or_supremum,

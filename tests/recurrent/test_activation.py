@@ -57,7 +57,7 @@ def covers(x, answer) -> bool:
     return low - answer.spread <= answer.value <= high + answer.spread
 
 
-@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("order", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("name", SPECS)
 def test_derivatives_agree_with_mpmath_and_are_narrow(name, order):
     sigma = activation(SPECS[name])
@@ -91,7 +91,7 @@ def test_complex_derivatives_agree_with_mpmath(name, order):
     centre=st.fractions(-20, 20, max_denominator=50),
     radius=st.sampled_from([Fraction(1, 10**6), Fraction(1, 100), Fraction(1), Fraction(50)]),
     share=st.fractions(-1, 1, max_denominator=20),
-    order=st.integers(0, 3),
+    order=st.integers(0, 4),
 )
 def test_wide_balls_contain_the_values_at_their_points(spec, centre, radius, share, order):
     sigma = activation(spec)
@@ -121,7 +121,7 @@ def test_enclosures_over_wide_balls_are_not_much_wider_than_the_range(name):
     assert high - low <= (most - least) * Fraction(11, 10)
 
 
-@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", SPECS)
 def test_bounds_on_the_line_dominate_and_for_named_ones_are_attained(name, order):
     spec = SPECS[name]
@@ -178,6 +178,23 @@ def test_tails_dominate_samples_beyond_the_compact_range(name, order):
         slack = 1 + Fraction(1, 10**10)
         assert on_line <= bounds[0] * slack
         assert in_strip <= bounds[1] * slack
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_family_tails_dominate_from_one_on(name, order):
+    for start in (Fraction(1), Fraction(3, 2), Fraction(4)):
+        with precision(64):
+            family = activation(NAMED[name]).terms[0][1]
+            low, high = end_points(family.tail(order, ball(start)))
+        seen = [
+            abs(oracle.derivative(NAMED[name], order, sign * (start + Fraction(k, 8))).value)
+            for k in range(40)
+            for sign in (1, -1)
+        ]
+        assert max(seen) <= high * (1 + Fraction(1, 10**15))
+        # The factor that a tail replaces by its largest value is above 1/10 somewhere beyond.
+        assert low <= 10 * max(seen)
 
 
 def test_a_periodic_activation_has_no_tail():
@@ -238,7 +255,7 @@ def test_a_mixture_with_one_plain_term_is_the_named_activation():
         assert plain == spec
         with precision(128):
             twice = activation(mixture(f"1/2 1 0 {family}, 1/2 1 0 {family}"))
-            for order in range(4):
+            for order in range(5):
                 difference = twice.derivative(order, ball(Fraction(2, 3))) - activation(
                     spec
                 ).derivative(order, ball(Fraction(2, 3)))
@@ -250,7 +267,7 @@ def test_logistic_is_a_shifted_tanh():
     constant_free = activation(mixture("1/2 1/2 0 tanh"))
     logistic = activation(NAMED["logistic"])
     with precision(128):
-        for order, point in product(range(4), POINTS):
+        for order, point in product(range(5), POINTS):
             difference = logistic.derivative(order, ball(point)) - constant_free.derivative(
                 order, ball(point)
             )

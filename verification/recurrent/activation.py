@@ -3,15 +3,15 @@ r"""Activations: values and derivatives in balls, suprema, and bounds on complex
 An activation is a finite sum ``sigma(t) = sum_j a_j f_j(b_j t + c_j)`` of members of five families
 (a named activation is the sum with one term, a = b = 1, c = 0).  For each family this module states
 
-===========  ==================  =====================  =======================  =====  ============
-family       value               s0, s1                 s2                       pole   odd
-===========  ==================  =====================  =======================  =====  ============
-tanh         tanh t              1, 1                   4/(3 sqrt 3)             pi/2   yes
-logistic     1/(1 + exp(-t))     1, 1/4                 1/(6 sqrt 3)             pi     no
-erf          erf t               1, 2/sqrt(pi)          sqrt(8/(pi e))           none   yes
-arctan       arctan t            pi/2, 1                3 sqrt(3)/8              1      yes
-sin          sin t               1, 1                   1                        none   yes
-===========  ==================  =====================  =======================  =====  ============
+===========  ==================  =====================  ==============  ==========  =====  =========
+family       value               s0, s1                 s2              s3          pole   odd
+===========  ==================  =====================  ==============  ==========  =====  =========
+tanh         tanh t              1, 1                   4/(3 sqrt 3)    2           pi/2   yes
+logistic     1/(1 + exp(-t))     1, 1/4                 1/(6 sqrt 3)    1/8         pi     no
+erf          erf t               1, 2/sqrt(pi)          sqrt(8/(pi e))  4/sqrt(pi)  none   yes
+arctan       arctan t            pi/2, 1                3 sqrt(3)/8     2           1      yes
+sin          sin t               1, 1                   1               1           none   yes
+===========  ==================  =====================  ==============  ==========  =====  =========
 
 where s_k bounds the k-th derivative on the real line and *pole* is the distance of the nearest
 singularity from the real line.  Claim A1 checks the suprema, claim A2 the bounds on strips.
@@ -45,8 +45,8 @@ from verification.verdict import Truth
 Curve: TypeAlias = Callable[[Ball], Ball]
 ComplexCurve: TypeAlias = Callable[[ComplexBall], ComplexBall]
 
-ORDERS = (0, 1, 2)
-"""Orders of the derivatives whose suprema s0, s1, s2 the theorems use."""
+ORDERS = (0, 1, 2, 3)
+"""Orders of the derivatives whose suprema s0, .., s3 the theorems use."""
 
 _ENTIRE_STRIP = Fraction(4)
 _ENTIRE_STEP = Fraction(1, 2)
@@ -62,12 +62,12 @@ class Family:
     Parameters
     ----------
     name : str
-    derivatives : tuple of callable, length 4
-        The function and its first three derivatives, balls to balls.
+    derivatives : tuple of callable, length 5
+        The function and its first four derivatives, balls to balls.
     complex_derivatives : tuple of callable, length 3
         The function and its first two derivatives, complex balls to complex balls.
     supremum : callable
-        Order k in (0, 1, 2) to s_k, the supremum of the k-th derivative's absolute value.
+        Order k in (0, .., 3) to s_k, the supremum of the k-th derivative's absolute value.
     tail : callable
         ``(k, T)`` to an upper bound of the k-th derivative's absolute value where ``|t| >= T``,
         for T >= 1.
@@ -85,7 +85,7 @@ class Family:
     """
 
     name: str
-    derivatives: tuple[Curve, Curve, Curve, Curve]
+    derivatives: tuple[Curve, Curve, Curve, Curve, Curve]
     complex_derivatives: tuple[ComplexCurve, ComplexCurve, ComplexCurve]
     supremum: Callable[[int], Number]
     tail: Callable[[int, Ball], Ball]
@@ -137,6 +137,11 @@ def _tanh_3(t: Ball) -> Ball:
     return square * (4 - 6 * square)
 
 
+def _tanh_4(t: Ball) -> Ball:
+    square = _sech_squared(t)
+    return 8 * _tanh(t) * square * (3 * square - 1)
+
+
 def _complex_tanh_1(z: ComplexBall) -> ComplexBall:
     return square(z.sech())
 
@@ -146,12 +151,12 @@ def _complex_tanh_2(z: ComplexBall) -> ComplexBall:
 
 
 def _tanh_supremum(order: int) -> Number:
-    return (Fraction(1), Fraction(1), 4 / (3 * ball(3).sqrt()))[order]
+    return (Fraction(1), Fraction(1), 4 / (3 * ball(3).sqrt()), Fraction(2))[order]
 
 
 def _tanh_tail(order: int, start: Ball) -> Ball:
-    # |tanh''| = 2 |tanh| sech^2 <= 2 sech^2, which decreases.
-    return ball(1) if order == 0 else order * _sech_squared(start)
+    # |tanh''| <= 2 sech^2 and |tanh'''| <= 4 sech^2, which decrease.
+    return ball(1) if order == 0 else (1, 2, 4)[order - 1] * _sech_squared(start)
 
 
 def _tanh_strip(order: int, width: Ball) -> Ball:
@@ -177,6 +182,11 @@ def _logistic_3(t: Ball) -> Ball:
     return square * (2 - 3 * square) / 8
 
 
+def _logistic_4(t: Ball) -> Ball:
+    square = _sech_squared(t / 2)
+    return _tanh(t / 2) * square * (3 * square - 1) / 4
+
+
 def _complex_logistic(z: ComplexBall) -> ComplexBall:
     return 1 / (1 + (-z).exp())
 
@@ -191,11 +201,11 @@ def _complex_logistic_2(z: ComplexBall) -> ComplexBall:
 
 
 def _logistic_supremum(order: int) -> Number:
-    return (Fraction(1), Fraction(1, 4), 1 / (6 * ball(3).sqrt()))[order]
+    return (Fraction(1), Fraction(1, 4), 1 / (6 * ball(3).sqrt()), Fraction(1, 8))[order]
 
 
 def _logistic_tail(order: int, start: Ball) -> Ball:
-    # |logistic''| = |tanh(t/2)| sech^2(t/2)/4 <= sech^2(t/2)/4, which decreases.
+    # |logistic''| and |logistic'''| are at most sech^2(t/2)/4, which decreases.
     return ball(1) if order == 0 else _sech_squared(start / 2) / 4
 
 
@@ -223,6 +233,10 @@ def _erf_3(t: Ball) -> Ball:
     return (8 * square(t) - 4) * _gauss(t) / pi().sqrt()
 
 
+def _erf_4(t: Ball) -> Ball:
+    return (24 - 16 * square(t)) * t * _gauss(t) / pi().sqrt()
+
+
 def _complex_erf_1(z: ComplexBall) -> ComplexBall:
     return 2 * (-square(z)).exp() / pi().sqrt()
 
@@ -234,11 +248,15 @@ def _complex_erf_2(z: ComplexBall) -> ComplexBall:
 def _erf_supremum(order: int) -> Number:
     if order == 0:
         return Fraction(1)
-    return 2 / pi().sqrt() if order == 1 else (8 / (pi() * ball(1).exp())).sqrt()
+    root = pi().sqrt()
+    return (2 / root, (8 / ball(1).exp()).sqrt() / root, 4 / root)[order - 1]
 
 
 def _erf_tail(order: int, start: Ball) -> Ball:
-    # |erf''| decreases from 1/sqrt(2) on.
+    # |erf''| decreases from 1/sqrt(2) on; |erf'''| <= 8 t^2 exp(-t^2)/sqrt(pi), which decreases
+    # from 1 on.
+    if order == 3:
+        return 8 * square(start) * _gauss(start) / pi().sqrt()
     return ball(1) if order == 0 else abs((_erf_1, _erf_2)[order - 1](start))
 
 
@@ -261,6 +279,11 @@ def _arctan_3(t: Ball) -> Ball:
     return (6 - 8 * density) * square(density)
 
 
+def _arctan_4(t: Ball) -> Ball:
+    density = _arctan_1(t)
+    return 24 * t * square(density) * density * (2 * density - 1)
+
+
 def _complex_arctan_1(z: ComplexBall) -> ComplexBall:
     return 1 / (1 + square(z))
 
@@ -270,11 +293,13 @@ def _complex_arctan_2(z: ComplexBall) -> ComplexBall:
 
 
 def _arctan_supremum(order: int) -> Number:
-    return (pi() / 2, Fraction(1), 3 * ball(3).sqrt() / 8)[order]
+    return (pi() / 2, Fraction(1), 3 * ball(3).sqrt() / 8, Fraction(2))[order]
 
 
 def _arctan_tail(order: int, start: Ball) -> Ball:
-    # |arctan''| decreases from 1/sqrt(3) on.
+    # |arctan''| decreases from 1/sqrt(3) on; |arctan'''| <= 6/(1 + t^2)^2.
+    if order == 3:
+        return 6 * square(_arctan_1(start))
     return pi() / 2 if order == 0 else abs((_arctan_1, _arctan_2)[order - 1](start))
 
 
@@ -337,7 +362,7 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family(
             name="tanh",
-            derivatives=(_tanh, _sech_squared, _tanh_2, _tanh_3),
+            derivatives=(_tanh, _sech_squared, _tanh_2, _tanh_3, _tanh_4),
             complex_derivatives=(ComplexBall.tanh, _complex_tanh_1, _complex_tanh_2),
             supremum=_tanh_supremum,
             tail=_tanh_tail,
@@ -349,7 +374,7 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             name="logistic",
-            derivatives=(_logistic, _logistic_1, _logistic_2, _logistic_3),
+            derivatives=(_logistic, _logistic_1, _logistic_2, _logistic_3, _logistic_4),
             complex_derivatives=(_complex_logistic, _complex_logistic_1, _complex_logistic_2),
             supremum=_logistic_supremum,
             tail=_logistic_tail,
@@ -361,7 +386,7 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             name="erf",
-            derivatives=(_erf, _erf_1, _erf_2, _erf_3),
+            derivatives=(_erf, _erf_1, _erf_2, _erf_3, _erf_4),
             complex_derivatives=(ComplexBall.erf, _complex_erf_1, _complex_erf_2),
             supremum=_erf_supremum,
             tail=_erf_tail,
@@ -373,7 +398,7 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             name="arctan",
-            derivatives=(_arctan, _arctan_1, _arctan_2, _arctan_3),
+            derivatives=(_arctan, _arctan_1, _arctan_2, _arctan_3, _arctan_4),
             complex_derivatives=(ComplexBall.atan, _complex_arctan_1, _complex_arctan_2),
             supremum=_arctan_supremum,
             tail=_arctan_tail,
@@ -385,7 +410,7 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             name="sin",
-            derivatives=(Ball.sin, Ball.cos, _minus_sin, _minus_cos),
+            derivatives=(Ball.sin, Ball.cos, _minus_sin, _minus_cos, Ball.sin),
             complex_derivatives=(ComplexBall.sin, ComplexBall.cos, _complex_minus_sin),
             supremum=_sin_supremum,
             tail=_sin_tail,
@@ -410,7 +435,7 @@ class Activation:
     named: bool
 
     def derivative(self, order: int, t: Ball) -> Ball:
-        """Enclose the derivative of an order from 0 to 3 at a real ball."""
+        """Enclose the derivative of an order from 0 to 4 at a real ball."""
         if self.named:
             return self.terms[0][1].derivatives[order](t)
         return total(
@@ -431,7 +456,7 @@ class Activation:
         return result
 
     def bound(self, order: int) -> Number:
-        """Return s_k, k in (0, 1, 2): the supremum of a named activation's k-th derivative.
+        """Return s_k, k in (0, .., 3): the supremum of a named activation's k-th derivative.
 
         For a mixture it is the triangle inequality ``sum_j |a_j| |b_j|^k s_k(f_j)``, an upper
         bound.  Exact (a Fraction) where all the families' suprema are rational.
