@@ -26,6 +26,7 @@ from verification import cli, gallery, verifying
 from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.verdict import Verdict
+from verification.workers import available_cores
 
 LIVENESS = 300
 """Seconds after which a process that should have ended is taken to hang."""
@@ -301,7 +302,7 @@ def test_durations(run, coin, monkeypatch, text, seconds):
     monkeypatch.setattr(verifying, "verify_and_report", note)
     assert run("verify", coin, "--budget", text)[0] == 130
     assert asked["seconds"] == seconds
-    assert asked["jobs"] == verifying.available_cores() >= 1
+    assert asked["jobs"] == available_cores() >= 1
 
 
 # Counterexamples and replay

@@ -24,7 +24,7 @@ FLOORS = (
     ("errors", "verdict"),
     ("strict_json", "enclosure"),
     ("instance", "claim", "statistics"),
-    ("decision", "case", "gallery", "oracle", "environment"),
+    ("decision", "case", "gallery", "oracle", "environment", "workers"),
     ("markov", "recurrent", "kernel", "flow"),
     ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate", "prediction"),

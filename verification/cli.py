@@ -254,6 +254,7 @@ def _verify(
     gallery instance.
     """
     from verification import verifying  # noqa: PLC0415 - loads numpy and the report
+    from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
 
     chosen = [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
     instances = _load_distinct(files) if files else gallery.load_all()
@@ -262,7 +263,7 @@ def _verify(
         instances=tuple(instances),
         with_mutants=not files,
         out=out,
-        jobs=jobs or verifying.available_cores(),
+        jobs=jobs or available_cores(),
         seed=seed,
         seconds=budget,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -298,7 +298,17 @@ class LimitFlow:
         """Bounds of the norms of the coordinates and of the matrix of eigenvectors."""
         return _norm(self.coordinates), _norm(self._vectors)
 
+    @cached_property
+    def _steps(self) -> dict[Fraction, _Step]:
+        """What is known of the times that were asked for: output and loss ask for the same."""
+        return {}
+
     def _at(self, time: Fraction) -> _Step:
+        if time not in self._steps:
+            self._steps[time] = self._step(time)
+        return self._steps[time]
+
+    def _step(self, time: Fraction) -> _Step:
         if not 0 <= self.alpha * time <= MAX_CLOCK:
             raise InvalidInstance("time", f"is {time}, expected 0 to {MAX_CLOCK} / alpha")
         constants, known = self._constants, self._moments

@@ -1,0 +1,55 @@
+"""What is done in parallel, whatever it is; `test_runner` has the rest, on claims."""
+
+from __future__ import annotations
+
+import operator
+from concurrent.futures import Executor, Future
+from concurrent.futures import ThreadPoolExecutor as Threads
+from math import inf
+
+import pytest
+
+from verification import workers
+from verification.workers import run_all, worker_pool
+
+
+def told(task: float, reason: str) -> str:
+    return f"{task}: {reason}"
+
+
+@pytest.mark.parametrize("make_executor", [lambda: Threads(2), worker_pool((), 2)])
+def test_results_and_faults_come_in_the_order_of_the_tasks(make_executor):
+    results, interrupted = run_all(
+        operator.mod, [7.0, 2, 9.0], make_executor=make_executor, jobs=2, failed=told
+    )
+    assert (results, interrupted) == ([7.0, 2, 9.0], False)
+    results, _ = run_all(
+        operator.floordiv, [1, "one"], make_executor=make_executor, jobs=1, failed=told
+    )
+    assert results[0] == 1 // inf
+    assert results[1].startswith("one: internal error: TypeError: ")
+
+
+class Plain(Executor):
+    """One whose `shutdown` knows no `cancel_futures`, and which never does anything."""
+
+    def __init__(self):
+        self.futures = []
+        self.waited = None
+
+    def submit(self, _fn, /, *_args, **_kwargs):
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def shutdown(self, wait=True):
+        self.waited = wait
+
+
+def test_what_is_under_way_at_the_end_is_cancelled(monkeypatch):
+    monkeypatch.setattr(workers, "_GRACE_SECONDS", 0.0)
+    plain = Plain()
+    results, interrupted = run_all(
+        operator.mod, [1, 2, 3], make_executor=lambda: plain, jobs=2, failed=told, seconds=0.3
+    )
+    assert (results, interrupted, plain.waited) == ([None] * 3, False, False)
+    assert [future.cancelled() for future in plain.futures] == [True, True]

@@ -1,0 +1,211 @@
+"""Tasks done in parallel, in worker processes or through any `concurrent.futures.Executor`.
+
+At most `jobs` tasks are under way at a time.  Where a worker dies (killed, out of memory, a crash
+in a library), the executor breaks and takes the tasks under way with it; each of those is then
+tried once more alone, so that only the one that kills its worker is lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import ProcessPoolExecutor as Pool
+from contextlib import contextmanager
+from math import inf
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+from verification.environment import limit_threads
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 3.0
+
+
+def available_cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_pool(modules: Iterable[str], jobs: int) -> Callable[[], Executor]:
+    """Return a maker of process pools whose workers have some modules loaded."""
+    # The server that loads them, and with them BLAS, has our environment.
+    limit_threads()
+    # Neither fork nor a thread: flint's precision is global, and forking beside threads is unsafe.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context.set_forkserver_preload(sorted({*modules, __name__}))
+    return lambda: Pool(max_workers=jobs, mp_context=context, initializer=_prepare_worker)
+
+
+def _prepare_worker() -> None:
+    limit_threads()  # the cores are shared between the workers already
+    # Ctrl-C reaches the whole process group; the parent alone decides what is written.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # Where the parent is killed, a worker would wait for its next task for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def run_all(
+    call: Callable[[T, float], R],
+    tasks: Sequence[T],
+    *,
+    make_executor: Callable[[], Executor],
+    jobs: int,
+    failed: Callable[[T, str], R],
+    seconds: float | None = None,
+    on_result: Callable[[T, R], None] = lambda _task, _result: None,
+) -> tuple[list[R | None], bool]:
+    """Call a function on every task, in parallel.
+
+    Parameters
+    ----------
+    call : callable
+        Is handed a task and the seconds that are left, infinity without a budget; runs in a
+        worker.
+    tasks : sequence
+    make_executor : callable
+        Makes a fresh executor; called again after one has broken.
+    jobs : int
+        Number of tasks under way at a time.
+    failed : callable
+        Returns the result of a task that raised an exception or whose worker died, from the task
+        and the reason.
+    seconds : float, optional
+        Time budget of the whole; tasks that it does not reach, or that are not done three seconds
+        after it, have no result.
+    on_result : callable
+        Called with every task and its result, in the order of completion.
+
+    Returns
+    -------
+    list
+        In the order of `tasks`, one each; None where the budget or an interrupt came first.
+    bool
+        Whether it was interrupted (Ctrl-C).
+    """
+    results: list[R | None] = [None] * len(tasks)
+    started = time.monotonic()
+    others = frozenset(multiprocessing.active_children())
+    pending: dict[Future[R], int] = {}
+    queue, alone = deque(range(len(tasks))), deque[int]()
+    solo = False
+
+    def finish(index: int, result: R) -> None:
+        results[index] = result
+        on_result(tasks[index], result)
+
+    def has_room() -> bool:
+        if alone or solo:
+            return bool(alone or queue) and not pending
+        return bool(queue) and len(pending) < jobs
+
+    def time_left() -> float:
+        return inf if seconds is None else seconds - (time.monotonic() - started)
+
+    def submit(index: int) -> None:
+        if time_left() > 0:
+            with _blocked_interrupt():
+                pending[executor.submit(call, tasks[index], time_left())] = index
+
+    with _noted_interrupts() as interrupts:
+        executor = make_executor()
+        try:
+            # A single step can outlast any budget: after a grace what is under way is given up.
+            while (queue or alone or pending) and not interrupts and time_left() > -_GRACE_SECONDS:
+                died: list[int] = []
+                while has_room():
+                    solo = bool(alone)
+                    index = (alone or queue).popleft()
+                    try:
+                        submit(index)
+                    except BrokenExecutor:
+                        died.append(index)
+                        break
+                for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
+                    index = pending.pop(future)
+                    outcome = _outcome(tasks[index], future, failed)
+                    if outcome is None:
+                        died.append(index)
+                    else:
+                        finish(index, outcome[0])
+                if died:
+                    died += pending.values()
+                    _stop(executor, pending, others)
+                    pending.clear()
+                    executor = make_executor()
+                    if solo:
+                        for index in died:
+                            finish(index, failed(tasks[index], "its worker process died"))
+                    else:
+                        alone.extend(sorted(died))
+        except KeyboardInterrupt:
+            interrupts.append(signal.SIGINT)
+        finally:
+            _stop(executor, pending, others)
+    return results, bool(interrupts)
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """Note Ctrl-C in a list instead of raising it: in the birth of a worker, it would be lost."""
+    noted: list[int] = []
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    signal.signal(signal.SIGINT, lambda number, _frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _blocked_interrupt() -> Iterator[None]:
+    """Keep Ctrl-C from this thread, and for ever from the processes that it starts meanwhile."""
+    # A start of multiprocessing's resource tracker would let it through again; it runs since the
+    # pool was made.
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _outcome(task: T, future: Future[R], failed: Callable[[T, str], R]) -> tuple[R] | None:
+    """Return the result of a task that is done; None where its worker died."""
+    try:
+        return (future.result(),)
+    except BrokenExecutor:
+        return None
+    except (Exception, SystemExit) as error:  # a fault costs one result, not all
+        return (failed(task, f"internal error: {type(error).__name__}: {error}"),)
+
+
+def _stop(executor: Executor, pending: Iterable[Future[R]], others: Container[BaseProcess]) -> None:
+    # Not every executor has `cancel_futures`: dask's has not.
+    for future in pending:
+        future.cancel()
+    executor.shutdown(wait=False)
+    for process in multiprocessing.active_children():
+        if process not in others:
+            process.terminate()
