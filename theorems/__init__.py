@@ -6,6 +6,7 @@ from theorems import (
     geometric_ergodicity,
     joint_fluctuation,
     kernel_limit,
+    lazy_training,
     memory_contraction,
     ode_limit,
     poisson_fluctuation,
@@ -21,4 +22,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *joint_fluctuation.CLAIMS,
     *kernel_limit.CLAIMS,
     *ode_limit.CLAIMS,
+    *lazy_training.CLAIMS,
 )
