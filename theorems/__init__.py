@@ -10,6 +10,7 @@ from theorems import (
     memory_contraction,
     ode_limit,
     poisson_fluctuation,
+    training_convergence,
 )
 from verification.claim import AnyClaim
 
@@ -22,5 +23,6 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *joint_fluctuation.CLAIMS,
     *kernel_limit.CLAIMS,
     *ode_limit.CLAIMS,
+    *training_convergence.CLAIMS,
     *lazy_training.CLAIMS,
 )

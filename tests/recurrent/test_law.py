@@ -24,8 +24,10 @@ from verification.instance import (
 from verification.oracle import expectation as oracle
 from verification.recurrent.law import (
     bound_b,
+    bound_c,
     centre_of_w,
     conditional_atoms,
+    conditional_means_of_c,
     dot,
     mean_absolute_b,
     mean_absolute_conditional_b,
@@ -122,6 +124,17 @@ def test_moments_of_b_agree_with_mpmath(data):
     assert mean_b(law) ** 2 <= mean_square_of_conditional_b(law) <= squared.value + squared.spread
     assert abs(mean_b(law)) <= mean_absolute_conditional_b(law) <= mean_absolute_b(law)
     assert mean_absolute_conditional_b(law) ** 2 <= mean_square_of_conditional_b(law)
+
+
+def test_bounds_and_conditional_means_of_c():
+    law = product_law(Constant(value=(F(1),)))
+    for c, bound in ((Uniform(low=(F(-3),), high=(F(1),)), 3), (Constant(value=(F(-2),)), 2)):
+        assert bound_c(dataclasses.replace(law, c=c)) == bound
+    rows = (("1/2", "1", "1"), ("1/4", "-5", "1"), ("1/4", "2", "0"))
+    joint = AtomicLaw(atoms=tuple(Atom(p=F(p), c=F(c), w=(F(w),), b=F(1)) for p, c, w in rows))
+    assert bound_c(joint) == 5
+    # (1/2 - 5/4) / (3/4), and 2 where W = 0.
+    assert conditional_means_of_c(joint) == {(F(1),): F(-1), (F(0),): F(2)}
 
 
 def test_moments_of_b_in_closed_form():

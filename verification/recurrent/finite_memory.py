@@ -84,7 +84,7 @@ def square_distance(instance: Instance, width: int, word: Sequence[int]) -> Ball
     limit = iterate(instance, word, ball(0))
     sigma = activation(instance.activation)
     terms = []
-    for counts in _compositions(width, len(kinds)):
+    for counts in compositions(width, len(kinds)):
         memory = ball(0)
         for place in places:
             memory = total(
@@ -99,11 +99,11 @@ def square_distance(instance: Instance, width: int, word: Sequence[int]) -> Ball
     return total(terms)
 
 
-def _compositions(sum_: int, parts: int) -> Iterator[tuple[int, ...]]:
+def compositions(sum_: int, parts: int) -> Iterator[tuple[int, ...]]:
     """Yield all tuples of so many integers >= 0 with this sum."""
     if parts == 1:
         yield (sum_,)
         return
     for first in range(sum_ + 1):
-        for rest in _compositions(sum_ - first, parts - 1):
+        for rest in compositions(sum_ - first, parts - 1):
             yield (first, *rest)

@@ -180,6 +180,22 @@ def bound_b(law: Law) -> Fraction:
     return _scalar_moment(law.b, lambda low, high: max(abs(low), abs(high)))
 
 
+def bound_c(law: Law) -> Fraction:
+    """Return the largest possible |C|."""
+    if isinstance(law, AtomicLaw):
+        return max(abs(atom.c) for atom in law.atoms)
+    return _scalar_moment(law.c, lambda low, high: max(abs(low), abs(high)))
+
+
+def conditional_means_of_c(law: AtomicLaw) -> dict[Vector, Fraction]:
+    """Return ``E[C | W = w]`` for each distinct value w of W."""
+    masses: dict[Vector, tuple[Fraction, Fraction]] = {}
+    for atom in law.atoms:
+        mass, moment = masses.get(atom.w, (Fraction(0), Fraction(0)))
+        masses[atom.w] = mass + atom.p, moment + atom.p * atom.c
+    return {w: moment / mass for w, (mass, moment) in masses.items()}
+
+
 def moment_of_c(law: Law, order: int) -> Fraction:
     """Return ``E[C^order]``."""
     if isinstance(law, AtomicLaw):

@@ -1,0 +1,286 @@
+r"""Training of a finite network in balls: every number of the recursion enclosed.
+
+The recursion is that of `verification.recurrent.network`, for given units and a given path of
+states.  Rates such as ``alpha N^(beta-2)`` are irrational and enclosed as well, and so is the clip
+across its pieces.  What a weight has moved since the start is kept beside the weight: it is exactly
+0 where nothing has moved, and no difference of nearly equal numbers.
+
+Radii grow with the number of steps, like errors in the initial weights would; where they become too
+wide for a comparison, a higher working precision makes them narrow again.
+
+Source: Lam, Sirignano and Spiliopoulos (arXiv 2308.14555), section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    interval,
+    is_narrow,
+    power,
+    total,
+    working_precision,
+)
+from verification.errors import InvalidInstance
+from verification.instance import AtomicLaw, Instance, Vector
+from verification.recurrent.activation import activation
+
+BallVector: TypeAlias = tuple[Ball, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BallRates:
+    """The constants of training at one width.
+
+    Parameters
+    ----------
+    output_scale : Ball
+        ``N^-beta``.
+    weight_rate, feedback_rate : Ball
+        ``alpha N^(beta-2)`` and ``alpha N^(beta-3)``.
+    clip : Ball
+        ``N^gamma``.
+    step : Ball
+        ``h = alpha / N``.
+    """
+
+    output_scale: Ball
+    weight_rate: Ball
+    feedback_rate: Ball
+    clip: Ball
+    step: Ball
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BallUnits:
+    """Parameters of N hidden units, or what they have moved.
+
+    Parameters
+    ----------
+    output : tuple of Ball, shape (n_units,)
+        C.
+    input : tuple of tuple of Ball, shape (n_units, dimension)
+        W.
+    feedback : tuple of Ball, shape (n_units,)
+        B.
+    """
+
+    output: BallVector
+    input: tuple[BallVector, ...]
+    feedback: BallVector
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BallTrajectory:
+    """All of a training of n steps, enclosed.
+
+    Parameters
+    ----------
+    initial : BallUnits
+        The weights at step 0.
+    moved : tuple of BallUnits, shape (n + 1,)
+        What the weights have moved until step k.
+    memories : tuple of Ball, shape (n + 1,)
+        ``v_k``.
+    predictions, errors : tuple of Ball, shape (n,)
+        ``p_k`` and ``e_k = psi(p_k) - y``.
+    """
+
+    initial: BallUnits
+    moved: tuple[BallUnits, ...]
+    memories: BallVector
+    predictions: BallVector
+    errors: BallVector
+
+    def weights(self, step: int) -> BallUnits:
+        """Return the weights at a step from 0 to n."""
+        return _sum(self.initial, self.moved[step])
+
+
+def ball_rates(instance: Instance, width: int) -> BallRates:
+    """Enclose the constants of training at one width.
+
+    Raises
+    ------
+    InvalidInstance
+        Where the instance has no training constants.
+    """
+    training = instance.training
+    if training is None:
+        raise InvalidInstance("training", "is missing, expected alpha, beta, gamma and horizon")
+    alpha = ball(training.alpha)
+    return BallRates(
+        output_scale=width_power(width, -training.beta),
+        weight_rate=alpha * width_power(width, training.beta - 2),
+        feedback_rate=alpha * width_power(width, training.beta - 3),
+        clip=width_power(width, training.gamma),
+        step=alpha / width,
+    )
+
+
+def width_power(width: int, exponent: Fraction) -> Ball:
+    """Enclose ``N^s`` for a rational s."""
+    return (ball(exponent) * ball(width).log()).exp()
+
+
+def clipped_enclosure(output: Ball, bound: Ball) -> Ball:
+    """Enclose ``psi(z)`` for ``A = bound > 0``, in whatever pieces of psi the ball z lies."""
+    if is_narrow(output):
+        return _clipped(output, bound)
+    # psi increases.
+    return interval(_clipped(output.lower(), bound), _clipped(output.upper(), bound))
+
+
+def _clipped(output: Ball, bound: Ball) -> Ball:
+    """Return z cut to [-A, A], and what psi adds on either side."""
+    centre = output.min(bound).max(-bound)
+    return centre + 2 * bound * (_beyond(output, bound) - _beyond(-output, bound))
+
+
+def _beyond(output: Ball, bound: Ball) -> Ball:
+    """Enclose ``t - t^3 + t^4/2``, t = ``(z - A)/(2A)`` cut to [0, 1]."""
+    t = ((output - bound) / (2 * bound)).max(ball(0)).min(ball(1))
+    return t - power(t, 3) + power(t, 4) / 2
+
+
+def train_in_balls(instance: Instance, units: AtomicLaw, path: Sequence[int]) -> BallTrajectory:
+    """Train N units along a path of states.
+
+    Parameters
+    ----------
+    instance : Instance
+        With training constants; its law does not matter.
+    units : AtomicLaw
+        The initial weights, one atom a unit, each of probability 1/N.
+    path : sequence of int, shape (n,)
+        The states ``xi_0, .., xi_{n-1}``.
+
+    Returns
+    -------
+    BallTrajectory
+        Enclosures at the current working precision.  The trajectory at hand is kept, so that the
+        sides of a claim do not train again.
+    """
+    return _train(instance, units, tuple(path), working_precision())
+
+
+@lru_cache(maxsize=8)
+def _train(
+    instance: Instance, units: AtomicLaw, path: tuple[int, ...], _bits: int
+) -> BallTrajectory:
+    sigma, chain = activation(instance.activation), instance.chain
+    width = len(units.atoms)
+    constants = ball_rates(instance, width)
+    initial = initial_weights(units)
+    moved, weights = _zero(initial), initial
+    inputs = {state: ball_vector(chain.inputs[state]) for state in path}
+    hidden: BallVector = (ball(0),) * width
+    memory = ball(0)
+    track, memories, predictions, errors = [moved], [memory], [], []
+    for state in path:
+        x = inputs[state]
+        arguments = [inner(w, x) + memory for w in weights.input]
+        following = tuple(sigma.derivative(0, u) for u in arguments)
+        slopes = [
+            c * sigma.derivative(1, u) for c, u in zip(weights.output, arguments, strict=True)
+        ]
+        prediction = constants.output_scale * inner(weights.output, following)
+        error = clipped_enclosure(prediction, constants.clip) - ball(chain.targets[state])
+        rate = constants.weight_rate * error
+        pull = tuple(rate * entry for entry in x)
+        through = constants.feedback_rate * error * total(slopes)
+        moved = BallUnits(
+            output=tuple(d - rate * s for d, s in zip(moved.output, following, strict=True)),
+            input=tuple(
+                tuple(d - slope * p for d, p in zip(row, pull, strict=True))
+                for row, slope in zip(moved.input, slopes, strict=True)
+            ),
+            feedback=tuple(d - through * s for d, s in zip(moved.feedback, hidden, strict=True)),
+        )
+        weights, hidden = _sum(initial, moved), following
+        memory = inner(weights.feedback, hidden) / width
+        track.append(moved)
+        memories.append(memory)
+        predictions.append(prediction)
+        errors.append(error)
+    return BallTrajectory(
+        initial=initial,
+        moved=tuple(track),
+        memories=tuple(memories),
+        predictions=tuple(predictions),
+        errors=tuple(errors),
+    )
+
+
+def initial_weights(units: AtomicLaw) -> BallUnits:
+    """Return the atoms as weights."""
+    return BallUnits(
+        output=tuple(ball(atom.c) for atom in units.atoms),
+        input=tuple(ball_vector(atom.w) for atom in units.atoms),
+        feedback=tuple(ball(atom.b) for atom in units.atoms),
+    )
+
+
+def network_output(instance: Instance, weights: BallUnits, point: BallVector, memory: Ball) -> Ball:
+    """Enclose ``G(x, v) = N^-beta sum_i C^i sigma(W^i.x + v)``."""
+    sigma = activation(instance.activation)
+    values = tuple(sigma.derivative(0, inner(w, point) + memory) for w in weights.input)
+    scale = ball_rates(instance, len(values)).output_scale
+    return scale * inner(weights.output, values)
+
+
+def network_kernel(
+    instance: Instance,
+    weights: BallUnits,
+    first: tuple[BallVector, Ball],
+    second: tuple[BallVector, Ball],
+) -> Ball:
+    """Enclose the kernel ``K^N`` of N units at two points (x, v).
+
+    It is the mean over the units of ``sigma sigma + C^2 sigma' sigma' x.x'``.
+    """
+    sigma = activation(instance.activation)
+    (x, v), (y, w) = first, second
+    product = inner(x, y)
+    terms = []
+    for c, row in zip(weights.output, weights.input, strict=True):
+        u, t = inner(row, x) + v, inner(row, y) + w
+        forward, backward = (sigma.derivative(k, u) * sigma.derivative(k, t) for k in (0, 1))
+        terms.append(forward + c * c * backward * product)
+    return total(terms) / len(terms)
+
+
+def ball_vector(values: Vector) -> BallVector:
+    """Enclose the entries of a vector."""
+    return tuple(ball(value) for value in values)
+
+
+def inner(first: BallVector, second: BallVector) -> Ball:
+    """Enclose an inner product."""
+    return total(a * b for a, b in zip(first, second, strict=True))
+
+
+def _zero(units: BallUnits) -> BallUnits:
+    return BallUnits(
+        output=(ball(0),) * len(units.output),
+        input=tuple((ball(0),) * len(row) for row in units.input),
+        feedback=(ball(0),) * len(units.feedback),
+    )
+
+
+def _sum(first: BallUnits, second: BallUnits) -> BallUnits:
+    return BallUnits(
+        output=tuple(a + b for a, b in zip(first.output, second.output, strict=True)),
+        input=tuple(
+            tuple(a + b for a, b in zip(*rows, strict=True))
+            for rows in zip(first.input, second.input, strict=True)
+        ),
+        feedback=tuple(a + b for a, b in zip(first.feedback, second.feedback, strict=True)),
+    )
