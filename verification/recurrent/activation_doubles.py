@@ -227,25 +227,29 @@ def evaluate(spec: ActivationSpec, order: int, t: Array) -> Array:
     return result
 
 
-def evaluate_both(spec: ActivationSpec, t: Array) -> tuple[Array, Array]:
-    """Return the values and the derivatives at every entry of `t`, which is overwritten.
+def evaluate_both(
+    spec: ActivationSpec, t: Array, *, slope: Array | None = None
+) -> tuple[Array, Array]:
+    """Return the values and the derivatives at every entry of `t`, which the values replace.
 
-    Both are those of `evaluate`, to the last bit.
+    Both are those of `evaluate`, to the last bit.  The derivatives are put into `slope`, if given.
     """
+    slope = np.empty_like(t) if slope is None else slope
     if spec.label != "mixture":
-        slope = np.empty_like(t)
         _FAMILIES[spec.terms[0].of].both(t, slope)
         return t, slope
-    results = np.zeros_like(t), np.zeros_like(t)
+    argument = t.copy()
     parts = np.empty_like(t), np.empty_like(t)
+    t.fill(0)
+    slope.fill(0)
     for term in spec.terms:
-        np.multiply(t, nearest(term.scale)[0], out=parts[0])
+        np.multiply(argument, nearest(term.scale)[0], out=parts[0])
         np.add(parts[0], nearest(term.shift)[0], out=parts[0])
         _FAMILIES[term.of].both(*parts)
-        for order, (result, part) in enumerate(zip(results, parts, strict=True)):
+        for order, (result, part) in enumerate(zip((t, slope), parts, strict=True)):
             np.multiply(part, nearest(_factor(term, order))[0], out=part)
             np.add(result, part, out=result)
-    return results
+    return t, slope
 
 
 def evaluation(spec: ActivationSpec, order: int, argument: Rounded, largest: Fraction) -> Rounded:

@@ -24,6 +24,9 @@ bits differ.
 
 Nothing here is an enclosure: these are the floating-point numbers that training gives.
 
+Many replicas at once, on several cores, and the largest deviation of the output from a given curve
+over all steps: `verification.recurrent.network_replicas`.
+
 Source: Lam, Sirignano and Spiliopoulos (arXiv 2308.14555), section 2.
 """
 
@@ -55,11 +58,19 @@ from verification.recurrent.activation_doubles import evaluate, evaluate_both
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
+Seen: TypeAlias = tuple[Array, float, tuple[float, float, float], float, float]
 
 MAX_WIDTH = 2**24
 MAX_STEPS = 2**31
 
 _ALIGNMENT = 64
+_DOUBLES = 16
+"""Rows are filled up with units that are zero to a multiple of this: no vector is cut short."""
+
+_PAGE = 512
+_ROWS = 6
+"""C, B, S, the hidden state before, what goes through a unit, and room for arguments."""
+
 _COMPILED = ("tanh", "logistic")
 _MANY_UPDATES = 2**24
 
@@ -83,11 +94,9 @@ class Units:
     feedback: Array
 
     def copy(self) -> Units:
-        """Return a copy whose rows start at multiples of 64 bytes."""
+        """Return a copy."""
         return Units(
-            output=_aligned(self.output),
-            input=_aligned(self.input),
-            feedback=_aligned(self.feedback),
+            output=self.output.copy(), input=self.input.copy(), feedback=self.feedback.copy()
         )
 
 
@@ -132,8 +141,7 @@ def replica_generators(
 
 def draw_units(law: Law, width: int, generator: np.random.Generator) -> Units:
     """Draw N units independently from the initial law."""
-    if not 1 <= width <= MAX_WIDTH:
-        raise InvalidInstance("width", f"is {width}, expected 1 to {MAX_WIDTH}")
+    _check_width(width)
     if isinstance(law, AtomicLaw):
         probabilities = np.array([float(atom.p) for atom in law.atoms])
         bounds = np.cumsum(probabilities)[:-1]
@@ -148,6 +156,11 @@ def draw_units(law: Law, width: int, generator: np.random.Generator) -> Units:
         input=_drawn(law.w, width, generator),
         feedback=_drawn(law.b, width, generator)[0],
     )
+
+
+def _check_width(width: int) -> None:
+    if not 1 <= width <= MAX_WIDTH:
+        raise InvalidInstance("width", f"is {width}, expected 1 to {MAX_WIDTH}")
 
 
 def _drawn(
@@ -168,20 +181,66 @@ def _drawn(
     return low + scaled
 
 
-def draw_path(chain: Chain, steps: int, generator: np.random.Generator) -> Indices:
-    """Draw ``xi_0, .., xi_{steps-1}`` from the chain's initial state; shape (steps,)."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Transitions:
+    """A chain's transition probabilities, ready for drawing paths.
+
+    Parameters
+    ----------
+    initial : int
+    starts : Indices, shape (n_states + 1,)
+        Where each state's row starts in the others.
+    successors : Indices, shape (n_entries,)
+    bounds : Array, shape (n_entries,)
+        Sums of each row's probabilities from its first to this one.
+    """
+
+    initial: int
+    starts: Indices
+    successors: Indices
+    bounds: Array
+
+
+def transitions(chain: Chain) -> Transitions:
+    """Return a chain's transition probabilities in doubles."""
+    lengths = [len(row) for row in chain.rows]
+    sums = [total for row in chain.rows for total in accumulate(float(p) for _, p in row)]
+    return Transitions(
+        initial=chain.initial,
+        starts=np.array([0, *accumulate(lengths)], dtype=np.intp),
+        successors=np.array([j for row in chain.rows for j, _ in row], dtype=np.intp),
+        bounds=np.array(sums),
+    )
+
+
+def draw_path(
+    chain: Chain | Transitions,
+    steps: int,
+    generator: np.random.Generator,
+    *,
+    compiled: bool = False,
+) -> Indices:
+    """Draw ``xi_0, .., xi_{steps-1}`` from the chain's initial state; shape (steps,).
+
+    Compiled or not, the path is the same.
+    """
     if not 0 <= steps <= MAX_STEPS:
         raise InvalidInstance("steps", f"is {steps}, expected 0 to {MAX_STEPS}")
-    bounds = [list(accumulate(float(p) for _, p in row))[:-1] for row in chain.rows]
-    successors = [[j for j, _ in row] for row in chain.rows]
+    law = transitions(chain) if isinstance(chain, Chain) else chain
+    uniforms = generator.random(max(steps - 1, 0))
     path = np.empty(steps, dtype=np.intp)
-    state = chain.initial
-    uniforms = generator.random(max(steps - 1, 0)).tolist()
-    if steps:
-        path[0] = state
-    for k, u in enumerate(uniforms, start=1):
-        row = bounds[state]
-        state = successors[state][bisect_right(row, u)]
+    if compiled:
+        from verification.recurrent import network_compiled  # noqa: PLC0415 - loads numba
+
+        network_compiled.walk(law.initial, law.starts, law.successors, law.bounds, uniforms, path)
+        return path
+    starts, successors, bounds = law.starts.tolist(), law.successors.tolist(), law.bounds.tolist()
+    state = law.initial
+    path[:1] = state
+    for k, u in enumerate(uniforms.tolist(), start=1):
+        # The last bound may be less than 1 by roundings: it is left out.
+        entry = bisect_right(bounds, u, starts[state], starts[state + 1] - 1)
+        state = successors[entry]
         path[k] = state
     return path
 
@@ -212,11 +271,12 @@ def rates(instance: Instance, width: int) -> Rates:
     Raises
     ------
     InvalidInstance
-        Where the instance has no training constants.
+        Where the instance has no training constants, or the width is out of range.
     """
     training = instance.training
     if training is None:
         raise InvalidInstance("training", "is missing, expected alpha, beta, gamma and horizon")
+    _check_width(width)
     alpha, beta, gamma = (float(x) for x in (training.alpha, training.beta, training.gamma))
     return Rates(
         output_scale=width**-beta,
@@ -241,123 +301,173 @@ def can_compile(spec: ActivationSpec) -> bool:
     return spec.label in _COMPILED and importlib.util.find_spec("numba") is not None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """What all replicas of one width share, in doubles.
+
+    Parameters
+    ----------
+    activation : ActivationSpec
+    inputs : Array, shape (n_states, dimension)
+    targets : Array, shape (n_states,)
+    rates : Rates
+    """
+
+    activation: ActivationSpec
+    inputs: Array
+    targets: Array
+    rates: Rates
+
+
+def setting(instance: Instance, width: int) -> Setting:
+    """Return what all replicas of one width share.
+
+    Raises
+    ------
+    InvalidInstance
+        Where the instance has no training constants, or the width is out of range.
+    """
+    chain = instance.chain
+    return Setting(
+        activation=instance.activation,
+        inputs=np.array([[float(x) for x in point] for point in chain.inputs]),
+        targets=np.array([float(y) for y in chain.targets]),
+        rates=rates(instance, width),
+    )
+
+
+def tables(count: int, dimension: int, width: int) -> Array:
+    """Return room for the rows of some replicas; shape (count, dimension + 6, n_units or more).
+
+    Every row starts at a multiple of 64 bytes, and no two of them a multiple of 4096 bytes apart,
+    which processors would take for the same place for a while.
+    """
+    length = -(-width // _DOUBLES) * _DOUBLES
+    length += _DOUBLES if length % _PAGE == 0 else 0
+    size = count * (dimension + _ROWS) * length
+    raw = np.zeros(size + _ALIGNMENT // 8)
+    start = (-raw.ctypes.data % _ALIGNMENT) // 8
+    return raw[start : start + size].reshape(count, dimension + _ROWS, length)
+
+
 class Trainer:
     """One network under training; its state is changed in place.
 
     Parameters
     ----------
-    instance : Instance
-        With training constants.
+    instance : Instance or Setting
+        An instance with training constants, or what `setting` made of it.
     units : Units
         The initial parameters; they are copied.
     frozen : bool
         Whether the parameters stay as they are and only the memory runs.
     compiled : bool
         Whether to use `verification.recurrent.network_compiled`; see `can_compile`.
+    table : Array, optional
+        Room among other replicas' for this one's rows, zero; see `tables`.
 
     Attributes
     ----------
     units : Units
         The present parameters.
-    memory : float
-        ``v_k``.
     step : int
         k.
-    absolute_error, squared_error : float
-        Sums of ``|e_j|`` and ``e_j^2`` over the steps taken.
     """
 
     def __init__(
-        self, instance: Instance, units: Units, *, frozen: bool = False, compiled: bool = False
+        self,
+        instance: Instance | Setting,
+        units: Units,
+        *,
+        frozen: bool = False,
+        compiled: bool = False,
+        table: Array | None = None,
     ) -> None:
-        chain = instance.chain
-        self._spec = instance.activation
-        self._inputs = np.array([[float(x) for x in point] for point in chain.inputs])
-        self._targets = np.array([float(y) for y in chain.targets])
         width = len(units.output)
-        self._rates = rates(instance, width)
+        self._setting = instance if isinstance(instance, Setting) else setting(instance, width)
         self._frozen = frozen
         self._compiled = compiled
         self._initial = units.copy()
-        self.units = units.copy()
-        self._hidden, self._next, self._scratch = (_aligned(np.zeros(width)) for _ in range(3))
-        self.memory = 0.0
+        dimension = len(units.input)
+        self._table = tables(1, dimension, width)[0] if table is None else table
+        rows = self._table[:, :width]
+        self.units = Units(
+            output=rows[dimension], input=rows[:dimension], feedback=rows[dimension + 1]
+        )
+        self.units.output[:] = units.output
+        self.units.input[:] = units.input
+        self.units.feedback[:] = units.feedback
+        self._hidden, self._former, self._through, self._scratch = rows[dimension + 2 :]
+        self._numbers = np.zeros(3)
         self.step = 0
-        self.absolute_error = 0.0
-        self.squared_error = 0.0
+
+    @property
+    def memory(self) -> float:
+        """``v_k``."""
+        return float(self._numbers[0])
+
+    @property
+    def absolute_error(self) -> float:
+        """``sum_{j<k} |e_j|``."""
+        return float(self._numbers[1])
+
+    @property
+    def squared_error(self) -> float:
+        """``sum_{j<k} e_j^2``."""
+        return float(self._numbers[2])
 
     def run(self, states: Indices) -> None:
         """Take one step for each state of the path."""
         if self._compiled:
-            self._run_compiled(states)
+            run_together([self], self._table[np.newaxis], states[np.newaxis])
             return
-        width = len(self._hidden)
-        constants, units = self._rates, self.units
         for state in states.tolist():
-            x = self._inputs[state]
-            argument, scratch = self._next, self._scratch
-            np.multiply(units.input[0], x[0], out=argument)
-            for k in range(1, len(x)):
-                argument += np.multiply(units.input[k], x[k], out=scratch)
-            argument += self.memory
-            value, slope = evaluate_both(self._spec, argument)
-            error = clipped(
-                float(units.output @ value) * constants.output_scale, constants.clip
-            ) - float(self._targets[state])
-            if not self._frozen:
-                self._update(error, x, value, slope)
-            self._hidden, self._next = value, self._hidden
-            self.memory = float(units.feedback @ value) / width
-            self.absolute_error += abs(error)
-            self.squared_error += error * error
-            self.step += 1
-
-    def _run_compiled(self, states: Indices) -> None:
-        from verification.recurrent import network_compiled  # noqa: PLC0415 - loads numba
-
-        constants, units, sums = self._rates, self.units, np.zeros(2)
-        self.memory = network_compiled.run(
-            self._spec.label == "logistic",
-            self._frozen,
-            states,
-            self._inputs,
-            self._targets,
-            units.output,
-            units.input,
-            units.feedback,
-            self._hidden,
-            self._next,
-            self._scratch,
-            self.memory,
-            constants.output_scale,
-            constants.weight_rate,
-            constants.feedback_rate,
-            constants.clip,
-            sums,
-        )
-        self.absolute_error += float(sums[0])
-        self.squared_error += float(sums[1])
+            self._step(state)
         self.step += len(states)
 
-    def _update(self, error: float, x: Array, value: Array, slope: Array) -> None:
-        units, scratch = self.units, self._scratch
-        rate = self._rates.weight_rate * error
-        # The gradient in W and B is taken at the old C.
-        slope *= units.output
-        through = float(slope.sum())
-        np.multiply(self._hidden, self._rates.feedback_rate * error * through, out=scratch)
-        units.feedback[:] -= scratch
-        for k, entry in enumerate(x.tolist()):
-            np.multiply(slope, rate * entry, out=scratch)
-            units.input[k] -= scratch
-        np.multiply(value, rate, out=scratch)
-        units.output[:] -= scratch
+    def _step(self, state: int) -> None:
+        constants, units = self._setting.rates, self.units
+        x, y = self._setting.inputs[state].tolist(), float(self._setting.targets[state])
+        # The hidden state before last makes room for the next one.
+        value, slope, scratch = self._former, self._through, self._scratch
+        np.multiply(units.input[0], x[0], out=value)
+        for row, entry in zip(units.input[1:], x[1:], strict=True):
+            np.add(value, np.multiply(row, entry, out=scratch), out=value)
+        np.add(value, self._numbers[0], out=value)
+        evaluate_both(self._setting.activation, value, slope=slope)
+        output = float(np.dot(units.output, value)) * constants.output_scale
+        error = clipped(output, constants.clip) - y
+        if not self._frozen:
+            rate = constants.weight_rate * error
+            # The gradient in W and B is taken at the old C.
+            through = np.multiply(units.output, slope, out=slope)
+            feedback = constants.feedback_rate * error * float(through.sum())
+            np.subtract(
+                units.feedback, np.multiply(self._hidden, feedback, out=scratch), out=units.feedback
+            )
+            for row, entry in zip(units.input, x, strict=True):
+                np.subtract(row, np.multiply(through, rate * entry, out=scratch), out=row)
+            np.subtract(units.output, np.multiply(value, rate, out=scratch), out=units.output)
+        self._hidden, self._former = value, self._hidden
+        self._numbers[0] = float(np.dot(units.feedback, value)) / len(value)
+        self._numbers[1] += abs(error)
+        self._numbers[2] += error * error
 
     def output(self, inputs: Array, memories: Array) -> Array:
         """Return ``G_k`` at points (x, v); shapes (n_points, dimension), (n_points,)."""
         arguments = inputs @ self.units.input + memories[:, np.newaxis]
-        values: Array = evaluate(self._spec, 0, arguments) @ self.units.output
-        return values * self._rates.output_scale
+        values: Array = evaluate(self._setting.activation, 0, arguments) @ self.units.output
+        return values * self._setting.rates.output_scale
+
+    def look(self, inputs: Array, memories: Array) -> Seen:
+        """Return what a `Trajectory` holds of one step, the outputs at points (x, v)."""
+        return (
+            self.output(inputs, memories),
+            self.memory,
+            self.drifts(),
+            self.absolute_error,
+            self.squared_error,
+        )
 
     def drifts(self) -> tuple[float, float, float]:
         """Return the largest changes of C, of W in the Euclidean norm, and of B."""
@@ -368,6 +478,66 @@ class Trainer:
             float(np.sqrt(np.einsum("ki,ki->i", moved, moved).max())),
             float(np.abs(now.feedback - then.feedback).max()),
         )
+
+
+def run_together(
+    trainers: Sequence[Trainer],
+    table: Array,
+    paths: Indices,
+    *,
+    points: tuple[Array, Array] | None = None,
+    reference: Array | None = None,
+) -> Array:
+    """Take one step in every network for each state of its path, compiled.
+
+    Parameters
+    ----------
+    trainers : sequence of Trainer
+        Of one setting, alike in being frozen.
+    table : Array, shape (n_trainers, dimension + 6, n_units or more)
+        That of the networks.
+    paths : Indices, shape (n_trainers, n_steps)
+    points : (Array, Array), optional
+        Inputs and memories, shapes (n_points, dimension), (n_points,).
+    reference : Array, shape (n_steps + 1, n_points), optional
+        Numbers to compare the outputs with, before the first step and after each.
+
+    Returns
+    -------
+    Array, shape (n_trainers, n_points)
+        The largest distance of the output from the reference; each replica's is the same whatever
+        the others are.
+    """
+    from verification.recurrent import network_compiled  # noqa: PLC0415 - loads numba
+
+    first = trainers[0]
+    shared, constants = first._setting, first._setting.rates
+    inputs, memories = points or (np.zeros((0, shared.inputs.shape[1])), np.zeros(0))
+    largest = np.zeros((len(trainers), len(memories)))
+    numbers = np.array([trainer._numbers for trainer in trainers])
+    network_compiled.runner(shared.activation)(
+        len(first.units.output),
+        first._frozen,
+        table,
+        numbers,
+        np.ascontiguousarray(paths),
+        shared.inputs,
+        shared.targets,
+        (
+            constants.output_scale,
+            constants.weight_rate,
+            constants.feedback_rate,
+            constants.clip,
+        ),
+        inputs,
+        memories,
+        np.zeros((1, 0)) if reference is None else np.ascontiguousarray(reference),
+        largest,
+    )
+    for trainer, row in zip(trainers, numbers, strict=True):
+        trainer._numbers[:] = row
+        trainer.step += paths.shape[1]
+    return largest
 
 
 def train_replica(
@@ -402,30 +572,51 @@ def train_replica(
     InvalidInstance
         Where the instance has no training constants, or an argument is out of range.
     """
+    ends = increasing(checkpoints)
+    shared = setting(instance, width)
+    compiled = is_compiled(instance, width, ends[-1])
+    for_units, for_path = replica_generators(seed, replica, width)
+    units = draw_units(instance.law, width, for_units)
+    trainer = Trainer(shared, units, frozen=frozen, compiled=compiled)
+    path = draw_path(instance.chain, ends[-1], for_path, compiled=compiled)
+    at = places(shared, points)
+    seen = []
+    for end in ends:
+        trainer.run(path[trainer.step : end])
+        seen.append(trainer.look(*at))
+    return trajectory(ends, seen)
+
+
+def increasing(checkpoints: Sequence[int]) -> list[int]:
+    """Return numbers of steps.
+
+    Raises
+    ------
+    InvalidInstance
+        Where there are none, one is negative, or they do not increase.
+    """
     ends = list(checkpoints)
     if not ends or ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
         raise InvalidInstance("checkpoints", "must increase from 0 or more")
-    for_units, for_path = replica_generators(seed, replica, width)
-    # Compiled code is loaded only where it pays; which way is taken depends on the numbers above.
-    compiled = width * ends[-1] >= _MANY_UPDATES and can_compile(instance.activation)
-    units = draw_units(instance.law, width, for_units)
-    trainer = Trainer(instance, units, frozen=frozen, compiled=compiled)
-    path = draw_path(instance.chain, ends[-1], for_path)
-    rows = np.array([[float(x) for x in point] for point in instance.chain.inputs])
-    inputs = rows[np.array([state for state, _ in points], dtype=np.intp)]
-    memories = np.array([float(v) for _, v in points])
-    seen: list[tuple[Array, float, tuple[float, float, float], float, float]] = []
-    for end in ends:
-        trainer.run(path[trainer.step : end])
-        seen.append(
-            (
-                trainer.output(inputs, memories),
-                trainer.memory,
-                trainer.drifts(),
-                trainer.absolute_error,
-                trainer.squared_error,
-            )
-        )
+    return ends
+
+
+def is_compiled(instance: Instance, width: int, steps: int) -> bool:
+    """Tell whether a replica is trained by compiled code: where it can be, and is large.
+
+    Which way is taken depends on one replica's size only: its bits do not depend on the others.
+    """
+    return width * steps >= _MANY_UPDATES and can_compile(instance.activation)
+
+
+def places(shared: Setting, points: Sequence[tuple[int, Fraction]]) -> tuple[Array, Array]:
+    """Return inputs and memories of points; shapes (n_points, dimension), (n_points,)."""
+    inputs = shared.inputs[np.array([state for state, _ in points], dtype=np.intp)]
+    return inputs, np.array([float(v) for _, v in points])
+
+
+def trajectory(ends: Sequence[int], seen: Sequence[Seen]) -> Trajectory:
+    """Return what was seen at some steps, one kind after the other."""
     outputs, found, drifts, absolute, squared = zip(*seen, strict=True)
     return Trajectory(
         steps=np.array(ends, dtype=np.intp),
@@ -435,14 +626,3 @@ def train_replica(
         absolute_errors=np.array(absolute),
         squared_errors=np.array(squared),
     )
-
-
-def _aligned(array: Array) -> Array:
-    """Return a copy, each row of which starts at a multiple of 64 bytes."""
-    rows = array.reshape(-1, array.shape[-1])
-    padded = -(-rows.shape[1] // 8) * 8
-    raw = np.zeros(len(rows) * padded + 8)
-    start = (-raw.ctypes.data % _ALIGNMENT) // 8
-    table = raw[start : start + len(rows) * padded].reshape(len(rows), padded)[:, : rows.shape[1]]
-    table[:] = rows
-    return table.reshape(array.shape) if array.ndim > 1 else table[0]

@@ -1,15 +1,30 @@
-r"""The training recursion compiled by numba, for the activations tanh and logistic.
+r"""The training recursion compiled by numba: every activation, many replicas in one call.
 
-The same recursion as in `verification.recurrent.network`, two passes over the units a step: one
-evaluates the activation and sums the output, one updates C, W and B and sums the next memory.
+The same recursion as in `verification.recurrent.network`, one pass over the units a step.  As
+``B_{k+1} = B_k - r S_k`` with a number r, the memory after step k is known before B_{k+1} is:
 
-numba's own tanh is a scalar call.  Here it is arithmetic that a compiler turns into vectors: with
-``z = 2x = n ln 2 + r``, ``|r| <= (ln 2)/2``, ``exp(z) - 1 = (2^n - 1) + 2^n (exp(r) - 1)``, a
-polynomial for the last term, and ``tanh x = (exp(z) - 1)/(exp(z) + 1)``, one division.  Its error
-is a few units in the last place, for small x too.  Only the sums may be reassociated, never the
-activation.
+    N v_{k+1} = sum_j B_{k+1}^j S_{k+1}^j = sum_j B_k^j S_{k+1}^j - r sum_j S_k^j S_{k+1}^j.
 
-Importing this module imports numba (about 0.2 s); compiling is cached beside the module.
+So the pass of a step first gives C, W and B what the step before owes them, then evaluates the
+activation, and sums all that its own step needs.  After the last step the debt is paid, by the same
+operations on each unit: stopping and going on changes no bit.
+
+**Activations** are arithmetic that a compiler turns into vectors, since numba's own are calls for
+one number at a time.  With ``x = n (ln 2)/2 + r``, ``|r| <= (ln 2)/4``, and ``R = r coth r``, a
+polynomial in r^2,
+
+    exp(2x) = 2^n (R + r)/(R - r),
+    tanh x = ((2^n - 1) R + (2^n + 1) r) / ((2^n + 1) R + (2^n - 1) r),
+
+which costs one division.  Their errors are a few units in the last place, for small x too.  Only
+the sums over units may be reassociated, never what is done to one unit.
+
+**Replicas.**  Every unit of every replica goes through the same operations in the same order,
+whatever the other replicas are.  Step k of all of them comes before step k + 1 of any: while one
+waits for its sums the next can start.
+
+Importing this module imports numba (about 0.2 s).  What it compiles is kept beside the module, or
+in the user's cache where that is read-only.
 """
 
 from __future__ import annotations
@@ -17,12 +32,12 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-Array: TypeAlias = npt.NDArray[np.float64]
 
 
 def _prefer_wide_vectors() -> None:
@@ -40,19 +55,28 @@ def _prefer_wide_vectors() -> None:
 _prefer_wide_vectors()
 
 import numba  # noqa: E402 - after the environment is set
-from numba.extending import intrinsic  # noqa: E402
+from numba.core.compiler import Compiler  # noqa: E402
+from numba.extending import intrinsic, overload  # noqa: E402
 
+from verification.instance import ActivationSpec  # noqa: E402
 from verification.recurrent.network import clipped  # noqa: E402
 
-_SUMS = {"reassoc", "contract", "nnan", "ninf", "nsz", "arcp"}
+Array: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.intp]
+
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer in the low bits
-_LOG2_E = 1 / math.log(2)
-_LN2_HIGH = float.fromhex("0x1.62e42fefa3800p-1")
-_LN2_LOW = float.fromhex("0x1.ef35793c76730p-45")
-_FAR = 44.0  # tanh(22) rounds to 1
 _ONE_BITS = 0x3FF0000000000000
-_C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10, _C11, _C12, _C13 = (
-    1 / math.factorial(k) for k in range(2, 14)
+_HALF_LN2 = math.log(2) / 2
+_PER_HALF_LN2 = 2 / math.log(2)
+_FAR = 22.0  # tanh(22) rounds to 1
+_STEEP = 354.0  # exp(708) and exp(-708) are doubles of full precision
+# r coth r - 1 in powers of r^2, |r| <= (ln 2)/4, within 2^-59.
+_R1, _R2, _R3, _R4, _R5 = (
+    0.33333333333333204,
+    -0.02222222222161266,
+    0.0021164020229016765,
+    -0.00021163395042218884,
+    2.1187295617904737e-05,
 )
 
 
@@ -72,187 +96,324 @@ def _from_bits(_context: Any, _value: Any) -> Any:
     return numba.types.float64(numba.types.int64), generate
 
 
-# Python's division checks for zero, which keeps a loop from becoming vectors.  LLVM inlines this
-# function with its own flags; numba's `inline` would give it those of the sums, and the rounding by
-# the magic number would be simplified away.
-@numba.njit(fastmath={"contract"}, error_model="numpy", cache=True)
-def _tanh(x: float) -> float:
-    z = min(max(2.0 * x, -_FAR), _FAR)
-    shifted = z * _LOG2_E + _MAGIC
+# Python's division checks for zero, which keeps a loop from becoming vectors.  LLVM inlines these
+# functions with their own flags; numba's `inline` would give them those of the sums, and the
+# rounding by the magic number would be simplified away.
+_of_one_unit = numba.njit(fastmath={"contract"}, error_model="numpy", cache=True)
+
+
+@_of_one_unit
+def _less(a: float, rate: float, b: float) -> float:
+    return a - rate * b
+
+
+@_of_one_unit
+def _reduced(x: float) -> tuple[float, float, float]:
+    """Return ``2^n``, r and ``R - 1`` for ``x = n (ln 2)/2 + r``."""
+    shifted = x * _PER_HALF_LN2 + _MAGIC
     n = shifted - _MAGIC
-    r = (z - n * _LN2_HIGH) - n * _LN2_LOW
-    p = _C13
-    p = p * r + _C12
-    p = p * r + _C11
-    p = p * r + _C10
-    p = p * r + _C9
-    p = p * r + _C8
-    p = p * r + _C7
-    p = p * r + _C6
-    p = p * r + _C5
-    p = p * r + _C4
-    p = p * r + _C3
-    p = p * r + _C2
-    small = r + r * r * p
-    bits = (_to_bits(shifted) << 52) + _ONE_BITS  # type: ignore[call-arg]
-    power: float = _from_bits(bits)
-    less_one = (power - 1.0) + power * small
-    return less_one / (less_one + 2.0)
+    # n times the error of (ln 2)/2, a fifth of an ulp, is lost: where n grows, tanh is flat.
+    r = x - n * _HALF_LN2
+    q = r * r
+    above_one = q * (_R1 + q * (_R2 + q * (_R3 + q * (_R4 + q * _R5))))
+    power: float = _from_bits((_to_bits(shifted) << 52) + _ONE_BITS)  # type: ignore[call-arg]
+    return power, r, above_one
+
+
+@_of_one_unit
+def _tanh(x: float, c: float) -> tuple[float, float, float]:
+    power, r, p = _reduced(min(max(x, -_FAR), _FAR))
+    less, more = power - 1.0, power + 1.0
+    # Small terms first: one rounding at full size above the line and one below.
+    s = (less + (more * r + less * p)) / (more + (less * r + more * p))
+    cs = c * s
+    return s, cs, c - cs * s
+
+
+@_of_one_unit
+def _logistic(x: float, c: float) -> tuple[float, float, float]:
+    power, r, p = _reduced(min(max(0.5 * x, -_STEEP), _STEEP))
+    up, down = power + power * (p + r), 1.0 + (p - r)
+    inverse = 1.0 / (up + down)
+    s = up * inverse
+    cs = c * s
+    return s, cs, cs * (down * inverse)
+
+
+_EVALUATED = {"tanh": _tanh, "logistic": _logistic}
+_FAMILIES = tuple(_EVALUATED)
+"""Families by their numbers: compiled functions know them as constants."""
+
+
+class _Distinct(Compiler):
+    """Compile for arrays that do not overlap: else vectors wait for a check at every call."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
+_OVER_UNITS: Any = {
+    "fastmath": {"reassoc", "contract", "nnan", "ninf", "nsz", "arcp"},
+    "error_model": "numpy",
+    "pipeline_class": _Distinct,
+}
+_over_units = numba.njit(cache=True, **_OVER_UNITS)
+
+
+def _forward(
+    family: int, more: bool, rows: tuple[Array, ...], rates: tuple[float, ...], x: float, v: float
+) -> tuple[float, float, float, float]:
+    """Pay what the step before owes C, B and the last row of W; evaluate the activation.
+
+    Parameters
+    ----------
+    family : int
+    more : bool
+        Whether the last of the rows holds the rest of the argument, and not only v.
+    rows : tuple of Array
+        W, C, B, S, the hidden state before, the derivatives and the arguments.
+    rates : tuple of float
+        By which W, C and B fall.
+    x, v : float
+        Last entry of the input, and memory.
+
+    Returns
+    -------
+    tuple of float
+        The sums over the units of C S', C sigma', B S' and S S', for S' the new hidden state, which
+        replaces the one before S.  ``C sigma'`` replaces the derivatives.
+    """
+    raise NotImplementedError
+
+
+@overload(_forward, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
+def _forward_compiled(
+    family: Any, more: Any, rows: Any, rates: Any, x: Any, v: Any
+) -> Callable[..., Any]:
+    evaluated = _EVALUATED[_FAMILIES[family.literal_value]]
+
+    def loop(family, more, rows, rates, x, v):  # type: ignore[no-untyped-def]
+        weight, output, feedback, hidden, former, through, argument = rows
+        rate_w, rate_c, rate_b = rates
+        total, bend, fed, overlap = 0.0, 0.0, 0.0, 0.0
+        for i in range(output.size):
+            before = hidden[i]
+            w = _less(weight[i], rate_w, through[i])
+            c = _less(output[i], rate_c, before)
+            b = _less(feedback[i], rate_b, former[i])
+            weight[i] = w
+            output[i] = c
+            feedback[i] = b
+            s, cs, gradient = evaluated(w * x + (argument[i] if more else v), c)
+            former[i] = s
+            through[i] = gradient
+            total += cs
+            bend += gradient
+            fed += b * s
+            overlap += before * s
+        return total, bend, fed, overlap
+
+    return loop
+
+
+@_over_units
+def _forward_row(
+    first: bool, row: Array, through: Array, argument: Array, rate: float, x: float, v: float
+) -> None:
+    """Pay what the step before owes a row of W; add the row's part to the arguments."""
+    for i in range(row.size):
+        w = _less(row[i], rate, through[i])
+        row[i] = w
+        argument[i] = w * x + (v if first else argument[i])
+
+
+@_over_units
+def _pay(row: Array, rate: float, by: Array) -> None:
+    for i in range(row.size):
+        row[i] = _less(row[i], rate, by[i])
+
+
+def _output(family: int, more: bool, rows: tuple[Array, ...], x: float, v: float) -> float:
+    """Return the sum of ``C sigma`` at a point, of the rows W, C, arguments."""
+    raise NotImplementedError
+
+
+@overload(_output, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
+def _output_compiled(family: Any, more: Any, rows: Any, x: Any, v: Any) -> Callable[..., Any]:
+    evaluated = _EVALUATED[_FAMILIES[family.literal_value]]
+
+    def loop(family, more, rows, x, v):  # type: ignore[no-untyped-def]
+        weight, output, argument = rows
+        total = 0.0
+        for i in range(output.size):
+            _, cs, _ = evaluated(weight[i] * x + (argument[i] if more else v), output[i])
+            total += cs
+        return total
+
+    return loop
+
+
+@_over_units
+def _output_row(first: bool, row: Array, argument: Array, x: float, v: float) -> None:
+    for i in range(row.size):
+        argument[i] = row[i] * x + (v if first else argument[i])
+
+
+_clipped = numba.njit(error_model="numpy", cache=True)(clipped)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def walk(
+    initial: int,
+    starts: Indices,
+    successors: Indices,
+    bounds: Array,
+    uniforms: Array,
+    path: Indices,
+) -> None:
+    """Put a path into an array, as `verification.recurrent.network.draw_path` does."""
+    state = initial
+    path[:1] = state
+    for k in range(uniforms.size):
+        low, high = starts[state], starts[state + 1] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if uniforms[k] < bounds[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        state = successors[low]
+        path[k + 1] = state
+
+
+@cache
+def _compiled(family: int) -> Callable[..., None]:
+    @numba.njit(error_model="numpy", cache=True, nogil=True)
+    def run(  # type: ignore[no-untyped-def]
+        width,
+        frozen,
+        tables,
+        numbers,
+        paths,
+        inputs,
+        targets,
+        rates,
+        points,
+        memories,
+        reference,
+        largest,
+    ):
+        scale, weight_rate, feedback_rate, clip = rates
+        replicas, steps = paths.shape
+        dimension = inputs.shape[1]
+        last = dimension - 1
+        owed = np.zeros((replicas, 3))
+        filled = -(-width // 16) * 16
+        for step in range(steps + 1):
+            for r in range(replicas):
+                table = tables[r]
+                odd = step % 2
+                through = table[dimension + 4, :filled]
+                argument = table[dimension + 5, :filled]
+                weight = table[last, :filled]
+                output = table[dimension, :filled]
+                feedback = table[dimension + 1, :filled]
+                hidden = table[dimension + 2 + odd, :filled]
+                former = table[dimension + 3 - odd, :filled]
+                rate, rate_b = owed[r, 0], owed[r, 1]
+                then = paths[r, step - 1] if step else 0
+                if step == steps:
+                    for k in range(dimension):
+                        _pay(table[k, :filled], rate * inputs[then, k], through)
+                    _pay(output, rate, hidden)
+                    _pay(feedback, rate_b, former)
+                else:
+                    state = paths[r, step]
+                    v = numbers[r, 0]
+                    for k in range(last):
+                        _forward_row(
+                            k == 0,
+                            table[k, :filled],
+                            through,
+                            argument,
+                            rate * inputs[then, k],
+                            inputs[state, k],
+                            v,
+                        )
+                    total, bend, fed, overlap = _forward(
+                        family,
+                        last > 0,
+                        (weight, output, feedback, hidden, former, through, argument),
+                        (rate * inputs[then, last], rate, rate_b),
+                        inputs[state, last],
+                        v,
+                    )
+                    for i in range(width, filled):
+                        former[i] = 0.0
+                    error = _clipped(total * scale, clip) - targets[state]
+                    moving = 0.0 if frozen else error
+                    owed[r, 0] = weight_rate * moving
+                    owed[r, 1] = feedback_rate * moving * bend
+                    numbers[r, 0] = (fed - owed[r, 1] * overlap) / width
+                    numbers[r, 1] += abs(error)
+                    numbers[r, 2] += error * error
+                for j in range(memories.size):
+                    for k in range(last):
+                        _output_row(k == 0, table[k, :filled], argument, points[j, k], memories[j])
+                    found = scale * _output(
+                        family,
+                        last > 0,
+                        (weight, output, argument),
+                        points[j, last],
+                        memories[j],
+                    )
+                    gap = abs(found - reference[step, j])
+                    largest[r, j] = max(largest[r, j], gap)
+        if steps % 2:
+            # The caller finds S in its own row again.
+            for r in range(replicas):
+                for i in range(filled):
+                    one, other = tables[r, dimension + 2, i], tables[r, dimension + 3, i]
+                    tables[r, dimension + 2, i], tables[r, dimension + 3, i] = other, one
+
+    return run
+
+
+def runner(spec: ActivationSpec) -> Callable[..., None]:
+    """Return the compiled recursion for an activation.
+
+    It takes one step in every replica for each state of its path.
+
+    Parameters
+    ----------
+    width : int
+        N.
+    frozen : bool
+    tables : Array, shape (n_replicas, dimension + 6, n_units or more)
+        Rows W, C, B, S, two that belong to the recursion, and room: `network.tables`.
+    numbers : Array, shape (n_replicas, 3)
+        Memory, and sums to which ``|e|`` and ``e^2`` are added.
+    paths : array of intp, shape (n_replicas, n_steps)
+    inputs, targets : Array, shapes (n_states, dimension), (n_states,)
+    rates : tuple of float
+        ``N^-beta``, ``alpha N^(beta-2)``, ``alpha N^(beta-3)``, ``N^gamma``.
+    points, memories : Array, shapes (n_points, dimension), (n_points,)
+    reference : Array, shape (n_steps + 1, n_points)
+    largest : Array, shape (n_replicas, n_points)
+        Raised to the distance of the output from the reference before the first step and after
+        each.
+    """
+    return _compiled(_FAMILIES.index(spec.label))
+
+
+@_of_one_unit
+def _value(x: float) -> float:
+    return _tanh(x, 1.0)[0]
 
 
 @numba.njit(error_model="numpy", cache=True)
 def tanh_values(x: Array, out: Array) -> None:
     """Put ``tanh x`` into `out`, as the recursion evaluates it."""
     for i in range(x.size):
-        out[i] = _tanh(x[i])
-
-
-@numba.njit(fastmath=_SUMS, error_model="numpy", cache=True)
-def _forward_tanh(
-    memory: float, more: bool, w: Array, x: float, c: Array, value: Array, slope: Array
-) -> tuple[float, float]:
-    output, through = 0.0, 0.0
-    for i in range(c.size):
-        s = _tanh(w[i] * x + (slope[i] if more else memory))
-        d = 1.0 - s * s
-        value[i] = s
-        slope[i] = d
-        output += c[i] * s
-        through += c[i] * d
-    return output, through
-
-
-@numba.njit(fastmath=_SUMS, error_model="numpy", cache=True)
-def _forward_logistic(
-    memory: float, more: bool, w: Array, x: float, c: Array, value: Array, slope: Array
-) -> tuple[float, float]:
-    output, through = 0.0, 0.0
-    for i in range(c.size):
-        t = _tanh(0.5 * (w[i] * x + (slope[i] if more else memory)))
-        s = 0.5 + 0.5 * t
-        d = 0.25 - 0.25 * (t * t)
-        value[i] = s
-        slope[i] = d
-        output += c[i] * s
-        through += c[i] * d
-    return output, through
-
-
-@numba.njit(fastmath=_SUMS, error_model="numpy", cache=True)
-def _update(
-    w: Array,
-    b: Array,
-    c: Array,
-    hidden: Array,
-    value: Array,
-    slope: Array,
-    rate_w: float,
-    rate_c: float,
-    rate_b: float,
-) -> float:
-    memory = 0.0
-    for i in range(c.size):
-        s = value[i]
-        w[i] -= rate_w * (c[i] * slope[i])
-        c[i] -= rate_c * s
-        b[i] -= rate_b * hidden[i]
-        memory += b[i] * s
-    return memory
-
-
-@numba.njit(fastmath=_SUMS, error_model="numpy", cache=True)
-def _memory(b: Array, value: Array) -> float:
-    memory = 0.0
-    for i in range(b.size):
-        memory += b[i] * value[i]
-    return memory
-
-
-_clipped = numba.njit(error_model="numpy", cache=True)(clipped)
-
-
-@numba.njit(error_model="numpy", cache=True, nogil=True)
-def run(
-    logistic: bool,
-    frozen: bool,
-    states: npt.NDArray[np.intp],
-    inputs: Array,
-    targets: Array,
-    output: Array,
-    weights: Array,
-    feedback: Array,
-    hidden: Array,
-    value: Array,
-    slope: Array,
-    memory: float,
-    scale: float,
-    weight_rate: float,
-    feedback_rate: float,
-    clip: float,
-    errors: Array,
-) -> float:
-    """Take one step for each state; return the memory after them.
-
-    Parameters
-    ----------
-    logistic, frozen : bool
-    states : array of intp, shape (n_steps,)
-    inputs, targets : Array, shapes (n_states, dimension), (n_states,)
-    output, feedback, hidden, value, slope : Array, shape (n_units,)
-        C, B, S, and room for two arrays; C, B and S are changed in place.
-    weights : Array, shape (dimension, n_units)
-        W, changed in place.
-    memory : float
-    scale, weight_rate, feedback_rate, clip : float
-        ``N^-beta``, ``alpha N^(beta-2)``, ``alpha N^(beta-3)``, ``N^gamma``.
-    errors : Array, shape (2,)
-        To which the sums of ``|e|`` and ``e^2`` are added.
-    """
-    n_units = output.size
-    last = inputs.shape[1] - 1
-    for step in range(states.size):
-        state = states[step]
-        for k in range(last):
-            x = inputs[state, k]
-            row = weights[k]
-            for i in range(n_units):
-                slope[i] = (memory if k == 0 else slope[i]) + row[i] * x
-        x = inputs[state, last]
-        if logistic:
-            total, through = _forward_logistic(
-                memory, last > 0, weights[last], x, output, value, slope
-            )
-        else:
-            total, through = _forward_tanh(memory, last > 0, weights[last], x, output, value, slope)
-        error = _clipped(total * scale, clip) - targets[state]
-        if frozen:
-            memory = _memory(feedback, value) / n_units
-        else:
-            rate = weight_rate * error
-            for k in range(last):
-                row = weights[k]
-                rate_k = rate * inputs[state, k]
-                for i in range(n_units):
-                    row[i] -= rate_k * (output[i] * slope[i])
-            memory = (
-                _update(
-                    weights[last],
-                    feedback,
-                    output,
-                    hidden,
-                    value,
-                    slope,
-                    rate * x,
-                    rate,
-                    feedback_rate * error * through,
-                )
-                / n_units
-            )
-        hidden, value = value, hidden
-        errors[0] += abs(error)
-        errors[1] += error * error
-    if states.size % 2:
-        # The caller's array holds S again.
-        for i in range(n_units):
-            value[i] = hidden[i]
-    return memory
+        out[i] = _value(x[i])
