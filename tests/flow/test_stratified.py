@@ -10,12 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests.support.stratified import clip, train
+from tests.support.stratified import train
 from verification import gallery
-from verification.enclosure.balls import ball, end_points, interval, precision
+from verification.enclosure.balls import ball, end_points, precision
 from verification.flow.stratified import (
     Course,
-    clipped,
     few_mirrored_units,
     has_no_odd_moments,
     linear_outputs,
@@ -154,25 +153,6 @@ def test_the_linear_recursion_is_that_of_the_kernel():
             assert end_points(abs(value))[0] > F(1, 100)
             own = kernel(instance.activation, seen_from.law, place, place)
             assert (own - squared_feature(instance, seen_from.law, place)).contains(0)
-
-
-@pytest.mark.parametrize("z", [0.0, 0.3, -0.9, 1.0, -1.0, 1.0001, 1.7, -2.2, 2.999, 3.0, -7.0])
-def test_the_clip_agrees_with_its_formula(z):
-    with precision(64):
-        low, high = end_points(clipped(ball(F(z)), ball(1)))
-    # Ten operations of doubles.
-    assert low - F(1, 10**14) <= F(clip(z, 1.0)) <= high + F(1, 10**14)
-    assert high - low < F(1, 10**15)
-
-
-def test_a_wide_ball_is_clipped_between_its_ends():
-    with precision(64):
-        for low, high in ((-4, F(1, 2)), (F(1, 2), F(3, 2)), (F(9, 10), 1), (-5, 6)):
-            found = end_points(clipped(interval(ball(low), ball(high)), ball(1)))
-            ends = [F(clip(float(end), 1.0)) for end in (low, high)]
-            assert found[0] <= min(ends) + F(1, 10**14)
-            assert found[1] >= max(ends) - F(1, 10**14)
-            assert found[1] - found[0] <= max(ends) - min(ends) + F(1, 10**8)
 
 
 def test_pace_agrees_with_mpmath():

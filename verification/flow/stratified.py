@@ -32,8 +32,6 @@ from functools import lru_cache
 from verification.enclosure.balls import (
     Ball,
     ball,
-    less_equal,
-    power,
     square,
     total,
     working_precision,
@@ -42,7 +40,7 @@ from verification.instance import Atom, AtomicLaw, Instance, Vector
 from verification.kernel.limiting import Point
 from verification.recurrent.activation import Activation, activation
 from verification.recurrent.drawn_units import drawn_units
-from verification.verdict import Truth
+from verification.recurrent.network_balls import clipped_enclosure, width_power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +67,10 @@ def pace(instance: Instance, width: int) -> Pace:
     training = instance.training
     if training is None:
         raise ValueError(f"instance {instance.name} gives no training constants")
-    scale = ball(width).log()
     return Pace(
         step=training.alpha / width,
-        laziness=(scale * ball(training.beta - 1)).exp(),
-        clip=(scale * ball(training.gamma)).exp(),
+        laziness=width_power(width, training.beta - 1),
+        clip=width_power(width, training.gamma),
     )
 
 
@@ -114,25 +111,6 @@ class Course:
     width: int
     word: tuple[int, ...]
     points: tuple[Point, ...]
-
-
-def clipped(output: Ball, bound: Ball) -> Ball:
-    """Enclose ``psi(z)``, which is z up to ``|z| = A = bound`` and at most 2 A beyond."""
-    size = abs(output)
-    if less_equal(size, bound) is Truth.TRUE:
-        return output
-    # psi is odd and increases: on z >= 0 it is min(z, A) + 2A (t - t^3 + t^4/2).
-    ends = [_clipped_size(end, bound) for end in (output.lower(), output.upper())]
-    return ends[0].union(ends[1])
-
-
-def _clipped_size(output: Ball, bound: Ball) -> Ball:
-    size = abs(output)
-    t = ((size - bound) / (2 * bound)).nonnegative_part().min(ball(1))
-    cube = power(t, 3)
-    value = size.min(bound) + 2 * bound * (t - cube + cube * t / 2)
-    # A point's sign is known, and 0 is within the clip whatever its sign.
-    return value if less_equal(ball(0), output) is Truth.TRUE else -value
 
 
 def mirrored_units(law: AtomicLaw) -> AtomicLaw:
@@ -223,7 +201,7 @@ def _stratified_outputs(
     for state in word:
         x = [ball(entry) for entry in instance.chain.inputs[state]]
         values, slopes = units.values(x, memory, 0), units.values(x, memory, 1)
-        error = clipped(units.mean(units.c, values) / laziness, constants.clip) - ball(
+        error = clipped_enclosure(units.mean(units.c, values) / laziness, constants.clip) - ball(
             instance.chain.targets[state]
         )
         through = units.mean(units.c, slopes)
