@@ -78,14 +78,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb
 
-from verification.enclosure.balls import Ball, ball, less, less_equal, power, square, total
+from verification.enclosure.balls import Ball, ball, less, less_equal, power, square
 from verification.errors import NotEnclosed
+from verification.flow.expansion import Expansion, suprema
 from verification.flow.stratified import Pace, pace, squared_feature
 from verification.instance import AtomicLaw, Instance
 from verification.kernel.limiting import Point, squared_input_bound
-from verification.recurrent.activation import activation
 from verification.verdict import Truth
 
 _ROUNDS = 6
@@ -181,44 +180,48 @@ class _Constants:
     """The constants as functions of the reach X; names as in the module's docstring."""
 
     def __init__(self, instance: Instance, law: AtomicLaw, rates: Pace, steps: int) -> None:
-        sigma = activation(instance.activation)
-        self.s0, self.s1, self.s2, self.s3 = (ball(sigma.bound(order)) for order in range(4))
-        squared_radius = ball(squared_input_bound(instance))
-        self.r = squared_radius.sqrt()
-        self.c = [ball(_moment(law, order)) for order in range(5)]
-        self.g = [ball(_moment(law, order, with_b=True)) for order in range(3)]
+        self.suprema = suprema(instance)
+        self.r = ball(squared_input_bound(instance)).sqrt()
+        self.c = tuple(ball(_moment(law, order)) for order in range(5))
+        self.g = tuple(ball(_moment(law, order, with_b=True)) for order in range(3))
         self.h, self.eps = ball(rates.step), rates.laziness
         self.tau = ball(rates.step * steps)
         self.ybar = ball(max(abs(y) for y in instance.chain.targets))
         self.clip = rates.clip
-        self.kappa1 = square(self.s1) * squared_radius
-        self.kb = square(self.s0) + self.kappa1 * self.c[2]
-        self.q = self.s1 * self.g[0]
 
     def bounds(self) -> SecondOrder:
-        self._require(less(self.q, ball(1)), "q < 1")
-        norm = self.ybar * (self.tau * self.kb).sqrt()
+        s0, s1, s2, _ = self.suprema
+        q = s1 * self.g[0]
+        kb = square(s0) + square(s1 * self.r) * self.c[2]
+        norm = self.ybar * (self.tau * kb).sqrt()
+        self._require(less(q, ball(1)), "q < 1")
         self._require(less_equal(self.ybar.max(norm), self.clip), "A >= ybar max(1, sqrt(tau Kb))")
-        self._require(less_equal(self.h * self.kb, ball(1)), "h Kb <= 1")
+        self._require(less_equal(self.h * kb, ball(1)), "h Kb <= 1")
         first = reach = self.tau * (2 * self.clip + self.ybar)
         for _ in range(_ROUNDS):
-            theta = self._theta(reach)
+            expansion = self._expansion(reach)
+            own = self.h * (square(s0) + square(s1 * self.r) * expansion.shifted(2))
+            theta = 1 - own - 2 * self.eps * expansion.energy_slope() * reach * self.tau / 3
             self._require(less(ball(0), theta), "theta > 0")
             energy = (self.tau / theta).sqrt() * self.ybar
             reach = reach.min(self.tau.sqrt() * energy)
-        memory = self._memory_change(reach)
+        expansion = self._expansion(reach)
+        memory = expansion.memory_source() / (1 - q)
+        slope = s0 * s1 + self.c[2] * s1 * s2 * square(self.r)
+        small, large = expansion.remainders()
         return SecondOrder(
             laziness=self.eps,
             time=self.tau,
             reach=reach,
             energy=energy,
             theta=theta,
-            kernel_change=self._kernel_change(reach, memory),
+            kernel_change=expansion.kernel_change() + slope * memory,
             memory_change=memory,
-            output_slope=self.s0 * self.s1 + self.s2 * self.r * self._nu(self._eta(reach)),
-            remainder=self._remainder(reach, energy),
+            output_slope=expansion.output_slope(),
+            remainder=small * self.h * reach * square(energy)
+            + large * power(self.h.sqrt() * energy, 3),
             first_reach=first,
-            largest_slope=square(self.s0) + self.s1 * self.r * self._nu(self._eta(first)),
+            largest_slope=square(s0) + s1 * self.r * self._expansion(first).pull(),
             norm=norm,
         )
 
@@ -227,70 +230,14 @@ class _Constants:
         if truth is not Truth.TRUE:
             raise NotEnclosed(f"the bound needs {text}")
 
-    def _eta(self, reach: Ball) -> Ball:
-        return self.eps * self.s0 * reach
-
-    def _nu(self, eta: Ball) -> Ball:
-        return self.s1 * self.r * (self.c[2] + self.c[1] * eta / 2)
-
-    def _omega(self, moments: list[Ball], eta: Ball) -> Ball:
-        return self.kappa1 * (moments[2] + moments[1] * eta + moments[0] * square(eta) / 4)
-
-    def _q_w(self, moments: list[Ball], eta: Ball) -> Ball:
-        curved = self.s2 * square(self.r) * (moments[2] + moments[1] * eta / 2)
-        return self.s1 * self.r * (self.s0 * moments[0] + curved) / 2
-
-    def _shifted(self, eta: Ball, order: int) -> Ball:
-        """Return ``<(a + eta)^order>``."""
-        return total(
-            ball(comb(order, k)) * self.c[k] * power(eta, order - k) for k in range(order + 1)
+    def _expansion(self, reach: Ball) -> Expansion:
+        return Expansion(
+            suprema=self.suprema,
+            radius=self.r,
+            moments=self.c,
+            feedback_moments=self.g,
+            shift=self.eps * self.suprema[0] * reach,
         )
-
-    def _theta(self, reach: Ball) -> Ball:
-        eta = self._eta(reach)
-        curved = self.s2 * square(self.r) / 2 * self._omega(self.c[1:4], eta)
-        c_e = curved + self.s0 * self.kappa1 * (self.c[1] + eta / 2)
-        own = self.h * (square(self.s0) + self.kappa1 * self._shifted(eta, 2))
-        return 1 - own - 2 * self.eps * c_e * reach * self.tau / 3
-
-    def _memory_change(self, reach: Ball) -> Ball:
-        eta, r = self._eta(reach), self.r
-        feedback = square(self.s0) * (self.s0 * self.s1 + self.s2 * r * self._nu(eta)) / 2
-        input_weights = self.s1 * r * self._q_w(self.g, eta)
-        curved = self.s2 * square(r) * self._omega(self.g, eta) / 2
-        return (feedback + input_weights + curved) / (1 - self.q)
-
-    def _kernel_change(self, reach: Ball, memory_change: Ball) -> Ball:
-        eta, r, c = self._eta(reach), self.r, self.c
-        s0, s1, s2, s3 = self.s0, self.s1, self.s2, self.s3
-        cube = power(r, 3)
-        forward = 2 * s0 * s1 * r * self._q_w(c, eta)
-        forward = forward + square(r) * (s0 * s2 + square(s1)) * self._omega(c, eta)
-        backward = (
-            square(self.kappa1) * (c[2] + c[1] * eta / 2)
-            + 4 * s0 * s1 * s2 * cube * self._nu(eta)
-            + self.kappa1 * square(s0)
-            + 2 * s1 * s2 * cube * self._q_w(c[2:], eta)
-            + square(square(r)) * (s1 * s3 + square(s2)) * self._omega(c[2:], eta)
-        )
-        slope = s0 * s1 + c[2] * s1 * s2 * square(r)
-        return forward + backward + slope * memory_change
-
-    def _remainder(self, reach: Ball, energy: Ball) -> Ball:
-        eta, r, c = self._eta(reach), self.r, self.c
-        s0, s1, s2, s3 = self.s0, self.s1, self.s2, self.s3
-        bent = s0 * s2 * self.kappa1 * square(r)
-        sixth = power(r, 6)
-        first = (
-            square(s0) * self.kappa1
-            + power(r, 3) * s1 * (square(s1) + 2 * s0 * s2) * self._nu(eta)
-            + bent * (3 * c[2] + 3 * c[1] * eta + square(eta)) / 2
-            + sixth * square(s1) * (s1 * s3 + 2 * square(s2)) * (c[4] + c[3] * eta / 2) / 2
-        )
-        second = (
-            bent * self._shifted(eta, 2) / 2 + sixth * power(s1, 3) * s3 * self._shifted(eta, 4) / 6
-        )
-        return first * self.h * reach * square(energy) + second * power(self.h.sqrt() * energy, 3)
 
 
 def _moment(law: AtomicLaw, order: int, *, with_b: bool = False) -> Fraction:
