@@ -97,12 +97,12 @@ from verification.enclosure.balls import (
     Ball,
     ball,
     is_narrow,
+    less,
     less_equal,
     maximum,
     power,
     root,
     shown,
-    sign,
     square,
     total,
 )
@@ -141,8 +141,9 @@ _LEAST_STEPS = 2
 _MOST_EXACT = 1_000
 _SUM_WIDTHS = (2, 5)
 _MOST_STATES = 3
-_MEMORY = Fraction(1, 5)
+_MEMORY = Fraction(29, 128)
 _GRID = 2**10
+_TINY = Fraction(1, 2**400)
 
 # Where the second derivative of each family is largest, roughly: T3 is looked at there.
 _BENDS = {
@@ -323,9 +324,10 @@ def _drawn_networks(
 def _bounds_something(
     instance: Instance, case: Case, bound: Callable[[Instance, Case], Ball]
 ) -> bool:
-    """Tell whether the right side is certainly positive.
+    """Tell whether the right side is certainly positive, and not tiny.
 
-    Where no error has been made yet, both sides are 0, which balls do not show.
+    Where no error has been made yet, both sides are 0, which balls do not show; where errors are
+    of the order of 2^-200, no working precision tells a difference of outputs from 0.
 
     Raises
     ------
@@ -335,7 +337,7 @@ def _bounds_something(
     value = bound(instance, case)
     if not is_narrow(value):
         raise NotEnclosed("the trajectory is not narrow at this precision")
-    return sign(value) == 1
+    return less(ball(_TINY), value) is Truth.TRUE
 
 
 def moved_weights(instance: Instance, rng: random.Random) -> Sequence[MovedWeight]:
@@ -786,7 +788,10 @@ T2: Claim[Instance, Network] = Claim(
     id="T2",
     theorem="training_convergence",
     title="The memory follows that of the frozen network",
-    statement="|v_k − v_k⁰| ≤ (s₀ D_B(k) + b̄ s₁ R D_W(k−1)) (1 − q̄^k)/(1 − q̄).",
+    statement=(
+        "|v_k − v_k⁰| ≤ (s₀ D_B(k) + b̄ s₁ R D_W(k−1)) (1 − q̄^k)/(1 − q̄), v⁰ the memory of the same "
+        "units with their weights frozen, D_B and D_W as in T1."
+    ),
     formula=(
         r"|v_k - v_k^0| \le \left(s_0 D_B(k) + \bar b s_1 R\, D_W(k - 1)\right) "
         r"\frac{1 - \bar q^k}{1 - \bar q}"
@@ -829,7 +834,8 @@ T3: Claim[Instance, PlacedStep] = Claim(
     title="A step of training is a step of the kernel",
     statement=(
         "G_{k+1}(ζ) − G_k(ζ) = −(α/N) e_k K_k(ζ_k, ζ) + r_k with "
-        "|r_k| ≤ α² N^(β−3) e_k² ĉ (s₀s₁²R² + ĉ² s₁²s₂R⁴/2), ĉ = c̄ + D_C(k)."
+        "|r_k| ≤ α² N^(β−3) e_k² ĉ (s₀s₁²R² + ĉ² s₁²s₂R⁴/2), K_k the network's kernel as it is, "
+        "ĉ = c̄ + D_C(k), D_C as in T1."
     ),
     formula=(
         r"\left|G_{k+1}(\zeta) - G_k(\zeta) + \tfrac{\alpha}{N} e_k K_k(\zeta_k, \zeta)\right| "
@@ -926,7 +932,8 @@ T7: Claim[Instance, Network] = Claim(
     title="Energy: the errors of a training are bounded by its targets",
     statement=(
         "Where N^γ ≥ ȳ, h Σ [ψ(p_j)² + (1 − κ_j) e_j²] ≤ h Σ y_j² + 2h Σ |e_j z_j|, with h = α/N, "
-        "κ_j = h K_j(ζ_j, ζ_j) and z_j the output less what is linear in the weights' movement."
+        "κ_j = h K_j(ζ_j, ζ_j) and z_j = p_j − N^−β Σ_i [ΔC σ + C_j σ′ x·ΔW], the output less what "
+        "is linear in the movement of C and W since the start."
     ),
     formula=(
         r"h \sum_{j < k} \left[\psi(p_j)^2 + (1 - \kappa_j) e_j^2\right] \le "
@@ -974,8 +981,8 @@ T7Z: Claim[Instance, Network] = Claim(
     theorem="training_convergence",
     title="What is not linear in the weights' movement is nearly the initial output",
     statement=(
-        "|z_k − G_0(ζ_k)| ≤ N^(β−1) c_e Ξ_k² with Ξ_k = h Ē_k, "
-        "c_e = c̃ s₁²R² (s₀ + c̄ c̃ s₂R²/2) and c̃ = M_k/Ē_k ≤ c̄ + D_C(k)/2."
+        "|z_k − G_0(ζ_k)| ≤ N^(β−1) c_e Ξ_k² with z_k as in T7, Ξ_k = h Ē_k, "
+        "c_e = c̃ s₁²R² (s₀ + c̄ c̃ s₂R²/2) and c̃ = M_k/Ē_k ≤ c̄ + D_C(k)/2, M_k as in T1."
     ),
     formula=(
         r"|z_k - G_0(\zeta_k)| \le N^{\beta - 1} c_e \Xi_k^2, \quad \Xi_k = h \bar E_k, \quad "
