@@ -6,7 +6,6 @@ import dataclasses
 import random
 from fractions import Fraction
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -19,7 +18,6 @@ from verification.flow.stratified import (
     has_no_odd_moments,
     linear_outputs,
     mirrored_units,
-    pace,
     reflected_units,
     squared_feature,
     stratified_outputs,
@@ -28,6 +26,7 @@ from verification.instance import ActivationSpec, Atom, AtomicLaw, Instance, Tra
 from verification.kernel.limiting import kernel, point
 from verification.markov.chain import sample_path
 from verification.recurrent.network import Trainer, Units
+from verification.recurrent.network_balls import ball_rates
 
 F = Fraction
 TRAINING = Training(alpha=F(3), beta=F(7, 10), gamma=F(1, 10), horizon=F(1))
@@ -138,7 +137,7 @@ def test_the_linear_recursion_is_that_of_the_kernel():
     seen_from = course(instance, units(1), 16, 12)
     with precision(128):
         linear = linear_outputs(instance, seen_from)
-        step = pace(instance, 16).step
+        step = ball_rates(instance, 16).step
         path = [
             point(instance, state, memory)
             for state, memory in zip(seen_from.word, linear.memories, strict=False)
@@ -146,25 +145,13 @@ def test_the_linear_recursion_is_that_of_the_kernel():
         for j, place in enumerate(seen_from.points):
             value = ball(0)
             for error, where in zip(linear.errors, path, strict=True):
-                value = value - ball(step) * error * kernel(
+                value = value - step * error * kernel(
                     instance.activation, seen_from.law, where, place
                 )
             assert (value - linear.outputs[-1][j]).contains(0)
             assert end_points(abs(value))[0] > F(1, 100)
             own = kernel(instance.activation, seen_from.law, place, place)
             assert (own - squared_feature(instance, seen_from.law, place)).contains(0)
-
-
-def test_pace_agrees_with_mpmath():
-    with precision(128), mpmath.workdps(40):
-        found = pace(load("rain-tel-aviv"), 1000)
-        for value, exponent in ((found.laziness, -0.3), (found.clip, 0.1)):
-            low, high = end_points(value)
-            answer = mpmath.mpf(1000) ** mpmath.mpf(str(exponent))
-            assert mpmath.mpf(low.numerator) / low.denominator <= answer
-            assert answer <= mpmath.mpf(high.numerator) / high.denominator
-            assert high - low < F(1, 2**110)
-    assert found.step == F(3, 1000)
 
 
 def test_mirrored_units_have_no_odd_moments():

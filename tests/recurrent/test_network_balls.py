@@ -288,7 +288,7 @@ def test_rates_are_powers_of_the_width():
         for value, truth in (
             (rates.output_scale, F(1, 8)),
             (rates.weight_rate, F(2, 32)),
-            (rates.feedback_rate, F(2, 512)),
+            (rates.laziness, F(1, 2)),
             (power(rates.clip, 5), F(4)),
             (rates.step, F(1, 8)),
         ):

@@ -82,9 +82,10 @@ from fractions import Fraction
 from verification.enclosure.balls import Ball, ball, less, less_equal, power, square
 from verification.errors import NotEnclosed
 from verification.flow.expansion import Expansion, suprema
-from verification.flow.stratified import Pace, pace, squared_feature
+from verification.flow.stratified import squared_feature
 from verification.instance import AtomicLaw, Instance
 from verification.kernel.limiting import Point, squared_input_bound
+from verification.recurrent.network_balls import BallRates, ball_rates
 from verification.verdict import Truth
 
 _ROUNDS = 6
@@ -165,7 +166,7 @@ def second_order(instance: Instance, law: AtomicLaw, width: int, steps: int) -> 
     NotEnclosed
         Where an assumption of the bound does not certainly hold.
     """
-    return _Constants(instance, law, pace(instance, width), steps).bounds()
+    return _Constants(instance, law, ball_rates(instance, width), steps).bounds()
 
 
 def second_order_bound(
@@ -179,13 +180,13 @@ def second_order_bound(
 class _Constants:
     """The constants as functions of the reach X; names as in the module's docstring."""
 
-    def __init__(self, instance: Instance, law: AtomicLaw, rates: Pace, steps: int) -> None:
+    def __init__(self, instance: Instance, law: AtomicLaw, rates: BallRates, steps: int) -> None:
         self.suprema = suprema(instance)
         self.r = ball(squared_input_bound(instance)).sqrt()
         self.c = tuple(ball(_moment(law, order)) for order in range(5))
         self.g = tuple(ball(_moment(law, order, with_b=True)) for order in range(3))
-        self.h, self.eps = ball(rates.step), rates.laziness
-        self.tau = ball(rates.step * steps)
+        self.h, self.eps = rates.step, rates.laziness
+        self.tau = self.h * steps
         self.ybar = ball(max(abs(y) for y in instance.chain.targets))
         self.clip = rates.clip
 

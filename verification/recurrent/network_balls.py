@@ -1,9 +1,17 @@
 r"""Training of a finite network in balls: every number of the recursion enclosed.
 
 The recursion is that of `verification.recurrent.network`, for given units and a given path of
-states.  Rates such as ``alpha N^(beta-2)`` are irrational and enclosed as well, and so is the clip
-across its pieces.  What a weight has moved since the start is kept beside the weight: it is exactly
-0 where nothing has moved, and no difference of nearly equal numbers.
+states.  In terms of means ``<.>`` over the units, of ``h = alpha / N`` and of the *laziness*
+``eps = N^(beta-1)``, it is
+
+    v_k = <B_k S_k>,    S_{k+1} = sigma(W_k.x + v_k),    e_k = psi(<C_k S_{k+1}> / eps) - y,
+    C_{k+1} = C_k - h eps e_k S_{k+1},    W_{k+1} = W_k - h eps e_k C_k sigma' x,
+    B_{k+1} = B_k - h eps e_k S_k <C_k sigma'>,
+
+which means something for units with unequal shares in the means too, and for every real eps.  The
+rates are irrational and enclosed as well, and so is the clip across its pieces.  What a weight has
+moved since the start is kept beside the weight: it is exactly 0 where nothing has moved, and no
+difference of nearly equal numbers.
 
 Radii grow with the number of steps, like errors in the initial weights would; where they become too
 wide for a comparison, a higher working precision makes them narrow again.
@@ -43,19 +51,21 @@ class BallRates:
     ----------
     output_scale : Ball
         ``N^-beta``.
-    weight_rate, feedback_rate : Ball
-        ``alpha N^(beta-2)`` and ``alpha N^(beta-3)``.
+    weight_rate : Ball
+        ``alpha N^(beta-2)``.
     clip : Ball
         ``N^gamma``.
     step : Ball
         ``h = alpha / N``.
+    laziness : Ball
+        ``eps = N^(beta-1)``.
     """
 
     output_scale: Ball
     weight_rate: Ball
-    feedback_rate: Ball
     clip: Ball
     step: Ball
+    laziness: Ball
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,9 +129,9 @@ def ball_rates(instance: Instance, width: int) -> BallRates:
     return BallRates(
         output_scale=width_power(width, -training.beta),
         weight_rate=alpha * width_power(width, training.beta - 2),
-        feedback_rate=alpha * width_power(width, training.beta - 3),
         clip=width_power(width, training.gamma),
         step=alpha / width,
+        laziness=width_power(width, training.beta - 1),
     )
 
 
@@ -150,17 +160,29 @@ def _beyond(output: Ball, bound: Ball) -> Ball:
     return t - power(t, 3) + power(t, 4) / 2
 
 
-def train_in_balls(instance: Instance, units: AtomicLaw, path: Sequence[int]) -> BallTrajectory:
-    """Train N units along a path of states.
+def train_in_balls(
+    instance: Instance,
+    units: AtomicLaw,
+    path: Sequence[int],
+    *,
+    width: int | None = None,
+    reflected: bool = False,
+) -> BallTrajectory:
+    """Train units along a path of states.
 
     Parameters
     ----------
     instance : Instance
         With training constants; its law does not matter.
     units : AtomicLaw
-        The initial weights, one atom a unit, each of probability 1/N.
+        The initial weights, one atom a unit, its probability the unit's share in all means: 1/N
+        each in a network of N units.
     path : sequence of int, shape (n,)
         The states ``xi_0, .., xi_{n-1}``.
+    width : int, optional
+        N in h, eps and the clip, where it is not the number of units.
+    reflected : bool
+        Whether eps is replaced by -eps.
 
     Returns
     -------
@@ -168,20 +190,27 @@ def train_in_balls(instance: Instance, units: AtomicLaw, path: Sequence[int]) ->
         Enclosures at the current working precision.  The trajectory at hand is kept, so that the
         sides of a claim do not train again.
     """
-    return _train(instance, units, tuple(path), working_precision())
+    n = len(units.atoms) if width is None else width
+    return _train(instance, units, tuple(path), n, reflected, working_precision())
 
 
 @lru_cache(maxsize=8)
 def _train(
-    instance: Instance, units: AtomicLaw, path: tuple[int, ...], _bits: int
+    instance: Instance,
+    units: AtomicLaw,
+    path: tuple[int, ...],
+    width: int,
+    reflected: bool,
+    _bits: int,
 ) -> BallTrajectory:
     sigma, chain = activation(instance.activation), instance.chain
-    width = len(units.atoms)
     constants = ball_rates(instance, width)
+    laziness = -constants.laziness if reflected else constants.laziness
+    shares = tuple(ball(atom.p) for atom in units.atoms)
     initial = initial_weights(units)
     moved, weights = _zero(initial), initial
     inputs = {state: ball_vector(chain.inputs[state]) for state in path}
-    hidden: BallVector = (ball(0),) * width
+    hidden: BallVector = (ball(0),) * len(shares)
     memory = ball(0)
     track, memories, predictions, errors = [moved], [memory], [], []
     for state in path:
@@ -191,11 +220,11 @@ def _train(
         slopes = [
             c * sigma.derivative(1, u) for c, u in zip(weights.output, arguments, strict=True)
         ]
-        prediction = constants.output_scale * inner(weights.output, following)
+        prediction = mean(shares, weights.output, following) / laziness
         error = clipped_enclosure(prediction, constants.clip) - ball(chain.targets[state])
-        rate = constants.weight_rate * error
+        rate = constants.step * laziness * error
         pull = tuple(rate * entry for entry in x)
-        through = constants.feedback_rate * error * total(slopes)
+        through = rate * inner(shares, tuple(slopes))
         moved = BallUnits(
             output=tuple(d - rate * s for d, s in zip(moved.output, following, strict=True)),
             input=tuple(
@@ -205,7 +234,7 @@ def _train(
             feedback=tuple(d - through * s for d, s in zip(moved.feedback, hidden, strict=True)),
         )
         weights, hidden = _sum(initial, moved), following
-        memory = inner(weights.feedback, hidden) / width
+        memory = mean(shares, weights.feedback, hidden)
         track.append(moved)
         memories.append(memory)
         predictions.append(prediction)
@@ -265,6 +294,11 @@ def ball_vector(values: Vector) -> BallVector:
 def inner(first: BallVector, second: BallVector) -> Ball:
     """Enclose an inner product."""
     return total(a * b for a, b in zip(first, second, strict=True))
+
+
+def mean(shares: BallVector, factors: BallVector, values: BallVector) -> Ball:
+    """Enclose the mean over the units of a product."""
+    return total(p * f * v for p, f, v in zip(shares, factors, values, strict=True))
 
 
 def _zero(units: BallUnits) -> BallUnits:
