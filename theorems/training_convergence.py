@@ -14,7 +14,8 @@ the kernel of the network as it is.  The initial law bounds ``|C_0| <= cbar`` an
 The errors are those that the training makes; beforehand ``Ebar_k <= k (2 N^gamma + max |y|)``.
 
 **Assumptions.**  The instance gives training constants; in T2 ``qbar < 1``; in T7
-``N^gamma >= ybar = max |y|``; in T4 ``E[C | W] = 0``.
+``N^gamma >= ybar = max |y|`` (without it T7 is false: outputs that are led beyond the clip and back
+another way refute it); in T4 ``E[C | W] = 0``.
 
 **Statements.**  For every network, every path and every step:
 
@@ -179,7 +180,7 @@ def covers_targets(instance: Instance, width: int) -> Truth:
     return less_equal(ball(y), width_power(width, gamma))
 
 
-def some_width_covers_targets(instance: Instance) -> Truth:
+def widest_clip_covers_targets(instance: Instance) -> Truth:
     """Decide whether the clip lies beyond the targets at the largest width."""
     return covers_targets(instance, _WIDTHS[-1])
 
@@ -223,7 +224,7 @@ def has_no_output(instance: Instance) -> bool:
 
 
 def has_no_input(instance: Instance) -> bool:
-    """Tell whether every input is 0: the output weights alone matter, and sigma is constant."""
+    """Tell whether every input is 0: the output is linear in the weights that it depends on."""
     return squared_input_bound(instance) == 0
 
 
@@ -696,7 +697,7 @@ def both_outputs(instance: Instance, case: Network) -> Ball:
 
 CLIP = Assumption(
     text="N^gamma >= ybar at the width N = 32 that is trained",
-    holds=some_width_covers_targets,
+    holds=widest_clip_covers_targets,
     offending=shown_clip,
 )
 CENTRED_OUTPUT = Assumption(
@@ -710,7 +711,7 @@ NO_SIGMA = Vacuity(
     holds=has_no_activation,
 )
 NO_INPUT = Vacuity(
-    reason="every input is 0: the output weights alone matter, and the output is linear in them",
+    reason="every input is 0: the output depends on the output weights alone, linearly",
     holds=has_no_input,
 )
 CBAR = Constant(

@@ -20,6 +20,7 @@ from theorems.training_convergence import (
     T4,
     T7,
     T7Z,
+    Network,
     Weight,
     covers_targets,
     linearisation_bound,
@@ -40,6 +41,7 @@ from verification.instance import (
     ActivationSpec,
     Atom,
     AtomicLaw,
+    Chain,
     Constant,
     Instance,
     ProductLaw,
@@ -352,6 +354,38 @@ def test_targets_beyond_the_clip_are_inapplicable_for_the_energy():
     assert result.verdict is Verdict.INAPPLICABLE
     assert "N^gamma = ~1.4142" in result.reason
     assert "ybar = 10" in result.reason
+
+
+def test_without_the_clip_beyond_the_targets_the_energy_inequality_fails():
+    """Two inputs whose features are at an angle of 45 degrees, targets of a hundred times the clip.
+
+    The outputs are led to 8 times the clip and back along another way: the clipped outputs count
+    the ways back in full, though the energy that was put in is not got back.
+    """
+    base = load("sharp-energy")
+    inputs = {1: (F(1), F(0)), 2: (F(1), F(1))}
+    parts = [(1, 1, 80), (2, -1, 40), (1, -1, 40), (2, 1, 20)]
+    seen = [(inputs[which], F(100 * sign)) for which, sign, count in parts for _ in range(count)]
+    chain = Chain(
+        rows=tuple(((min(k + 1, len(seen) - 1), F(1)),) for k in range(len(seen))),
+        inputs=tuple(x for x, _ in seen),
+        targets=tuple(y for _, y in seen),
+        initial=0,
+    )
+    law = ProductLaw(
+        c=Constant(value=(F(1000),)),
+        w=Constant(value=(F(0), F(0))),
+        b=Constant(value=(F(0),)),
+    )
+    # A step moves the output by a tenth of the clip; with so large a C, tanh stays linear.
+    training = Training(alpha=F(2, 10**9), beta=F(3, 4), gamma=F(1, 10), horizon=F(90))
+    instance = dataclasses.replace(base, chain=chain, law=law, training=training)
+    assert decide(T7, instance).verdict is Verdict.INAPPLICABLE
+    units = AtomicLaw(atoms=(Atom(p=F(1, 2), c=F(1000), w=(F(0), F(0)), b=F(0)),) * 2)
+    case = Network(units=units, path=tuple(range(180)), step=180)
+    with precision(64):
+        left, right = T7.left(instance, case), T7.right(instance, case)
+        assert end_points(left - right)[0] > 0
 
 
 @pytest.mark.parametrize(
