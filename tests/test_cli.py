@@ -248,6 +248,60 @@ def test_verify_as_json_is_the_report(run, toy_gallery):
     assert document["summary"] == {str(verdict): found.count(verdict) for verdict in Verdict}
 
 
+def test_a_baseline_is_held_against_the_run(run, toy_gallery, tmp_path):
+    assert run("verify", "--quiet")[0] == 0
+    (tmp_path / "former.json").write_bytes((tmp_path / "reports/latest/report.json").read_bytes())
+    code, output, _ = run("verify", "--quiet", "--baseline", "former.json")
+    assert code == 0
+    assert "no regression." in " ".join(output.split())
+    worse = report_in("reports/latest")
+    worse["results"][0]["constants"] = {}
+    for result in worse["results"]:
+        result["claim"] = "GONE"
+    worse["claims"][0]["id"] = "GONE"
+    worse["mutants"] = []
+    written(tmp_path / "former.json", worse)
+    code, output, _ = run("verify", "--quiet", "--baseline", "former.json")
+    assert code == 1
+    assert "GONE is no longer claimed" in output
+    code, output, errors = run("verify", "--quiet", "--baseline", "former.json", "--json")
+    assert code == 1
+    assert json.loads(output)["schema"] == "report/1"
+    assert "GONE is no longer claimed" in errors
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("[1, 2", "former.json"), ({"schema": "report/2"}, "schema"), (None, "cannot be read")],
+)
+def test_a_bad_baseline_is_found_before_the_work(run, toy_gallery, tmp_path, content, problem):
+    if content is not None:
+        written(tmp_path / "former.json", content)
+    code, output, errors = run("verify", "--baseline", "former.json")
+    assert (code, output) == (2, "")
+    assert len(errors.splitlines()) == 1
+    assert problem in errors
+    assert not (tmp_path / "reports").exists()
+
+
+def test_diff_compares_two_folders_or_files(run, toy_gallery, tmp_path):
+    assert run("verify", "--quiet", "--out", "old")[0] == 0
+    assert run("verify", "--quiet", "--out", "new", "--seed", "1")[0] == 0
+    code, output, _ = run("diff", "old", "new/report.json")
+    assert code == 0
+    assert "no regression" in output
+    code, output, _ = run("diff", "old", "new", "--json")
+    assert code == 0
+    assert json.loads(output)["schema"] == "comparison/1"
+    changed = report_in("new")
+    changed["results"][0]["verdict"] = "UNDECIDED"
+    changed["summary"] = {**changed["summary"], "UNDECIDED": 1, "CERTIFIED": 1}
+    written(tmp_path / "new/report.json", changed)
+    code, output, _ = run("diff", "old", "new")
+    assert code == 1
+    assert "was CERTIFIED, is UNDECIDED" in " ".join(output.split())
+
+
 def test_progress_is_one_line_a_claim(run, toy_gallery):
     _code, _output, errors = run(
         "verify", "--out", "out", claims=(TRUE, FALSE, UNDECIDABLE, TESTED)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -232,6 +232,12 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--budget", type=_Duration(), help="Time for the whole run, such as 10m.")
 @click.option("--strict", is_flag=True, help="Exit with 3 where anything is UNDECIDED.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A former report.json: exit with 1 where anything got worse.",
+)
 @_quiet
 @_as_json
 @click.pass_obj
@@ -245,6 +251,7 @@ def _verify(
     seed: int,
     budget: float | None,
     strict: bool,
+    baseline: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -254,10 +261,14 @@ def _verify(
     gallery instance.
     """
     from verification import verifying  # noqa: PLC0415 - loads numpy and the report
+    from verification.report.comparison import compare_reports  # noqa: PLC0415 - loaded where used
+    from verification.report.terminal import render_comparison  # noqa: PLC0415
     from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
 
     chosen = [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
     instances = _load_distinct(files) if files else gallery.load_all()
+    # Before the work: a bad file is found at once.
+    former = None if baseline is None else _read_report(baseline)
     outcome = verifying.verify_and_report(
         claims=tuple(chosen),
         instances=tuple(instances),
@@ -273,9 +284,18 @@ def _verify(
         _print_json(outcome.document)
     else:
         _say(outcome.text)
+    comparison = None
+    if former is not None:
+        comparison = compare_reports(
+            former,
+            outcome.document,
+            claims=set(claim_ids) or None,
+            instances={instance.name for instance in instances} if files else None,
+        )
+        click.echo(render_comparison(comparison), err=as_json)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
-    if outcome.failed:
+    if outcome.failed or (comparison is not None and comparison.regressions):
         return EXIT_REFUTED
     return EXIT_UNDECIDED if strict and outcome.undecided else 0
 
@@ -499,20 +519,48 @@ def _from_csv(
             click.echo(line, err=True)
 
 
+@_commands.command("diff")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@_as_json
+def _diff(*, old: Path, new: Path, as_json: bool) -> int:
+    """Compare two runs: verdicts, enclosures, tightness, time.
+
+    OLD and NEW are files report.json, or the folders in which they lie.  Exits with 1 where a
+    verdict got worse, two enclosures of one number are disjoint, something vanished, or a claim
+    takes more than three times its share of the time.
+    """
+    from verification.report.comparison import compare_reports  # noqa: PLC0415 - loaded where used
+    from verification.report.terminal import render_comparison  # noqa: PLC0415
+
+    comparison = compare_reports(_read_report(old), _read_report(new))
+    if as_json:
+        _print_json(comparison.to_json())
+    else:
+        _say(render_comparison(comparison))
+    return EXIT_REFUTED if comparison.regressions else 0
+
+
 @_commands.command("report")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def _report(*, folder: Path) -> None:
     """Render again the report whose report.json lies in a folder."""
-    from verification.report.document import read_report  # noqa: PLC0415 - loads jinja
-    from verification.report.files import write_renderings  # noqa: PLC0415
+    from verification.report.files import write_renderings  # noqa: PLC0415 - loads jinja
 
-    source = folder / "report.json"
-    document = _in_file(source, lambda: read_report(source))
+    document = _read_report(folder / "report.json")
     try:
         write_renderings(document, folder)
     except OSError as error:
         raise InvalidInstance("DIR", f"{folder} cannot be written: {error.strerror}") from error
     _say(f"rendered {folder / 'index.html'}")
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """Read a report.json, or the one in a folder."""
+    from verification.report.document import read_report  # noqa: PLC0415 - loaded where used
+
+    source = path / "report.json" if path.is_dir() else path
+    return _in_file(source, lambda: read_report(source))
 
 
 def _find_claim(claims: Sequence[AnyClaim], claim_id: str) -> AnyClaim:

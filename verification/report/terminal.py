@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from verification.report.comparison import Comparison
 from verification.report.digits import ratio
 from verification.report.document import Document
 from verification.report.summary import ClaimSummary, headline, problems, summarize
@@ -32,6 +33,24 @@ def render_terminal(document: Document, out: Path) -> str:
         lines.append("")
     lines += [textwrap.fill(headline(document), _WIDTH), f"report: {out / 'index.html'}"]
     return "\n".join(lines)
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Return what got worse and what changed, a line each, and a sentence on the whole."""
+    lines: list[str] = []
+    for title, changes, most in (
+        ("regressions", comparison.regressions, _MAX_PROBLEMS),
+        ("changes", comparison.others, _MAX_PROBLEMS // 2),
+    ):
+        if not changes:
+            continue
+        lines.append(f"{title}:")
+        for change in changes[:most]:
+            text = brief(f"{change.subject} {change.text}", 400)
+            lines.append(textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    "))
+        if len(changes) > most:
+            lines.append(f"  ... and {len(changes) - most} more")
+    return "\n".join([*lines, textwrap.fill(comparison.headline(), _WIDTH)])
 
 
 def _claim(summary: ClaimSummary) -> list[str]:
