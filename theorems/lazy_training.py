@@ -231,11 +231,11 @@ def mean_square_of_c(instance: Instance) -> Fraction:
 T8: Claim[Instance, LazyCase] = Claim(
     id="T8",
     theorem="lazy_training",
-    title="Without odd moments of C, laziness costs eps squared",
+    title="Without odd moments of C, laziness costs ε²",
     statement=(
-        "Trained as a stratified network with E[C | W, B] = E[C³ | W, B] = 0, "
-        "sup_{k ≤ n} |G_k − L_k|(ζ) ≤ ε² Γ(ζ) with ε = N^(β−1), L the recursion driven by the "
-        "limiting kernel, and Γ bounded as N grows."
+        "A stratified network with E[C | W, B] = E[C³ | W, B] = 0 follows the recursion L that the "
+        "limiting kernel drives: |G_k − L_k|(ζ) ≤ ε² Γ(ζ) for all k ≤ n, where ε = Nᵝ⁻¹ and Γ "
+        "stays bounded as N grows."
     ),
     formula=(
         r"\sup_{k \le n} |G_k(\zeta) - L_k(\zeta)| \le \varepsilon^2\, \Gamma(\zeta), \qquad "
@@ -274,7 +274,7 @@ T8: Claim[Instance, LazyCase] = Claim(
     mutants=(
         Mutant(
             name="third-order",
-            error="eps² replaced by eps³",
+            error="ε² replaced by ε³",
             refuted_on=("sharp-lazy",),
             right=partial(lazy_bound, order=3),
         ),
@@ -286,7 +286,7 @@ T8: Claim[Instance, LazyCase] = Claim(
         ),
         Mutant(
             name="one-step",
-            error="eps replaced by h, the size of one step",
+            error="ε replaced by h, the size of one step",
             refuted_on=("sharp-lazy",),
             right=lazy_bound_of_one_step,
         ),
