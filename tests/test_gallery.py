@@ -17,6 +17,7 @@ from verification import gallery
 from verification.errors import InvalidInstance
 from verification.instance import (
     FAMILIES,
+    SCHEMA,
     ActivationSpec,
     AtomicLaw,
     Constant,
@@ -25,9 +26,9 @@ from verification.instance import (
     ProductLaw,
     Term,
     Uniform,
-    read_subject,
 )
 from verification.strict_json import format_number, loads, parse_number
+from verification.subject import KINDS, read_subject
 
 NAMES = gallery.names()
 NAMED_FOR_A_CLAIM = ("sharp-", "mutant-")
@@ -163,8 +164,14 @@ def test_names_are_sorted_and_every_file_loads():
 
 
 def test_every_instance_keeps_a_promise_or_serves_a_claim():
-    general = {name for name in NAMES if not name.startswith(NAMED_FOR_A_CLAIM)}
+    of_kind = gallery.names_of(SCHEMA)
+    general = {name for name in of_kind if not name.startswith(NAMED_FOR_A_CLAIM)}
     assert general == set(CONTRACTION)
+
+
+def test_every_kind_has_instances_and_every_instance_one_kind():
+    assert all(gallery.names_of(schema) for schema in KINDS)
+    assert sorted(name for schema in KINDS for name in gallery.names_of(schema)) == list(NAMES)
 
 
 def test_an_unknown_name_meets_the_nearest_one():

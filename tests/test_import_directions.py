@@ -23,9 +23,9 @@ PACKAGES = [
 FLOORS = (
     ("errors", "verdict"),
     ("strict_json", "enclosure"),
-    ("instance", "claim", "statistics"),
+    ("instance", "linear_functional", "subject", "claim", "statistics"),
     ("decision", "case", "gallery", "oracle", "environment", "workers"),
-    ("markov", "recurrent", "kernel", "flow"),
+    ("markov", "recurrent", "kernel", "flow", "linear_rnn"),
     ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate", "prediction"),
     ("progress", "verifying", "cli"),

@@ -28,10 +28,8 @@ from verification.instance import (
     Term,
     Training,
     Uniform,
-    digest,
-    load_subject,
-    read_subject,
 )
+from verification.subject import digest, load_subject, read_subject
 
 VALID = {
     "schema": "instance/1",
@@ -222,6 +220,7 @@ CHAIN, LAW, TRAINING = ("chain",), ("law",), ("training",)
 TERMS = ("activation", "terms")
 TRANSITION = (*CHAIN, "transition")
 LONG = "9" * 998
+SCHEMAS = "instance/1, linear-functional/1"
 KINDS = "one of tanh, logistic, erf, arctan, sin, mixture"
 B_KIND = 'law.B.kind: is "normal", expected one of uniform, constant'
 
@@ -262,9 +261,9 @@ B_KIND = 'law.B.kind: is "normal", expected one of uniform, constant'
         # Kinds.
         (
             [(("schema",), "instance/2")],
-            "schema: is \"instance/2\", expected one of instance/1 (did you mean 'instance/1'?)",
+            f"schema: is \"instance/2\", expected one of {SCHEMAS} (did you mean 'instance/1'?)",
         ),
-        ([(("schema",), 1)], "schema: is 1, expected one of instance/1"),
+        ([(("schema",), 1)], "schema: is 1, expected one of instance/1, linear-functional/1"),
         ([(("name",), "")], 'name: is "", expected a non-empty string'),
         ([(("name",), "a" * 121)], "name: has 121 characters, expected at most 120"),
         (
@@ -518,7 +517,7 @@ def test_a_bad_text_is_refused_in_one_line(old, new, message):
         ("{}", "is an object, expected an object with schema"),
         (
             '{"schema": "instance"}',
-            "schema: is \"instance\", expected one of instance/1 (did you mean 'instance/1'?)",
+            f"schema: is \"instance\", expected one of {SCHEMAS} (did you mean 'instance/1'?)",
         ),
         (
             '{"schema": "instance/1"}',

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from verification import cli, gallery
 from verification.errors import InvalidInstance
-from verification.instance import MAX_DIMENSION, Instance, read_subject
+from verification.instance import MAX_DIMENSION, Instance
 from verification.markov.chain import communicating_classes, period
 from verification.sequence import layout, table
 from verification.sequence.conversion import MAX_ORDER, MAX_STATES, Options, from_csv
@@ -26,6 +26,7 @@ from verification.sequence.history import circular_history
 from verification.sequence.numbers import IDENTITY, AffineMap, affine_map, ratio
 from verification.sequence.symbols import quantile_states
 from verification.strict_json import loads, parse_number
+from verification.subject import read_subject
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

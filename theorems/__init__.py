@@ -1,4 +1,4 @@
-"""The theorems, one module each, in the order of the paper; `CLAIMS` lists what they claim."""
+"""The theorems, one module each, in the order of the papers; `CLAIMS` lists what they claim."""
 
 from theorems import (
     activation_bounds,
@@ -7,6 +7,7 @@ from theorems import (
     joint_fluctuation,
     kernel_limit,
     lazy_training,
+    linear_functionals,
     memory_contraction,
     ode_limit,
     poisson_fluctuation,
@@ -25,4 +26,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *ode_limit.CLAIMS,
     *training_convergence.CLAIMS,
     *lazy_training.CLAIMS,
+    *linear_functionals.CLAIMS,
 )

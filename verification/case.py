@@ -10,10 +10,10 @@ from fractions import Fraction
 from verification.claim import AnyClaim, Enclosed, Side
 from verification.enclosure.balls import enclosure, precision
 from verification.errors import NotEnclosed
-from verification.instance import Subject
 from verification.statistics.ledger import level_text
 from verification.statistics.sampling import compare_by_sampling
 from verification.statistics.simulation import Simulation
+from verification.subject import Subject
 from verification.verdict import (
     Enclosure,
     EvidenceKind,

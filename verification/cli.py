@@ -21,8 +21,8 @@ import click
 from verification import gallery
 from verification.claim import AnyClaim
 from verification.errors import InvalidInstance, NotEnclosed, SelfTestFailed
-from verification.instance import Subject, load_subject
 from verification.strict_json import parse_number
+from verification.subject import Subject, load_subject
 from verification.verdict import Verdict
 
 EXIT_REFUTED = 1
@@ -266,7 +266,12 @@ def _verify(
     from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
 
     chosen = [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
-    instances = _load_distinct(files) if files else gallery.load_all()
+    kinds = {claim.kind for claim in chosen}
+    instances = (
+        _load_distinct(files)
+        if files
+        else [subject for subject in gallery.load_all() if subject.schema in kinds]
+    )
     # Before the work: a bad file is found at once.
     former = None if baseline is None else _read_report(baseline)
     outcome = verifying.verify_and_report(

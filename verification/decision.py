@@ -22,8 +22,8 @@ from verification.case import Decided, Effort, decide_case
 from verification.claim import AnyClaim, Claim, Mutant
 from verification.enclosure.balls import PRECISIONS, enclosure, precision
 from verification.errors import NotEnclosed
-from verification.instance import Subject, digest
 from verification.statistics.ledger import RUN_LEVEL, Ledger, level_text
+from verification.subject import Subject, digest
 from verification.verdict import (
     Enclosure,
     Evidence,

@@ -2,21 +2,18 @@
 
 An instance of kind ``instance/1`` is a Markov chain whose states are seen as inputs and carry
 targets, an activation, the initial law of one hidden unit, and optionally the training
-constants.  All numbers are exact rationals.  The kinds that can be read are listed in `KINDS`;
-whatever handles instances in general (the runner, the report, replay) uses nothing but the
-`Subject` protocol.
+constants.  All numbers are exact rationals.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from verification import strict_json
 from verification.errors import InvalidInstance
@@ -37,25 +34,6 @@ MAX_ORIGIN = 2_000
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Vector: TypeAlias = tuple[Fraction, ...]
 Row: TypeAlias = tuple[tuple[int, Fraction], ...]
-
-
-class Subject(Protocol):
-    """What the runner, the report and replay need to know of an instance of any kind."""
-
-    @property
-    def schema(self) -> str:
-        """The kind, such as ``instance/1``."""
-
-    @property
-    def name(self) -> str:
-        """The name that the report shows."""
-
-    @property
-    def origin(self) -> str | None:
-        """Where the numbers come from, in one line."""
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the document that `read_subject` reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,22 +238,6 @@ class Instance:
         return read_instance(strict_json.load(Path(path)))
 
 
-def read_subject(node: Node) -> Subject:
-    """Read an instance of whichever kind its ``schema`` names."""
-    return KINDS[node.member("schema").choice(tuple(KINDS))](node)
-
-
-def load_subject(path: Path) -> Subject:
-    """Read an instance file of any kind."""
-    return read_subject(strict_json.load(path))
-
-
-def digest(subject: Subject) -> str:
-    """Return a SHA-256 of an instance's canonical document, as 64 hexadecimal digits."""
-    text = json.dumps(subject.to_json(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def read_instance(node: Node) -> Instance:
     """Read an instance of kind ``instance/1``."""
     top = node.fields(("schema", "name", "chain", "activation", "law"), ("origin", "training"))
@@ -289,9 +251,6 @@ def read_instance(node: Node) -> Instance:
         law=_read_law(top["law"], chain.dimension),
         training=_read_training(top["training"]) if "training" in top else None,
     )
-
-
-KINDS: dict[str, Callable[[Node], Subject]] = {SCHEMA: read_instance}
 
 
 def _read_chain(node: Node) -> Chain:

@@ -23,10 +23,11 @@ from verification.enclosure.balls import (
 from verification.enclosure.doubles import nearest, upward
 from verification.enclosure.matrix import Matrix, largest
 from verification.errors import InvalidInstance, NotEnclosed
-from verification.instance import SCHEMA, Instance, Subject
+from verification.instance import SCHEMA, Instance
 from verification.markov import finite
 from verification.markov.fluctuation import second_moments
 from verification.recurrent.memory import contraction_factor, fixed_point, iterate, memory_map
+from verification.subject import Subject
 from verification.verdict import Enclosure, EvidenceKind, Truth
 
 MAX_DIGITS = 250

@@ -14,8 +14,8 @@ from fractions import Fraction
 
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
-from verification.instance import Subject
 from verification.statistics.ledger import RUN_LEVEL
+from verification.subject import Subject
 from verification.verdict import Verdict
 from verification.workers import run_all, worker_pool
 

@@ -13,7 +13,6 @@ from verification.decision import Result
 from verification.enclosure import selftest
 from verification.environment import environment
 from verification.errors import InvalidInstance
-from verification.instance import Subject
 from verification.progress import progress
 from verification.report.document import Document, MutantResult, Run, to_document
 from verification.report.files import require_folder, write_counterexample, write_report
@@ -21,6 +20,7 @@ from verification.report.summary import MutantStatus, summarize
 from verification.report.terminal import render_terminal
 from verification.runner import Task, decide_all, process_pool
 from verification.statistics.ledger import Ledger, level_text
+from verification.subject import Subject
 from verification.verdict import EvidenceKind, Verdict
 
 
@@ -85,9 +85,11 @@ def verify_and_report(
     SelfTestFailed
         Where the arithmetic fails its test: nothing is decided.
     InvalidInstance
-        Where two instances have one name, or `out` cannot be written.
+        Where two instances have one name, no claim is about one of them, or `out` cannot be
+        written.
     """
     _check_names(instances)
+    _check_kinds(claims, instances)
     require_folder(out)
     checks = selftest.run()
     selftest.require(checks)
@@ -99,9 +101,6 @@ def verify_and_report(
     ]
     if with_mutants:
         tasks += _mutant_tasks(claims, instances, seed)
-    if not tasks:
-        kinds = ", ".join(sorted({claim.kind for claim in claims}))
-        raise InvalidInstance("", f"no claim is about these instances, expected kind {kinds}")
     tasks, ledger = _with_levels(tasks)
     with progress(tasks, quiet=quiet) as on_result:
         results, interrupted = decide_all(
@@ -153,6 +152,17 @@ def _check_names(instances: tuple[Subject, ...]) -> None:
         if instance.name in seen:
             raise InvalidInstance("name", f"is {instance.name!r} twice, expected distinct names")
         seen.add(instance.name)
+
+
+def _check_kinds(claims: tuple[AnyClaim, ...], instances: tuple[Subject, ...]) -> None:
+    """Refuse an instance that no claim is about: the report would be silent on it."""
+    kinds = sorted({claim.kind for claim in claims})
+    for instance in instances:
+        if instance.schema not in kinds:
+            raise InvalidInstance(
+                f"{instance.name}: schema",
+                f"is {instance.schema}, expected {' or '.join(kinds)}, the kind of these claims",
+            )
 
 
 def _mutant_tasks(

@@ -11,6 +11,7 @@ from verification import gallery
 from verification.enclosure.balls import end_points, exact_ball, precision
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
+    SCHEMA,
     ActivationSpec,
     Atom,
     AtomicLaw,
@@ -26,7 +27,9 @@ from verification.recurrent.activation_doubles import evaluate, evaluate_both
 
 F = Fraction
 FEW_DIMENSIONS = [
-    name for name in gallery.names() if len(gallery.load(name).to_json()["chain"]["inputs"][0]) < 3
+    subject.name
+    for subject in gallery.load_all(SCHEMA)
+    if len(subject.to_json()["chain"]["inputs"][0]) < 3
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 from verification import gallery
 from verification.enclosure.balls import ball, end_points, precision
 from verification.instance import (
+    SCHEMA,
     ActivationSpec,
     Constant,
     Instance,
@@ -166,7 +167,7 @@ def test_kernel_is_symmetric_and_its_gram_matrix_holds_it(name):
             assert ball(matrix[i][j]).overlaps(other)
 
 
-@pytest.mark.parametrize("name", gallery.names())
+@pytest.mark.parametrize("name", gallery.names_of(SCHEMA))
 def test_bounds_hold_on_a_grid_and_are_not_wide(name):
     instance = gallery.load(name)
     assert isinstance(instance, Instance)

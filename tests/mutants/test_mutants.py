@@ -27,7 +27,7 @@ def test_mutant_is_refuted_on_each_instance_that_it_names(claim, mutant):
 def test_claim_has_mutants_that_change_it_and_sharp_instances_that_exist(claim):
     assert claim.mutants
     assert claim.sharp
-    assert set(claim.sharp) <= set(gallery.names())
+    assert set(claim.sharp) <= set(gallery.names_of(claim.kind))
     assert len({mutant.name for mutant in claim.mutants}) == len(claim.mutants)
     for mutant in claim.mutants:
         changed = claim.mutated(mutant)
@@ -36,9 +36,10 @@ def test_claim_has_mutants_that_change_it_and_sharp_instances_that_exist(claim):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_claim_is_not_refuted_anywhere_on_the_gallery(claim):
-    verdicts = {subject.name: decide(claim, subject).verdict for subject in gallery.load_all()}
+    about = gallery.load_all(claim.kind)
+    verdicts = {subject.name: decide(claim, subject).verdict for subject in about}
     assert Verdict.REFUTED not in verdicts.values()
     assert Verdict.UNDECIDED not in verdicts.values()
     held = [verdict in {Verdict.CERTIFIED, Verdict.SUPPORTED} for verdict in verdicts.values()]
-    assert sum(held) >= 10
+    assert sum(held) >= min(10, len(about) // 2)
     assert Verdict.CERTIFIED in verdicts.values()

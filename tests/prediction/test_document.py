@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 from predicted import changed, coarse_instance, predicted
 
-from verification.instance import digest
 from verification.prediction import document as module
 from verification.prediction.document import curve_table, spectrum_table, to_document
+from verification.subject import digest
 
 SCHEMA = json.loads(
     (Path(module.__file__).parent / "prediction.schema.json").read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from verification.enclosure.doubles import ASSUMED_ULP
 from verification.enclosure.quadrature import MAX_NODES
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
+    SCHEMA,
     ActivationSpec,
     AtomicLaw,
     Constant,
@@ -70,7 +71,9 @@ def scale_of(instance: Instance, order: int) -> Fraction:
     return mean_absolute_b(instance.law) * sum(weights)
 
 
-GALLERY = [name for name in gallery.names() if name not in {"near-reducible", "random-dense-50"}]
+GALLERY = [
+    name for name in gallery.names_of(SCHEMA) if name not in {"near-reducible", "random-dense-50"}
+]
 
 
 @pytest.mark.parametrize("order", [0, 1])

@@ -11,7 +11,7 @@ import pytest
 
 from verification import gallery
 from verification.errors import InvalidInstance
-from verification.instance import ActivationSpec, AtomicLaw, Instance, Term, Training
+from verification.instance import SCHEMA, ActivationSpec, AtomicLaw, Instance, Term, Training
 from verification.markov.finite import stationary_law
 from verification.recurrent.network import (
     Trainer,
@@ -253,7 +253,7 @@ def test_clip_is_smooth_monotone_and_bounded():
     np.testing.assert_array_equal(values, [-clipped(-t, bound) for t in z])
 
 
-@pytest.mark.parametrize("name", gallery.names())
+@pytest.mark.parametrize("name", gallery.names_of(SCHEMA))
 def test_units_have_the_moments_of_the_law(name):
     instance = load(name)
     width = 20_000

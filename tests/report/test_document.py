@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from verification.errors import InvalidInstance
-from verification.instance import digest
 from verification.report.document import read_report, to_document
 from verification.report.files import write_report
+from verification.subject import digest
 from verification.verdict import Enclosure, Relation, Verdict
 
 CONTRACT = {

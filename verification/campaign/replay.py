@@ -8,9 +8,10 @@ from pathlib import Path
 
 from verification import strict_json
 from verification.claim import AnyClaim
-from verification.instance import MAX_NAME, read_subject
+from verification.instance import MAX_NAME
 from verification.runner import Task
 from verification.strict_json import Node
+from verification.subject import read_subject
 
 SCHEMA = "replay/1"
 

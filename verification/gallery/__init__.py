@@ -12,7 +12,7 @@ from importlib import resources
 
 from verification import strict_json
 from verification.errors import InvalidInstance
-from verification.instance import Subject, read_subject
+from verification.subject import Subject, read_subject
 
 _SUFFIX = ".json"
 
@@ -47,6 +47,12 @@ def load(name: str) -> Subject:
     return subject
 
 
-def load_all() -> tuple[Subject, ...]:
-    """Read every instance of the gallery, sorted by name."""
-    return tuple(load(name) for name in names())
+def load_all(schema: str | None = None) -> tuple[Subject, ...]:
+    """Read every instance of the gallery, or every one of a kind, sorted by name."""
+    subjects = (load(name) for name in names())
+    return tuple(subject for subject in subjects if schema in {None, subject.schema})
+
+
+def names_of(schema: str) -> tuple[str, ...]:
+    """Return the names of the gallery's instances of a kind, sorted."""
+    return tuple(subject.name for subject in load_all(schema))

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from verification.instance import Json, digest
+from verification.instance import Json
 from verification.prediction.prediction import Direction, Prediction
 from verification.strict_json import format_number
+from verification.subject import digest
 from verification.verdict import Enclosure, EvidenceKind
 
 SCHEMA = "prediction/1"

@@ -44,11 +44,12 @@ from verification.errors import InvalidInstance, NotEnclosed
 from verification.flow.history import joint_law
 from verification.flow.limit_flow import MAX_CLOCK, Curve, LimitFlow, limit_flow
 from verification.flow.node_law import NodeLaw, invariant_state_law
-from verification.instance import Instance, Subject, Training, Vector
+from verification.instance import Instance, Training, Vector
 from verification.markov.finite import recurrent_classes
 from verification.quantity import Doubles
 from verification.recurrent.memory import contraction_factor, memory_bound
 from verification.strict_json import format_number
+from verification.subject import Subject
 from verification.verdict import Enclosure, Truth
 
 MAX_POINTS = 8

@@ -18,8 +18,8 @@ from typing import Any, NoReturn, TypeAlias
 from verification import strict_json
 from verification.claim import AnyClaim
 from verification.decision import Result
-from verification.instance import Subject, digest
 from verification.strict_json import Node, NumberText
+from verification.subject import Subject, digest
 from verification.verdict import Enclosure, EvidenceKind, Relation, Verdict
 
 SCHEMA = "report/1"

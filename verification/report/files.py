@@ -8,12 +8,12 @@ import secrets
 from pathlib import Path
 
 from verification.errors import InvalidInstance
-from verification.instance import Subject, digest
 from verification.report.document import Document
 from verification.report.html import render_html
 from verification.report.junit import render_junit
 from verification.report.markdown import render_markdown
 from verification.report.text import short_digest, slug
+from verification.subject import Subject, digest
 
 REPLAY_SCHEMA = "replay/1"
 COUNTEREXAMPLES = "counterexamples"

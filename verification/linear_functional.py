@@ -1,0 +1,237 @@
+"""The second kind of instance: a linear functional with memory, and widths of linear networks.
+
+An instance of kind ``linear-functional/1`` is a target ``rho: [0, inf) -> R^d``, by which inputs x
+are turned into ``H_t(x) = int_0^inf x(t - s) . rho(s) ds``; the widths m of the linear networks
+``h' = W h + U x``, ``y = c . h``, that are asked to do the same; and optionally one such network.
+All numbers are exact rationals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias
+
+from verification.instance import MAX_NAME, MAX_ORIGIN, Json, Vector
+from verification.strict_json import Node, format_number
+
+SCHEMA = "linear-functional/1"
+PARTS = ("exponential", "power-law", "box")
+
+MAX_CHANNELS = 16
+MAX_PARTS = 64
+MAX_POWER = 32
+MAX_WIDTHS = 16
+MAX_WIDTH = 32
+MAX_UNITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential:
+    """``t^power exp(-rate t) (coefficient cos(frequency t) + sine sin(frequency t))``, rate > 0."""
+
+    coefficient: Fraction
+    rate: Fraction
+    power: int = 0
+    frequency: Fraction = Fraction(0)
+    sine: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerLaw:
+    """``coefficient w (1 + t)^-(1 + w)``, ``w = exponent > 0``: a long memory as w tends to 0."""
+
+    coefficient: Fraction
+    exponent: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """`height` on ``[start, start + length]`` and 0 elsewhere."""
+
+    height: Fraction
+    start: Fraction
+    length: Fraction
+
+
+Part: TypeAlias = Exponential | PowerLaw | Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The linear network ``h' = W h + U x``, ``y = c . h``.
+
+    Parameters
+    ----------
+    w : tuple of tuple of Fraction, shape (width, width)
+    u : tuple of tuple of Fraction, shape (width, channels)
+    c : tuple of Fraction, shape (width,)
+    """
+
+    w: tuple[Vector, ...]
+    u: tuple[Vector, ...]
+    c: Vector
+
+    @property
+    def width(self) -> int:
+        """Number of hidden units."""
+        return len(self.c)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearFunctional:
+    """A target, the widths of the networks that approximate it, and optionally one network.
+
+    Parameters
+    ----------
+    name : str
+    target : tuple of tuple of Part
+        For each channel of the input the parts whose sum is that component of rho.
+    widths : tuple of int
+        Increasing.
+    network : Network or None
+        With as many channels as the target.
+    origin : str or None
+    """
+
+    name: str
+    target: tuple[tuple[Part, ...], ...]
+    widths: tuple[int, ...]
+    network: Network | None = None
+    origin: str | None = None
+    schema: str = field(default=SCHEMA, init=False)
+
+    @property
+    def channels(self) -> int:
+        """Dimension d of the input."""
+        return len(self.target)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the document that `read_linear_functional` reads; numbers are exact texts."""
+        document: dict[str, Json] = {"schema": SCHEMA, "name": self.name}
+        if self.origin is not None:
+            document["origin"] = self.origin
+        document["target"] = [[_part_document(part) for part in parts] for parts in self.target]
+        document["widths"] = list(self.widths)
+        if self.network is not None:
+            document["network"] = {
+                "W": [_texts(row) for row in self.network.w],
+                "U": [_texts(row) for row in self.network.u],
+                "c": _texts(self.network.c),
+            }
+        return document
+
+
+def read_linear_functional(node: Node) -> LinearFunctional:
+    """Read an instance of kind ``linear-functional/1``."""
+    top = node.fields(("schema", "name", "target", "widths"), ("origin", "network"))
+    top["schema"].choice((SCHEMA,))
+    target = tuple(
+        tuple(_read_part(part) for part in channel.elements(least=0, most=MAX_PARTS, of="parts"))
+        for channel in top["target"].elements(
+            least=1, most=MAX_CHANNELS, of="channels, each a list of parts"
+        )
+    )
+    return LinearFunctional(
+        name=top["name"].string(MAX_NAME),
+        origin=top["origin"].string(MAX_ORIGIN) if "origin" in top else None,
+        target=target,
+        widths=_read_widths(top["widths"]),
+        network=_read_network(top["network"], len(target)) if "network" in top else None,
+    )
+
+
+def _read_widths(node: Node) -> tuple[int, ...]:
+    widths: list[int] = []
+    for item in node.elements(least=1, most=MAX_WIDTHS, of="widths"):
+        width = item.integer(0, MAX_WIDTH)
+        if widths and width <= widths[-1]:
+            item.expected(f"more than the width before it, {widths[-1]}")
+        widths.append(width)
+    return tuple(widths)
+
+
+def _read_part(node: Node) -> Part:
+    kind = node.member("kind").choice(PARTS)
+    if kind == "exponential":
+        return _read_exponential(node)
+    if kind == "power-law":
+        members = node.fields(("kind", "coefficient", "exponent"))
+        return PowerLaw(
+            coefficient=members["coefficient"].number(),
+            exponent=members["exponent"].number(_is_positive, "a positive number"),
+        )
+    members = node.fields(("kind", "height", "start", "length"))
+    return Box(
+        height=members["height"].number(),
+        start=members["start"].number(lambda x: x >= 0, "a number that is not negative"),
+        length=members["length"].number(_is_positive, "a positive number"),
+    )
+
+
+def _read_exponential(node: Node) -> Exponential:
+    members = node.fields(("kind", "coefficient", "rate"), ("power", "frequency", "sine"))
+    zero = Fraction(0)
+    if "sine" in members and "frequency" not in members:
+        node.fail("lacks the key 'frequency', expected it beside 'sine'")
+    return Exponential(
+        coefficient=members["coefficient"].number(),
+        rate=members["rate"].number(_is_positive, "a positive number"),
+        power=members["power"].integer(0, MAX_POWER) if "power" in members else 0,
+        frequency=(
+            members["frequency"].number(_is_positive, "a positive number (or no frequency)")
+            if "frequency" in members
+            else zero
+        ),
+        sine=members["sine"].number() if "sine" in members else zero,
+    )
+
+
+def _read_network(node: Node, channels: int) -> Network:
+    members = node.fields(("W", "U", "c"))
+    rows = members["W"].elements(least=1, most=MAX_UNITS, of="rows, one a unit")
+    width = len(rows)
+    return Network(
+        w=tuple(row.numbers(least=width, most=width) for row in rows),
+        u=tuple(
+            row.numbers(least=channels, most=channels)
+            for row in members["U"].elements(least=width, most=width, of="rows, one a unit")
+        ),
+        c=members["c"].numbers(least=width, most=width),
+    )
+
+
+def _is_positive(value: Fraction) -> bool:
+    return value > 0
+
+
+def _part_document(part: Part) -> dict[str, Json]:
+    if isinstance(part, PowerLaw):
+        return {
+            "kind": "power-law",
+            "coefficient": format_number(part.coefficient),
+            "exponent": format_number(part.exponent),
+        }
+    if isinstance(part, Box):
+        return {
+            "kind": "box",
+            "height": format_number(part.height),
+            "start": format_number(part.start),
+            "length": format_number(part.length),
+        }
+    document: dict[str, Json] = {
+        "kind": "exponential",
+        "coefficient": format_number(part.coefficient),
+        "rate": format_number(part.rate),
+    }
+    if part.power:
+        document["power"] = part.power
+    if part.frequency:
+        document["frequency"] = format_number(part.frequency)
+    if part.sine:
+        document["sine"] = format_number(part.sine)
+    return document
+
+
+def _texts(values: Vector) -> list[Json]:
+    return [format_number(value) for value in values]

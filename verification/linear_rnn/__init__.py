@@ -1,0 +1,1 @@
+"""Linear functionals with memory and the linear networks that approximate them."""
