@@ -42,7 +42,7 @@ def way(request, monkeypatch):
         pytest.importorskip("numba")
         monkeypatch.setattr(network, "_MANY_UPDATES", 0)
     else:
-        monkeypatch.setattr(network_replicas, "can_compile", lambda _: False)
+        monkeypatch.setattr(network_replicas, "can_compile", lambda: False)
     return request.param
 
 
@@ -61,7 +61,9 @@ def alone(instance: Instance, width: int, seed: int, replica: int, points, refer
     return np.abs(np.array(outputs) - reference).max(axis=0)
 
 
-@pytest.mark.parametrize("name", ["markov-onegin", "two-dimensional", "seattle-weather"])
+@pytest.mark.parametrize(
+    "name", ["markov-onegin", "two-dimensional", "seattle-weather", "mixture-activation"]
+)
 @pytest.mark.parametrize("width", [1, 37])
 def test_the_largest_deviation_is_that_of_all_steps(name, width, way):
     instance = load(name)
@@ -155,6 +157,5 @@ def test_arguments_out_of_range_are_refused(options, message):
 
 def test_the_way_depends_on_the_size_of_one_replica(monkeypatch):
     monkeypatch.setattr(network, "_MANY_UPDATES", 64)
-    instance = load("markov-onegin")
-    assert can_compile(instance.activation) == network.is_compiled(instance, 8, 8)
-    assert not network.is_compiled(instance, 8, 7)
+    assert can_compile() == network.is_compiled(8, 8)
+    assert not network.is_compiled(8, 7)

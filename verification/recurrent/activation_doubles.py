@@ -227,29 +227,48 @@ def evaluate(spec: ActivationSpec, order: int, t: Array) -> Array:
     return result
 
 
-def evaluate_both(
-    spec: ActivationSpec, t: Array, *, slope: Array | None = None
-) -> tuple[Array, Array]:
-    """Return the values and the derivatives at every entry of `t`, which the values replace.
+def evaluate_both(spec: ActivationSpec, t: Array) -> tuple[Array, Array]:
+    """Return the values and the derivatives at every entry of `t`, which is overwritten.
 
-    Both are those of `evaluate`, to the last bit.  The derivatives are put into `slope`, if given.
+    Both are those of `evaluate`, to the last bit.
     """
-    slope = np.empty_like(t) if slope is None else slope
-    if spec.label != "mixture":
-        _FAMILIES[spec.terms[0].of].both(t, slope)
-        return t, slope
-    argument = t.copy()
-    parts = np.empty_like(t), np.empty_like(t)
-    t.fill(0)
-    slope.fill(0)
-    for term in spec.terms:
-        np.multiply(argument, nearest(term.scale)[0], out=parts[0])
-        np.add(parts[0], nearest(term.shift)[0], out=parts[0])
-        _FAMILIES[term.of].both(*parts)
-        for order, (result, part) in enumerate(zip((t, slope), parts, strict=True)):
-            np.multiply(part, nearest(_factor(term, order))[0], out=part)
-            np.add(result, part, out=result)
+    slope = np.empty_like(t)
+    evaluator(spec, t.shape)(t, slope)
     return t, slope
+
+
+def evaluator(spec: ActivationSpec, shape: tuple[int, ...]) -> Callable[[Array, Array], object]:
+    """Return a function that replaces an array by the values and another by the derivatives.
+
+    Both are those of `evaluate`, to the last bit.  It keeps its room: nothing is allocated when it
+    is called, and no two threads may call it at once.
+    """
+    if spec.label != "mixture":
+        return _FAMILIES[spec.terms[0].of].both
+    terms = [
+        (
+            nearest(term.scale)[0],
+            nearest(term.shift)[0],
+            _FAMILIES[term.of].both,
+            [nearest(_factor(term, order))[0] for order in ORDERS],
+        )
+        for term in spec.terms
+    ]
+    argument, *parts = np.empty((3, *shape))
+
+    def mixed(t: Array, slope: Array) -> None:
+        np.copyto(argument, t)
+        t.fill(0)
+        slope.fill(0)
+        for scale, shift, both, factors in terms:
+            np.multiply(argument, scale, out=parts[0])
+            np.add(parts[0], shift, out=parts[0])
+            both(*parts)
+            for result, part, factor in zip((t, slope), parts, factors, strict=True):
+                np.multiply(part, factor, out=part)
+                np.add(result, part, out=result)
+
+    return mixed
 
 
 def evaluation(spec: ActivationSpec, order: int, argument: Rounded, largest: Fraction) -> Rounded:

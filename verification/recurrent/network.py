@@ -54,7 +54,7 @@ from verification.instance import (
     Normal,
     Uniform,
 )
-from verification.recurrent.activation_doubles import evaluate, evaluate_both
+from verification.recurrent.activation_doubles import evaluate, evaluator
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
@@ -71,7 +71,6 @@ _PAGE = 512
 _ROWS = 6
 """C, B, S, the hidden state before, what goes through a unit, and room for arguments."""
 
-_COMPILED = ("tanh", "logistic")
 _MANY_UPDATES = 2**24
 
 
@@ -296,9 +295,9 @@ def clipped(output: float, bound: float) -> float:
     return value if output > 0 else -value
 
 
-def can_compile(spec: ActivationSpec) -> bool:
-    """Tell whether the compiled recursion exists for an activation, and numba is installed."""
-    return spec.label in _COMPILED and importlib.util.find_spec("numba") is not None
+def can_compile() -> bool:
+    """Tell whether numba is installed, which the compiled recursion needs."""
+    return importlib.util.find_spec("numba") is not None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -350,6 +349,32 @@ def tables(count: int, dimension: int, width: int) -> Array:
     return raw[start : start + size].reshape(count, dimension + _ROWS, length)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class State:
+    """A network between two steps.
+
+    Parameters
+    ----------
+    units, initial : Units
+        The parameters now and before the first step.
+    hidden : Array, shape (n_units,)
+        S.
+    memory, absolute_error, squared_error : float
+    step : int
+    frozen : bool
+        Those of the `Trainer`.
+    """
+
+    units: Units
+    initial: Units
+    hidden: Array
+    memory: float
+    absolute_error: float
+    squared_error: float
+    step: int
+    frozen: bool
+
+
 class Trainer:
     """One network under training; its state is changed in place.
 
@@ -398,8 +423,34 @@ class Trainer:
         self.units.input[:] = units.input
         self.units.feedback[:] = units.feedback
         self._hidden, self._former, self._through, self._scratch = rows[dimension + 2 :]
+        self._evaluate = evaluator(self._setting.activation, (width,))
         self._numbers = np.zeros(3)
         self.step = 0
+
+    @classmethod
+    def resumed(
+        cls, instance: Instance | Setting, state: State, *, compiled: bool = False
+    ) -> Trainer:
+        """Return a network that goes on from a state, in the same bits as if it had not stopped."""
+        trainer = cls(instance, state.units, frozen=state.frozen, compiled=compiled)
+        trainer._initial = state.initial.copy()
+        trainer._hidden[:] = state.hidden
+        trainer._numbers[:] = state.memory, state.absolute_error, state.squared_error
+        trainer.step = state.step
+        return trainer
+
+    def state(self) -> State:
+        """Return all that training needs to go on; it can be pickled."""
+        return State(
+            units=self.units.copy(),
+            initial=self._initial.copy(),
+            hidden=self._hidden.copy(),
+            memory=self.memory,
+            step=self.step,
+            absolute_error=self.absolute_error,
+            squared_error=self.squared_error,
+            frozen=self._frozen,
+        )
 
     @property
     def memory(self) -> float:
@@ -434,7 +485,7 @@ class Trainer:
         for row, entry in zip(units.input[1:], x[1:], strict=True):
             np.add(value, np.multiply(row, entry, out=scratch), out=value)
         np.add(value, self._numbers[0], out=value)
-        evaluate_both(self._setting.activation, value, slope=slope)
+        self._evaluate(value, slope)
         output = float(np.dot(units.output, value)) * constants.output_scale
         error = clipped(output, constants.clip) - y
         if not self._frozen:
@@ -515,9 +566,10 @@ def run_together(
     inputs, memories = points or (np.zeros((0, shared.inputs.shape[1])), np.zeros(0))
     largest = np.zeros((len(trainers), len(memories)))
     numbers = np.array([trainer._numbers for trainer in trainers])
-    network_compiled.runner(shared.activation)(
+    network_compiled.runner(shared.activation, shared.inputs.shape[1])(
         len(first.units.output),
         first._frozen,
+        network_compiled.terms_of(shared.activation),
         table,
         numbers,
         np.ascontiguousarray(paths),
@@ -574,7 +626,7 @@ def train_replica(
     """
     ends = increasing(checkpoints)
     shared = setting(instance, width)
-    compiled = is_compiled(instance, width, ends[-1])
+    compiled = is_compiled(width, ends[-1])
     for_units, for_path = replica_generators(seed, replica, width)
     units = draw_units(instance.law, width, for_units)
     trainer = Trainer(shared, units, frozen=frozen, compiled=compiled)
@@ -601,12 +653,12 @@ def increasing(checkpoints: Sequence[int]) -> list[int]:
     return ends
 
 
-def is_compiled(instance: Instance, width: int, steps: int) -> bool:
+def is_compiled(width: int, steps: int) -> bool:
     """Tell whether a replica is trained by compiled code: where it can be, and is large.
 
     Which way is taken depends on one replica's size only: its bits do not depend on the others.
     """
-    return width * steps >= _MANY_UPDATES and can_compile(instance.activation)
+    return width * steps >= _MANY_UPDATES and can_compile()
 
 
 def places(shared: Setting, points: Sequence[tuple[int, Fraction]]) -> tuple[Array, Array]:

@@ -7,150 +7,95 @@ The same recursion as in `verification.recurrent.network`, one pass over the uni
 
 So the pass of a step first gives C, W and B what the step before owes them, then evaluates the
 activation, and sums all that its own step needs.  After the last step the debt is paid, by the same
-operations on each unit: stopping and going on changes no bit.
-
-**Activations** are arithmetic that a compiler turns into vectors, since numba's own are calls for
-one number at a time.  With ``x = n (ln 2)/2 + r``, ``|r| <= (ln 2)/4``, and ``R = r coth r``, a
-polynomial in r^2,
-
-    exp(2x) = 2^n (R + r)/(R - r),
-    tanh x = ((2^n - 1) R + (2^n + 1) r) / ((2^n + 1) R + (2^n - 1) r),
-
-which costs one division.  Their errors are a few units in the last place, for small x too.  Only
-the sums over units may be reassociated, never what is done to one unit.
+operations on each unit: stopping and going on changes no bit.  Only the sums over units may be
+reassociated, never what is done to one unit.
 
 **Replicas.**  Every unit of every replica goes through the same operations in the same order,
 whatever the other replicas are.  Step k of all of them comes before step k + 1 of any: while one
 waits for its sums the next can start.
 
 Importing this module imports numba (about 0.2 s).  What it compiles is kept beside the module, or
-in the user's cache where that is read-only.
+in the user's cache where that is read-only; where neither can be written it is compiled each time.
 """
 
 from __future__ import annotations
 
-import math
-import os
-import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from verification.instance import ActivationSpec
+from verification.recurrent import compiled_activations
+from verification.recurrent.compiled_activations import (
+    ANYWHERE,
+    ARCTAN,
+    ERF,
+    EVALUATED,
+    LOGISTIC,
+    MIXTURE,
+    NAMES,
+    REACH,
+    SIN,
+    TANH,
+    less,
+)
+from verification.recurrent.network import clipped
 
-def _prefer_wide_vectors() -> None:
-    """Ask the compiler for 512-bit vectors where the processor has them: a fifth faster here."""
-    if "numba" in sys.modules or {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"} & os.environ.keys():
-        return
-    from llvmlite import binding  # noqa: PLC0415 - before numba, which reads the environment once
-
-    features = binding.get_host_cpu_features().flatten()
-    if "+avx512f" in features.split(","):
-        os.environ["NUMBA_CPU_NAME"] = binding.get_host_cpu_name()
-        os.environ["NUMBA_CPU_FEATURES"] = f"{features},-prefer-256-bit"
-
-
-_prefer_wide_vectors()
-
-import numba  # noqa: E402 - after the environment is set
-from numba.core.compiler import Compiler  # noqa: E402
-from numba.extending import intrinsic, overload  # noqa: E402
-
-from verification.instance import ActivationSpec  # noqa: E402
-from verification.recurrent.network import clipped  # noqa: E402
+# isort: split
+# Only now: numba reads the processor's features once, and they are set there.
+import numba
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic, overload
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
 
-_MAGIC = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer in the low bits
-_ONE_BITS = 0x3FF0000000000000
-_HALF_LN2 = math.log(2) / 2
-_PER_HALF_LN2 = 2 / math.log(2)
-_FAR = 22.0  # tanh(22) rounds to 1
-_STEEP = 354.0  # exp(708) and exp(-708) are doubles of full precision
-# r coth r - 1 in powers of r^2, |r| <= (ln 2)/4, within 2^-59.
-_R1, _R2, _R3, _R4, _R5 = (
-    0.33333333333333204,
-    -0.02222222222161266,
-    0.0021164020229016765,
-    -0.00021163395042218884,
-    2.1187295617904737e-05,
-)
+_BLOCK = 1024
+"""So many units of all rows stay in the nearest memory while several rows of W are summed."""
+
+_MADE_OF = Path(compiled_activations.__file__).stat().st_mtime_ns
+"""numba notices that a function's own file has changed, and no other."""
+
+
+def _kept(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile, and keep the result where there is a place for it."""
+    options: Any = {"error_model": "numpy", "nogil": True}
+    try:
+        compiled: Callable[..., None] = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # numba found no folder that it may write to
+        compiled = numba.njit(**options)(function)
+    return compiled
 
 
 @intrinsic
-def _to_bits(_context: Any, _value: Any) -> Any:
+def _row(_context: Any, tables: Any, table: Any, row: Any, unit: Any) -> Any:
+    """Where a unit's entry stands in a row of a table.
+
+    A bare pointer: counting the uses of an array would cost a small network more than its step.
+    """
+    pointer = numba.types.CPointer(numba.types.float64)
+
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(numba.types.int64))
+        whole = context.make_array(tables)(context, builder, arguments[0])
+        _, rows, length = cgutils.unpack_tuple(builder, whole.shape, 3)
+        before = builder.add(builder.mul(arguments[1], rows), arguments[2])
+        return builder.gep(whole.data, [builder.add(builder.mul(before, length), arguments[3])])
 
-    return numba.types.int64(numba.types.float64), generate
-
-
-@intrinsic
-def _from_bits(_context: Any, _value: Any) -> Any:
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(numba.types.float64))
-
-    return numba.types.float64(numba.types.int64), generate
-
-
-# Python's division checks for zero, which keeps a loop from becoming vectors.  LLVM inlines these
-# functions with their own flags; numba's `inline` would give them those of the sums, and the
-# rounding by the magic number would be simplified away.
-_of_one_unit = numba.njit(fastmath={"contract"}, error_model="numpy", cache=True)
-
-
-@_of_one_unit
-def _less(a: float, rate: float, b: float) -> float:
-    return a - rate * b
-
-
-@_of_one_unit
-def _reduced(x: float) -> tuple[float, float, float]:
-    """Return ``2^n``, r and ``R - 1`` for ``x = n (ln 2)/2 + r``."""
-    shifted = x * _PER_HALF_LN2 + _MAGIC
-    n = shifted - _MAGIC
-    # n times the error of (ln 2)/2, a fifth of an ulp, is lost: where n grows, tanh is flat.
-    r = x - n * _HALF_LN2
-    q = r * r
-    above_one = q * (_R1 + q * (_R2 + q * (_R3 + q * (_R4 + q * _R5))))
-    power: float = _from_bits((_to_bits(shifted) << 52) + _ONE_BITS)  # type: ignore[call-arg]
-    return power, r, above_one
-
-
-@_of_one_unit
-def _tanh(x: float, c: float) -> tuple[float, float, float]:
-    power, r, p = _reduced(min(max(x, -_FAR), _FAR))
-    less, more = power - 1.0, power + 1.0
-    # Small terms first: one rounding at full size above the line and one below.
-    s = (less + (more * r + less * p)) / (more + (less * r + more * p))
-    cs = c * s
-    return s, cs, c - cs * s
-
-
-@_of_one_unit
-def _logistic(x: float, c: float) -> tuple[float, float, float]:
-    power, r, p = _reduced(min(max(0.5 * x, -_STEEP), _STEEP))
-    up, down = power + power * (p + r), 1.0 + (p - r)
-    inverse = 1.0 / (up + down)
-    s = up * inverse
-    cs = c * s
-    return s, cs, cs * (down * inverse)
-
-
-_EVALUATED = {"tanh": _tanh, "logistic": _logistic}
-_FAMILIES = tuple(_EVALUATED)
-"""Families by their numbers: compiled functions know them as constants."""
+    index = numba.types.intp
+    return pointer(tables, index, index, index), generate
 
 
 class _Distinct(Compiler):
-    """Compile for arrays that do not overlap: else vectors wait for a check at every call."""
+    """Compile for rows that do not overlap: else vectors wait for a check at every call."""
 
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True
-        return super().define_pipelines()  # type: ignore[no-untyped-call]
+        return super().define_pipelines()
 
 
 _OVER_UNITS: Any = {
@@ -158,112 +103,232 @@ _OVER_UNITS: Any = {
     "error_model": "numpy",
     "pipeline_class": _Distinct,
 }
-_over_units = numba.njit(cache=True, **_OVER_UNITS)
+_over_units = numba.njit(**_OVER_UNITS)
 
 
 def _forward(
-    family: int, more: bool, rows: tuple[Array, ...], rates: tuple[float, ...], x: float, v: float
-) -> tuple[float, float, float, float]:
+    family: int,
+    more: int,
+    n: int,
+    rows: tuple[Any, ...],
+    rates: tuple[float, ...],
+    x: float,
+    v: float,
+    terms: Array,
+) -> tuple[float, ...]:
     """Pay what the step before owes C, B and the last row of W; evaluate the activation.
 
     Parameters
     ----------
-    family : int
-    more : bool
-        Whether the last of the rows holds the rest of the argument, and not only v.
-    rows : tuple of Array
-        W, C, B, S, the hidden state before, the derivatives and the arguments.
+    family, more : int
+        Which activation; whether the last of the rows holds the other entries' part of the
+        argument and v.  Compiled functions know both.
+    n : int
+        Number of units.
+    rows : tuple of pointers
+        W, C, B, S, the hidden state before, ``C sigma'``, and arguments.
     rates : tuple of float
         By which W, C and B fall.
     x, v : float
         Last entry of the input, and memory.
+    terms : Array
+        Of a mixture.
 
     Returns
     -------
     tuple of float
         The sums over the units of C S', C sigma', B S' and S S', for S' the new hidden state, which
-        replaces the one before S.  ``C sigma'`` replaces the derivatives.
+        replaces the one before S; and the number of arguments out of reach, where S' is wrong.
     """
     raise NotImplementedError
 
 
 @overload(_forward, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
-def _forward_compiled(
-    family: Any, more: Any, rows: Any, rates: Any, x: Any, v: Any
-) -> Callable[..., Any]:
-    evaluated = _EVALUATED[_FAMILIES[family.literal_value]]
+def _forward_compiled(family, more, n, rows, rates, x, v, terms):
+    is_rest = more.literal_value == 1
 
-    def loop(family, more, rows, rates, x, v):  # type: ignore[no-untyped-def]
+    def mixed(family, more, n, rows, rates, x, v, terms):
         weight, output, feedback, hidden, former, through, argument = rows
         rate_w, rate_c, rate_b = rates
-        total, bend, fed, overlap = 0.0, 0.0, 0.0, 0.0
-        for i in range(output.size):
+        _forward_row(not is_rest, n, weight, through, argument, rate_w, x, v)
+        _pay(n, output, rate_c, hidden)
+        _pay(n, feedback, rate_b, former)
+        _mix(n, terms, argument, former, through)
+        return _sums(n, output, feedback, hidden, former, through)
+
+    if family.literal_value == MIXTURE:
+        return mixed
+    evaluated = EVALUATED[NAMES[family.literal_value]]
+
+    def loop(family, more, n, rows, rates, x, v, terms):
+        weight, output, feedback, hidden, former, through, argument = rows
+        rate_w, rate_c, rate_b = rates
+        total, bend, fed, overlap, far = 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
             before = hidden[i]
-            w = _less(weight[i], rate_w, through[i])
-            c = _less(output[i], rate_c, before)
-            b = _less(feedback[i], rate_b, former[i])
+            w = less(weight[i], rate_w, through[i])
+            c = less(output[i], rate_c, before)
+            b = less(feedback[i], rate_b, former[i])
             weight[i] = w
             output[i] = c
             feedback[i] = b
-            s, cs, gradient = evaluated(w * x + (argument[i] if more else v), c)
+            s, cs, gradient, out = evaluated(w * x + (argument[i] if is_rest else v), c)
             former[i] = s
             through[i] = gradient
             total += cs
             bend += gradient
             fed += b * s
             overlap += before * s
-        return total, bend, fed, overlap
+            far += out
+        return total, bend, fed, overlap, far
 
     return loop
 
 
 @_over_units
 def _forward_row(
-    first: bool, row: Array, through: Array, argument: Array, rate: float, x: float, v: float
+    first: bool, n: int, row: Any, through: Any, argument: Any, rate: float, x: float, v: float
 ) -> None:
     """Pay what the step before owes a row of W; add the row's part to the arguments."""
-    for i in range(row.size):
-        w = _less(row[i], rate, through[i])
+    for i in range(n):
+        w = less(row[i], rate, through[i])
         row[i] = w
         argument[i] = w * x + (v if first else argument[i])
 
 
 @_over_units
-def _pay(row: Array, rate: float, by: Array) -> None:
-    for i in range(row.size):
-        row[i] = _less(row[i], rate, by[i])
+def _pay(n: int, row: Any, rate: float, by: Any) -> None:
+    for i in range(n):
+        row[i] = less(row[i], rate, by[i])
 
 
-def _output(family: int, more: bool, rows: tuple[Array, ...], x: float, v: float) -> float:
-    """Return the sum of ``C sigma`` at a point, of the rows W, C, arguments."""
+@_over_units
+def _sums(
+    n: int, output: Any, feedback: Any, hidden: Any, value: Any, slope: Any
+) -> tuple[float, ...]:
+    """Return what `_forward` does; multiply the derivatives by C."""
+    total, bend, fed, overlap = 0.0, 0.0, 0.0, 0.0
+    for i in range(n):
+        s = value[i]
+        gradient = output[i] * slope[i]
+        slope[i] = gradient
+        total += output[i] * s
+        bend += gradient
+        fed += feedback[i] * s
+        overlap += hidden[i] * s
+    return total, bend, fed, overlap, 0.0
+
+
+def _add(
+    family: int, n: int, argument: Any, term: tuple[float, ...], value: Any, slope: Any
+) -> None:
+    """Add one term of a mixture to values and derivatives."""
     raise NotImplementedError
 
 
-@overload(_output, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
-def _output_compiled(family: Any, more: Any, rows: Any, x: Any, v: Any) -> Callable[..., Any]:
-    evaluated = _EVALUATED[_FAMILIES[family.literal_value]]
+@overload(_add, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
+def _add_compiled(family, n, argument, term, value, slope):
+    evaluated = EVALUATED[NAMES[family.literal_value]]
 
-    def loop(family, more, rows, x, v):  # type: ignore[no-untyped-def]
-        weight, output, argument = rows
-        total = 0.0
-        for i in range(output.size):
-            _, cs, _ = evaluated(weight[i] * x + (argument[i] if more else v), output[i])
-            total += cs
-        return total
+    def loop(family, n, argument, term, value, slope):
+        scale, shift, weight = term
+        for i in range(n):
+            s, _, d, _ = evaluated(argument[i] * scale + shift, scale)
+            value[i] += weight * s
+            slope[i] += weight * d
 
     return loop
 
 
 @_over_units
-def _output_row(first: bool, row: Array, argument: Array, x: float, v: float) -> None:
-    for i in range(row.size):
+def _is_far(n: int, argument: Any, term: tuple[float, ...]) -> bool:
+    scale, shift, _ = term
+    far = 0.0
+    for i in range(n):
+        far = max(far, abs(argument[i] * scale + shift))
+    return far > REACH
+
+
+@numba.njit(error_model="numpy")
+def _mix(n: int, terms: Array, argument: Any, value: Any, slope: Any) -> None:
+    """Put a mixture's values and derivatives into rows."""
+    for i in range(n):
+        value[i] = slope[i] = 0.0
+    for k in range(len(terms)):
+        term = terms[k, 1], terms[k, 2], terms[k, 3]
+        if terms[k, 0] == TANH:
+            _add(TANH, n, argument, term, value, slope)
+        elif terms[k, 0] == LOGISTIC:
+            _add(LOGISTIC, n, argument, term, value, slope)
+        elif terms[k, 0] == ERF:
+            _add(ERF, n, argument, term, value, slope)
+        elif terms[k, 0] == ARCTAN:
+            _add(ARCTAN, n, argument, term, value, slope)
+        elif _is_far(n, argument, term):
+            _add(ANYWHERE, n, argument, term, value, slope)
+        else:
+            _add(SIN, n, argument, term, value, slope)
+
+
+def _output(
+    family: int, more: int, n: int, rows: tuple[Any, ...], x: float, v: float, terms: Array
+) -> tuple[float, float]:
+    """Return the sum of ``C sigma`` at a point, and the number of arguments out of reach.
+
+    Parameters
+    ----------
+    family, more, n, x, v, terms
+        Those of `_forward`.
+    rows : tuple of pointers
+        W, C, arguments, and room for two rows.
+    """
+    raise NotImplementedError
+
+
+@overload(_output, strict=False, prefer_literal=True, jit_options=_OVER_UNITS)
+def _output_compiled(family, more, n, rows, x, v, terms):
+    is_rest = more.literal_value == 1
+
+    def mixed(family, more, n, rows, x, v, terms):
+        weight, output, argument, value, slope = rows
+        _output_row(not is_rest, n, weight, argument, x, v)
+        _mix(n, terms, argument, value, slope)
+        return _dot(n, output, value), 0.0
+
+    if family.literal_value == MIXTURE:
+        return mixed
+    evaluated = EVALUATED[NAMES[family.literal_value]]
+
+    def loop(family, more, n, rows, x, v, terms):
+        weight, output, argument, _, _ = rows
+        total, far = 0.0, 0.0
+        for i in range(n):
+            _, cs, _, out = evaluated(weight[i] * x + (argument[i] if is_rest else v), output[i])
+            total += cs
+            far += out
+        return total, far
+
+    return loop
+
+
+@_over_units
+def _output_row(first: bool, n: int, row: Any, argument: Any, x: float, v: float) -> None:
+    for i in range(n):
         argument[i] = row[i] * x + (v if first else argument[i])
 
 
-_clipped = numba.njit(error_model="numpy", cache=True)(clipped)
+@_over_units
+def _dot(n: int, one: Any, other: Any) -> float:
+    total = 0.0
+    for i in range(n):
+        total += one[i] * other[i]
+    return total
 
 
-@numba.njit(error_model="numpy", cache=True)
+_clipped = numba.njit(error_model="numpy")(clipped)
+
+
+@_kept
 def walk(
     initial: int,
     starts: Indices,
@@ -288,11 +353,12 @@ def walk(
 
 
 @cache
-def _compiled(family: int) -> Callable[..., None]:
-    @numba.njit(error_model="numpy", cache=True, nogil=True)
-    def run(  # type: ignore[no-untyped-def]
+def _compiled(family: int, more: int, made_of: int) -> Callable[..., None]:
+    @_kept
+    def run(
         width,
         frozen,
+        terms,
         tables,
         numbers,
         paths,
@@ -304,53 +370,65 @@ def _compiled(family: int) -> Callable[..., None]:
         reference,
         largest,
     ):
+        _ = made_of  # A part of the name under which numba keeps this.
         scale, weight_rate, feedback_rate, clip = rates
         replicas, steps = paths.shape
-        dimension = inputs.shape[1]
-        last = dimension - 1
-        owed = np.zeros((replicas, 3))
-        filled = -(-width // 16) * 16
+        last, n = inputs.shape[1] - 1, tables.shape[2]
+        owed, room = np.zeros((replicas, 2)), np.empty((1, 2, n))
         for step in range(steps + 1):
             for r in range(replicas):
-                table = tables[r]
-                odd = step % 2
-                through = table[dimension + 4, :filled]
-                argument = table[dimension + 5, :filled]
-                weight = table[last, :filled]
-                output = table[dimension, :filled]
-                feedback = table[dimension + 1, :filled]
-                hidden = table[dimension + 2 + odd, :filled]
-                former = table[dimension + 3 - odd, :filled]
-                rate, rate_b = owed[r, 0], owed[r, 1]
+                rate_c, rate_b = owed[r, 0], owed[r, 1]
                 then = paths[r, step - 1] if step else 0
+                rate_w = rate_c * inputs[then, last]
+                hidden, former = last + 3 + step % 2, last + 4 - step % 2
                 if step == steps:
-                    for k in range(dimension):
-                        _pay(table[k, :filled], rate * inputs[then, k], through)
-                    _pay(output, rate, hidden)
-                    _pay(feedback, rate_b, former)
+                    through = _row(tables, r, last + 5, 0)
+                    for k in range(last + 1):
+                        _pay(n, _row(tables, r, k, 0), rate_c * inputs[then, k], through)
+                    _pay(n, _row(tables, r, last + 1, 0), rate_c, _row(tables, r, hidden, 0))
+                    _pay(n, _row(tables, r, last + 2, 0), rate_b, _row(tables, r, former, 0))
                 else:
-                    state = paths[r, step]
-                    v = numbers[r, 0]
-                    for k in range(last):
-                        _forward_row(
-                            k == 0,
-                            table[k, :filled],
+                    state, v = paths[r, step], numbers[r, 0]
+                    x = inputs[state, last]
+                    total, bend, fed, overlap = 0.0, 0.0, 0.0, 0.0
+                    block = _BLOCK if more else n
+                    for start in range(0, n, block):
+                        size = min(block, n - start)
+                        through = _row(tables, r, last + 5, start)
+                        argument = _row(tables, r, last + 6, start)
+                        for k in range(last):
+                            _forward_row(
+                                k == 0,
+                                size,
+                                _row(tables, r, k, start),
+                                through,
+                                argument,
+                                rate_c * inputs[then, k],
+                                inputs[state, k],
+                                v,
+                            )
+                        rows = (
+                            _row(tables, r, last, start),
+                            _row(tables, r, last + 1, start),
+                            _row(tables, r, last + 2, start),
+                            _row(tables, r, hidden, start),
+                            _row(tables, r, former, start),
                             through,
                             argument,
-                            rate * inputs[then, k],
-                            inputs[state, k],
-                            v,
                         )
-                    total, bend, fed, overlap = _forward(
-                        family,
-                        last > 0,
-                        (weight, output, feedback, hidden, former, through, argument),
-                        (rate * inputs[then, last], rate, rate_b),
-                        inputs[state, last],
-                        v,
-                    )
-                    for i in range(width, filled):
-                        former[i] = 0.0
+                        rates_now = rate_w, rate_c, rate_b
+                        sums = _forward(family, more, size, rows, rates_now, x, v, terms)
+                        if family == SIN and sums[4] > 0.0:
+                            # All is paid: only the activation is evaluated again.
+                            rates_now = 0.0, 0.0, 0.0
+                            sums = _forward(ANYWHERE, more, size, rows, rates_now, x, v, terms)
+                        total += sums[0]
+                        bend += sums[1]
+                        fed += sums[2]
+                        overlap += sums[3]
+                    new = _row(tables, r, former, 0)
+                    for i in range(width, n):
+                        new[i] = 0.0
                     error = _clipped(total * scale, clip) - targets[state]
                     moving = 0.0 if frozen else error
                     owed[r, 0] = weight_rate * moving
@@ -359,29 +437,34 @@ def _compiled(family: int) -> Callable[..., None]:
                     numbers[r, 1] += abs(error)
                     numbers[r, 2] += error * error
                 for j in range(memories.size):
+                    x, v = points[j, last], memories[j]
+                    argument = _row(tables, r, last + 6, 0)
                     for k in range(last):
-                        _output_row(k == 0, table[k, :filled], argument, points[j, k], memories[j])
-                    found = scale * _output(
-                        family,
-                        last > 0,
-                        (weight, output, argument),
-                        points[j, last],
-                        memories[j],
+                        _output_row(k == 0, n, _row(tables, r, k, 0), argument, points[j, k], v)
+                    places = (
+                        _row(tables, r, last, 0),
+                        _row(tables, r, last + 1, 0),
+                        argument,
+                        _row(room, 0, 0, 0),
+                        _row(room, 0, 1, 0),
                     )
-                    gap = abs(found - reference[step, j])
+                    found = _output(family, more, n, places, x, v, terms)
+                    if family == SIN and found[1] > 0.0:
+                        found = _output(ANYWHERE, more, n, places, x, v, terms)
+                    gap = abs(found[0] * scale - reference[step, j])
                     largest[r, j] = max(largest[r, j], gap)
         if steps % 2:
             # The caller finds S in its own row again.
             for r in range(replicas):
-                for i in range(filled):
-                    one, other = tables[r, dimension + 2, i], tables[r, dimension + 3, i]
-                    tables[r, dimension + 2, i], tables[r, dimension + 3, i] = other, one
+                one, other = _row(tables, r, last + 3, 0), _row(tables, r, last + 4, 0)
+                for i in range(n):
+                    one[i], other[i] = other[i], one[i]
 
     return run
 
 
-def runner(spec: ActivationSpec) -> Callable[..., None]:
-    """Return the compiled recursion for an activation.
+def runner(spec: ActivationSpec, dimension: int) -> Callable[..., None]:
+    """Return the compiled recursion for an activation and a dimension of the inputs.
 
     It takes one step in every replica for each state of its path.
 
@@ -390,6 +473,8 @@ def runner(spec: ActivationSpec) -> Callable[..., None]:
     width : int
         N.
     frozen : bool
+    terms : Array, shape (n_terms, 4)
+        `terms_of` the activation.
     tables : Array, shape (n_replicas, dimension + 6, n_units or more)
         Rows W, C, B, S, two that belong to the recursion, and room: `network.tables`.
     numbers : Array, shape (n_replicas, 3)
@@ -404,16 +489,13 @@ def runner(spec: ActivationSpec) -> Callable[..., None]:
         Raised to the distance of the output from the reference before the first step and after
         each.
     """
-    return _compiled(_FAMILIES.index(spec.label))
+    return _compiled(NAMES.index(spec.label), int(dimension > 1), _MADE_OF)
 
 
-@_of_one_unit
-def _value(x: float) -> float:
-    return _tanh(x, 1.0)[0]
-
-
-@numba.njit(error_model="numpy", cache=True)
-def tanh_values(x: Array, out: Array) -> None:
-    """Put ``tanh x`` into `out`, as the recursion evaluates it."""
-    for i in range(x.size):
-        out[i] = _value(x[i])
+def terms_of(spec: ActivationSpec) -> Array:
+    """Return a mixture's terms, one a row: family, scale, shift, weight."""
+    rows = [
+        (NAMES.index(term.of), *map(float, (term.scale, term.shift, term.weight)))
+        for term in spec.terms
+    ]
+    return np.array(rows, dtype=float)

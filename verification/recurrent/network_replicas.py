@@ -96,7 +96,7 @@ def train_replicas(
         seed=seed,
         steps=ends[-1],
         frozen=frozen,
-        compiled=is_compiled(instance, width, ends[-1]),
+        compiled=is_compiled(width, ends[-1]),
     )
     at = places(job.setting, points)
 
@@ -163,7 +163,7 @@ def largest_deviation(
         seed=seed,
         steps=len(reference) - 1,
         frozen=False,
-        compiled=can_compile(instance.activation),
+        compiled=can_compile(),
     )
     at = places(job.setting, points)
 
