@@ -411,6 +411,7 @@ GIVEN = {
     "time": Fraction(1),
     "word": (0,),
     "steps": 3,
+    "width": 10**6,
 }
 
 

@@ -32,7 +32,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 
 from theorems.memory_contraction import VBAR
 from verification.claim import (
@@ -49,24 +49,19 @@ from verification.enclosure.balls import (
     Ball,
     Between,
     ball,
-    end_points,
     less,
-    maximum_between,
     power,
     root,
     shown,
-    square,
-    total,
-    working_precision,
 )
-from verification.enclosure.chebyshev import analytic_supremum
 from verification.enclosure.numbers import times
-from verification.instance import SCHEMA, AtomicLaw, Instance
+from verification.instance import SCHEMA, Instance
 from verification.markov.chain import sample_path
 from verification.recurrent.activation import activation
 from verification.recurrent.finite_memory import is_summable, square_distance, unit_kinds
-from verification.recurrent.law import bound_b, dot, mean_absolute_b, mean_square_b, projection
-from verification.recurrent.memory import memory_bound, memory_map
+from verification.recurrent.law import bound_b
+from verification.recurrent.memory import memory_bound
+from verification.recurrent.unit_spread import spread_of_units
 from verification.statistics.simulation import Simulation
 from verification.verdict import EvidenceKind, Truth
 
@@ -104,51 +99,6 @@ def has_one_unit(instance: Instance) -> bool:
 def unit_contraction(instance: Instance) -> Number:
     """Return ``qbar = s1 bbar``, exact where s1 is rational."""
     return times(activation(instance.activation).bound(1), bound_b(instance.law))
-
-
-def spread_of_units(instance: Instance) -> Between:
-    """Enclose ``s_Phi = max_i sup_{|v| <= vbar} sd(B sigma(W.x_i + v))``."""
-    return _spread_of_units(instance, working_precision())
-
-
-@lru_cache(maxsize=64)
-def _spread_of_units(instance: Instance, _bits: int) -> Between:
-    sigma = activation(instance.activation)
-    strip = sigma.strip_width()
-    height = square(sigma.strip_bound(0, ball(strip)))
-    mean_square, mean = mean_square_b(instance.law), mean_absolute_b(instance.law)
-    bound = memory_bound(instance)
-    reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]
-    found = [
-        analytic_supremum(
-            partial(variance_of_units, instance, state),
-            -reach,
-            reach,
-            strip=strip,
-            strip_bound=height * ball(mean_square + mean * mean),
-        )
-        for state in instance.chain.first_states
-    ]
-    return maximum_between(found).map(root)
-
-
-def variance_of_units(instance: Instance, state: int, memory: Ball) -> Ball:
-    """Enclose ``Var(B sigma(W.x_i + v))``."""
-    sigma, law = activation(instance.activation), instance.law
-    x = instance.chain.inputs[state]
-    if isinstance(law, AtomicLaw):
-        mean_square = total(
-            ball(atom.p * atom.b**2) * square(sigma.derivative(0, ball(dot(atom.w, x)) + memory))
-            for atom in law.atoms
-        )
-    else:
-        strip = sigma.strip_width()
-        mean_square = ball(mean_square_b(law)) * projection(law, x, strip).rule.mean(
-            lambda u: square(sigma.derivative(0, u + memory)),
-            square(sigma.strip_bound(0, ball(strip))),
-            square(ball(sigma.bound(0))),
-        )
-    return mean_square - square(memory_map(instance, state, memory))
 
 
 # Cases

@@ -342,6 +342,7 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
 @click.option("--time", type=_Exact(), help="Time t = k/N, an exact number.")
 @click.option("--word", type=_Word(), help="States of a word, such as 0,1,2.")
 @click.option("--steps", type=click.IntRange(0), help="Number of steps n.")
+@click.option("--width", type=click.IntRange(1), help="Number of units N.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
 def _evaluate(
@@ -355,6 +356,7 @@ def _evaluate(
     time: Fraction | None,
     word: tuple[int, ...] | None,
     steps: int | None,
+    width: int | None,
     digits: int,
     as_json: bool,
 ) -> None:
@@ -370,6 +372,7 @@ def _evaluate(
     second-moment       max_i E_i[S_n^2] of the targets --steps
     kernel              K((x_i, v), (x_j, w)) --state --memory, both --other-...
     limit               g_t(x_i, v)           --state --memory --time
+    explicit-bound      of |G_k - g|(x_i, v)  --state --memory --width [--time]
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
     from verification.enclosure import selftest  # noqa: PLC0415
@@ -385,6 +388,7 @@ def _evaluate(
         time=time,
         word=word,
         steps=steps,
+        width=width,
     )
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)

@@ -33,6 +33,7 @@ from verification.verdict import Enclosure, EvidenceKind, Truth
 MAX_DIGITS = 250
 MAX_WORD = 1_000
 MAX_STEPS = 10**9
+MAX_WIDTH = 10**18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Options:
     time: Fraction | None = None
     word: tuple[int, ...] | None = None
     steps: int | None = None
+    width: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,15 @@ def _limit(instance: Instance, options: Options) -> Doubles:
     return Doubles(values=curve.values[0].tolist(), error=float(curve.errors[0]), single=True)
 
 
+def _explicit_bound(instance: Instance, options: Options) -> Number:
+    if options.state is None or options.memory is None or options.width is None:
+        raise AssertionError("explicit-bound was asked for without its options")
+    from verification.flow.explicit_bound import explicit_bound  # noqa: PLC0415 - loads numpy
+
+    found = explicit_bound(instance, options.width, options.state, options.memory, options.time)
+    return found.total
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "phi": Quantity(
         meaning="the memory map Phi(x_i, v) = E[B sigma(W.x_i + v)]",
@@ -269,6 +280,18 @@ QUANTITIES: Mapping[str, Quantity] = {
         needs=("state", "memory", "time"),
         kind=SCHEMA,
         value=_limit,
+        precisions=PRECISIONS[:1],
+    ),
+    "explicit-bound": Quantity(
+        meaning=(
+            "an upper bound of E max_k |G_k(x_i, v) - g_{k/N}(x_i, v)| over k <= N T, the network "
+            "of width N against its limit; T is the horizon unless a time is given"
+        ),
+        needs=("state", "memory", "width"),
+        accepts=("time",),
+        kind=SCHEMA,
+        value=_explicit_bound,
+        # Its suprema are no narrower at more bits.
         precisions=PRECISIONS[:1],
     ),
 }
@@ -360,6 +383,8 @@ def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> No
         raise InvalidInstance("--time", f"is {options.time}, expected 0 or more")
     if options.steps is not None and options.steps > MAX_STEPS:
         raise InvalidInstance("--steps", f"is {options.steps}, expected at most {MAX_STEPS}")
+    if options.width is not None and not 1 <= options.width <= MAX_WIDTH:
+        raise InvalidInstance("--width", f"is {options.width}, expected 1 to {MAX_WIDTH}")
     if options.word is not None:
         if not 1 <= len(options.word) <= MAX_WORD:
             raise InvalidInstance(

@@ -29,7 +29,9 @@ from verification.recurrent.law import (
     conditional_atoms,
     conditional_means_of_c,
     dot,
+    has_centred_c,
     mean_absolute_b,
+    mean_absolute_c,
     mean_absolute_conditional_b,
     mean_b,
     mean_square_of_conditional_b,
@@ -241,3 +243,32 @@ def test_normal_projection_is_the_normal_law_of_the_sum():
         value = projection(law, POINT, STRIP).rule.mean(Ball.sin, ball(STRIP).cosh(), ball(1))
         low, high = end_points(value)
     assert low - F(1, 10**38) <= truth <= high + F(1, 10**38)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize(("low", "high"), [("-1/3", "2"), ("1/2", "3"), ("-5", "-1"), ("0", "1")])
+def test_absolute_moments_of_a_uniform_c_are_integrals(order, low, high):
+    law = ProductLaw(c=Uniform(low=(F(low),), high=(F(high),)), w=ZERO, b=ZERO)
+    low, high = mpmath.mpf(F(low).numerator) / F(low).denominator, mpmath.mpf(int(F(high)))
+    cuts = sorted({low, high, min(max(low, mpmath.mpf(0)), high)})
+    truth = mpmath.quad(lambda c: abs(c) ** order, cuts) / (high - low)
+    found = mean_absolute_c(law, order)
+    # A polynomial on each piece: quadrature is exact up to rounding.
+    assert abs(mpmath.mpf(found.numerator) / found.denominator - truth) < 1e-13 * truth
+
+
+def test_absolute_moments_and_means_of_c_of_atoms_and_constants():
+    law = AtomicLaw(
+        atoms=tuple(
+            Atom(p=F(1, 4), c=c, w=(w,), b=F(1))
+            for c, w in ((F(-2), F(0)), (F(2), F(0)), (F(-1), F(1)), (F(1), F(1)))
+        )
+    )
+    assert mean_absolute_c(law, 3) == F(9, 2)
+    assert has_centred_c(law)
+    moved = AtomicLaw(atoms=tuple(dataclasses.replace(a, w=(F(a.c > 0),)) for a in law.atoms))
+    assert not has_centred_c(moved)
+    point = ProductLaw(c=Constant(value=(F(-3),)), w=ZERO, b=ZERO)
+    assert mean_absolute_c(point, 2) == 9
+    assert not has_centred_c(point)
+    assert has_centred_c(ProductLaw(c=SYMMETRIC, w=ZERO, b=ZERO))

@@ -16,8 +16,6 @@ from theorems.finite_width_memory import (
     distance,
     distance_bound,
     frozen_networks,
-    spread_of_units,
-    variance_of_units,
 )
 from verification import gallery
 from verification.campaign import strategies
@@ -27,6 +25,7 @@ from verification.instance import AtomicLaw, Instance
 from verification.recurrent.finite_memory import is_summable
 from verification.recurrent.memory import memory_bound
 from verification.recurrent.network import draw_units
+from verification.recurrent.unit_spread import spread_of_units, variance_of_units
 from verification.statistics.simulation import Simulation
 from verification.verdict import Verdict
 

@@ -206,6 +206,28 @@ def moment_of_c(law: Law, order: int) -> Fraction:
     return Fraction((high ** (order + 1) - low ** (order + 1)) / ((order + 1) * (high - low)))
 
 
+def mean_absolute_c(law: Law, order: int) -> Fraction:
+    """Return ``E|C|^order``."""
+    if isinstance(law, AtomicLaw):
+        return sum((atom.p * abs(atom.c) ** order for atom in law.atoms), Fraction(0))
+
+    def absolute(low: Fraction, high: Fraction) -> Fraction:
+        if low == high:
+            return Fraction(abs(low) ** order)
+        # The integral of |c|^order from 0 on, an odd function.
+        ends = [c * abs(c) ** order / (order + 1) for c in (low, high)]
+        return (ends[1] - ends[0]) / (high - low)
+
+    return _scalar_moment(law.c, absolute)
+
+
+def has_centred_c(law: Law) -> bool:
+    """Tell whether ``E[C | W] = 0``, exactly."""
+    if isinstance(law, AtomicLaw):
+        return not any(conditional_means_of_c(law).values())
+    return moment_of_c(law, 1) == 0
+
+
 def mean_square_of_w(law: Law, k: int, *, with_c: bool = False) -> Fraction:
     """Return ``E[W_k^2]``, or ``E[C^2 W_k^2]``."""
     if isinstance(law, AtomicLaw):
