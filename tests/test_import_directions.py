@@ -24,7 +24,7 @@ FLOORS = (
     ("errors", "verdict"),
     ("strict_json", "enclosure"),
     ("instance", "linear_functional", "subject", "claim", "statistics"),
-    ("decision", "case", "gallery", "oracle", "environment", "workers"),
+    ("decision", "case", "gallery", "oracle", "environment", "workers", "cluster"),
     ("markov", "recurrent", "kernel", "flow", "linear_rnn"),
     ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate", "prediction"),

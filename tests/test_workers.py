@@ -30,6 +30,24 @@ def test_results_and_faults_come_in_the_order_of_the_tasks(make_executor):
     assert results[1].startswith("one: internal error: TypeError: ")
 
 
+class Forgetful(Executor):
+    """One that gives up whatever it takes."""
+
+    def submit(self, _fn, /, *_args, **_kwargs):
+        future = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_what_the_executor_gives_up_is_told():
+    results, interrupted = run_all(
+        operator.mod, [1.0, 2.0], make_executor=Forgetful, jobs=2, failed=told
+    )
+    assert results == ["1.0: its executor has given it up", "2.0: its executor has given it up"]
+    assert not interrupted
+
+
 class Plain(Executor):
     """One whose `shutdown` knows no `cancel_futures`, and which never does anything."""
 

@@ -8,8 +8,9 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from fractions import Fraction
@@ -132,6 +133,24 @@ class _Word(click.ParamType[tuple[int, ...]]):
         text = str(value)
         if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
             self.fail(f"is {text}, expected states such as 0,1,2", param, ctx)
+        return tuple(map(int, text.split(",")))
+
+
+class _Widths(click.ParamType[tuple[int, ...]]):
+    """Numbers of units such as 256,1024,4096, or none."""
+
+    name = "widths"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        text = str(value)
+        if text == "none":
+            return ()
+        if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
+            self.fail(f"is {text}, expected numbers such as 256,1024,4096, or none", param, ctx)
         return tuple(map(int, text.split(",")))
 
 
@@ -398,15 +417,45 @@ def _evaluate(
 @_commands.command("predict")
 @click.argument("instance", metavar="INSTANCE.json")
 @click.option(
+    "--widths",
+    type=_Widths(),
+    help="Widths N of the networks, or none.  [default: those of 256,1024,4096 that take little "
+    "time]",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 100_000),
+    default=32,
+    show_default=True,
+    help="Networks of each width.",
+)
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes; default: all cores.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "--executor", metavar="tcp://HOST:PORT", help="Train on the workers of a Dask cluster."
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), default=Path("reports/prediction"), show_default=True
 )
 @_quiet
 @_as_json
-def _predict(*, instance: str, out: Path, quiet: bool, as_json: bool) -> None:
+def _predict(
+    *,
+    instance: str,
+    widths: tuple[int, ...] | None,
+    replicas: int,
+    jobs: int | None,
+    seed: int,
+    executor: str | None,
+    out: Path,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Say what a wide network becomes that is trained on an instance, and when.
 
     In the limit of infinite width: the output g_t and the loss over time, enclosed; which part of
-    the targets is learned, and when.  Writes prediction.json, limit.csv, spectrum.csv, limit.svg.
+    the targets is learned, and when.  Then networks of finite width, drawn, trained and compared
+    with it.  Writes prediction.json, limit.csv, spectrum.csv, networks.csv, limit.svg.
     """
     from verification.environment import limit_threads, machine  # noqa: PLC0415 - where used
 
@@ -414,8 +463,11 @@ def _predict(*, instance: str, out: Path, quiet: bool, as_json: bool) -> None:
     from verification.enclosure import selftest  # noqa: PLC0415 - loads numpy
     from verification.prediction.document import to_document  # noqa: PLC0415
     from verification.prediction.files import write_prediction  # noqa: PLC0415 - loads jinja
+    from verification.prediction.networks import train_networks  # noqa: PLC0415 - loads scipy
     from verification.prediction.prediction import predict  # noqa: PLC0415 - loads scipy
+    from verification.prediction.replicas import make_plan  # noqa: PLC0415 - loads numpy
     from verification.prediction.table import render_table  # noqa: PLC0415
+    from verification.progress import counted  # noqa: PLC0415
     from verification.report.files import require_folder  # noqa: PLC0415
 
     def on_stage(stage: str) -> None:
@@ -424,21 +476,50 @@ def _predict(*, instance: str, out: Path, quiet: bool, as_json: bool) -> None:
                 click.echo(f"predict: {stage}", err=True)
 
     subject = _load(instance)
+    plan = make_plan(subject, widths=widths, replicas=replicas, seed=seed)
     require_folder(out)
     on_stage("the self-test of the arithmetic")
     checks = selftest.run()
     selftest.require(checks)
-    try:
-        found = _in_file(Path(instance), lambda: predict(subject, on_stage=on_stage))
-    except NotEnclosed as error:
-        raise InvalidInstance(instance, f"cannot be predicted: {error}") from error
+    with _executor(executor if plan.widths else None) as (make_executor, workers):
+        try:
+            found = _in_file(Path(instance), lambda: predict(subject, on_stage=on_stage))
+        except NotEnclosed as error:
+            raise InvalidInstance(instance, f"cannot be predicted: {error}") from error
+        networks = None
+        if plan.widths or plan.left_out:
+            names = {f"N = {width}": replicas for width in plan.widths}
+            with counted("predict: networks of", names, quiet=quiet) as done:
+                networks = train_networks(
+                    found,
+                    plan,
+                    make_executor=make_executor,
+                    jobs=jobs or workers,
+                    on_replica=lambda width: done(f"N = {width}"),
+                )
     on_stage("the files")
-    document = to_document(found, {**machine(("matplotlib",)), **selftest.record(checks)})
-    write_prediction(found, document, out)
+    versions = machine(("matplotlib", "numba"))
+    document = to_document(found, {**versions, **selftest.record(checks)}, networks)
+    write_prediction(found, document, out, networks)
     if as_json:
         _print_json(document)
     else:
-        _say(render_table(found, out))
+        _say(render_table(found, out, networks))
+    return EXIT_INTERRUPTED if networks is not None and networks.interrupted else 0
+
+
+@contextmanager
+def _executor(address: str | None) -> Iterator[tuple[Callable[[], Executor] | None, int]]:
+    """Yield a maker of executors, None for worker processes, and how many tasks it does at once."""
+    from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
+
+    if address is None:
+        yield None, available_cores()
+        return
+    from verification.cluster import cluster  # noqa: PLC0415 - loaded where used
+
+    with cluster(address) as found:
+        yield found
 
 
 @_commands.group("instance")

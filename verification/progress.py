@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import click
 
 from verification.decision import Result
 from verification.runner import Task
 from verification.verdict import Verdict
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -32,6 +34,26 @@ def progress(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Progress]:
             yield lambda _task, _result: bar.update(1)
     else:
         yield _Lines(tasks)
+
+
+@contextmanager
+def counted(label: str, left: Mapping[T, int], *, quiet: bool) -> Iterator[Callable[[T], None]]:
+    """Show how many things of each kind are done; yield what is told of each."""
+    remaining = Counter(left)
+
+    def line(kind: T) -> None:
+        remaining[kind] -= 1
+        if not remaining[kind]:
+            with suppress(OSError):  # whoever read it has gone; the work has not
+                click.echo(f"{label} {kind}: {left[kind]} done", err=True)
+
+    if quiet:
+        yield lambda _kind: None
+    elif sys.stderr.isatty():
+        with click.progressbar(length=remaining.total(), label=label, file=sys.stderr) as bar:
+            yield lambda _kind: bar.update(1)
+    else:
+        yield line
 
 
 class _Lines:

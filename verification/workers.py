@@ -14,7 +14,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from concurrent.futures import ProcessPoolExecutor as Pool
 from contextlib import contextmanager
 from math import inf
@@ -197,6 +204,8 @@ def _outcome(task: T, future: Future[R], failed: Callable[[T, str], R]) -> tuple
         return (future.result(),)
     except BrokenExecutor:
         return None
+    except CancelledError:
+        return (failed(task, "its executor has given it up"),)
     except (Exception, SystemExit) as error:  # a fault costs one result, not all
         return (failed(task, f"internal error: {type(error).__name__}: {error}"),)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.prediction import files as files_module
 from verification.prediction import prediction as prediction_module
+from verification.prediction.replicas import Plan
+
+LIVENESS = 300
+"""Seconds after which a process that should have ended is taken to hang."""
 
 FILES = {"prediction.json", "limit.csv", "spectrum.csv", "limit.svg"}
 
@@ -34,6 +39,8 @@ def folder(monkeypatch, tmp_path):
 @pytest.fixture
 def run(capsys):
     def command(*arguments):
+        if "--widths" not in arguments:
+            arguments += ("--widths", "none")
         with pytest.raises(SystemExit) as stop:
             cli.main((), ["predict", *(str(argument) for argument in arguments)])
         return stop.value.code, *capsys.readouterr()
@@ -79,7 +86,8 @@ def test_json_is_the_file(run):
     assert {"numpy", "matplotlib", "FLINT", "CPU", "git revision"} <= environment.keys()
     assert environment["self_test"][0]["name"] == "sums"
     assert environment["trusted"]
-    # Neither draws nor workers.
+    assert document["networks"] is None
+    # They change nothing.
     assert not {"seed", "jobs"} & environment.keys()
 
 
@@ -139,7 +147,10 @@ def test_what_is_wrong_is_one_line(run, changes, said):
     [
         ((), "Missing argument 'INSTANCE.json'"),
         (("absent.json",), "absent.json: cannot be read"),
-        (("rain.json", "--widths", "256"), "--widths"),
+        (("rain.json", "--widths", "few"), "'--widths': is few, expected numbers such as"),
+        (("rain.json", "--widths", "8,0"), "theorems: --widths: has 0, expected 1 to 16777216"),
+        (("rain.json", "--widths", "8,4,8"), "--widths: is 4,8,8, expected distinct"),
+        (("rain.json", "--widths", "8", "--replicas", "0"), "'--replicas': 0 is not in the range"),
         (("rain.json", "--out", "rain.json"), "--out: rain.json cannot be made"),
     ],
 )
@@ -216,15 +227,69 @@ def test_nothing_heavy_is_loaded_before_there_is_work(command):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_as_a_user_runs_it(folder):
-    """In a process of its own: with one BLAS thread, and the real self-test."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "theorems", "predict", "rain.json", "--quiet"],
-        capture_output=True,
+def theorems(*arguments, **options):
+    """Start the command as a user does, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "theorems", "predict", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        check=False,
+        **options,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert contents(folder / "reports/prediction").keys() == FILES
+
+
+def test_as_a_user_runs_it(folder):
+    """With one BLAS thread, worker processes and the real self-test."""
+    process = theorems("rain.json", "--widths", "16,64", "--replicas", "3")
+    output, errors = process.communicate()
+    assert process.returncode == 0
+    assert contents(folder / "reports/prediction").keys() == FILES | {"networks.csv"}
+    assert "  64        3  " in output
+    lines = errors.splitlines()
+    assert all(line.startswith("predict: ") for line in lines)
+    for width in (16, 64):
+        assert f"predict: networks of N = {width}: 3 done" in lines
+
+
+def test_what_was_trained_until_an_interrupt_is_written(folder):
+    narrow, wide = 16, 2**16
+    process = theorems("rain.json", "--widths", f"{narrow},{wide}", start_new_session=True)
+    try:
+        for line in process.stderr:
+            if f"N = {narrow}" in line:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=LIVENESS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert f"  {narrow}        32 " in output
+    assert "Interrupted" in output
+    found = json.loads(contents(folder / "reports/prediction")["prediction.json"])["networks"]
+    assert found["interrupted"]
+    assert len(found["widths"][0]["errors"]) == 32
+    assert sum(len(ensemble["errors"]) for ensemble in found["widths"]) < 64
+
+
+def test_networks_of_a_former_prediction_do_not_stay(run):
+    trained = ("rain.json", "--widths", "8", "--replicas", "2", "--quiet", "--out", "out")
+    assert run(*trained)[0] == 0
+    assert contents("out").keys() == FILES | {"networks.csv"}
+    assert run("rain.json", "--quiet", "--out", "out")[0] == 0
+    assert contents("out").keys() == FILES
+
+
+def test_the_usual_widths_are_trained_where_none_are_named(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "verification.prediction.networks.train_networks",
+        lambda found, plan, **_options: asked.append(plan),
+    )
+    monkeypatch.setattr("verification.prediction.files.write_prediction", lambda *_: None)
+    with pytest.raises(SystemExit):
+        cli.main((), ["predict", "rain.json", "--quiet", "--seed", "5"])
+    assert asked == [Plan(widths=(256, 1024, 4096), replicas=32, seed=5)]

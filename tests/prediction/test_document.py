@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from decimal import Decimal
 from fractions import Fraction
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from predicted import changed, coarse_instance, predicted
+from predicted import changed, coarse_instance, diverged, predicted
 
 from verification.prediction import document as module
-from verification.prediction.document import curve_table, spectrum_table, to_document
+from verification.prediction.document import (
+    curve_table,
+    networks_table,
+    spectrum_table,
+    to_document,
+)
 from verification.subject import digest
 
 SCHEMA = json.loads(
@@ -44,9 +50,61 @@ def test_the_document_is_of_its_schema(instance):
     assert {len(values) for values in document["outputs"]} == {len(document["points"])}
 
 
+@pytest.mark.parametrize("change", [lambda networks: networks, diverged])
+def test_the_document_of_networks_is_of_its_schema(rain, networks, change):
+    document = to_document(rain, {}, change(networks))
+    written = json.loads(json.dumps(document, allow_nan=False))
+    VALIDATOR.validate(written)
+    for ensemble in written["networks"]["widths"]:
+        assert len(ensemble["outputs"]) == len(ensemble["steps"]) == len(written["times"])
+        assert len(ensemble["losses"]) == len(written["times"]) - 1
+
+
+def test_the_document_says_what_the_networks_are(rain, plan, networks):
+    found = to_document(rain, {}, networks)["networks"]
+    assert (found["seed"], found["replicas"]) == (plan.seed, plan.replicas)
+    assert (found["confidence"], found["rate"], found["interrupted"]) == ("0.95", "0.25", False)
+    slope = found["slope_estimate"]
+    assert slope["lower"] <= slope["value"] <= slope["upper"]
+    assert slope["value"] == networks.slope.slope
+    for written, ensemble in zip(found["widths"], networks.ensembles, strict=True):
+        assert written["width"] == ensemble.width
+        assert written["errors"] == list(ensemble.errors)
+        assert written["within"]["error"] == max(ensemble.errors)
+        assert Fraction(written["within"]["share"]) == ensemble.content
+        assert written["outputs"][5][1] == vars(ensemble.outputs[5][1])
+
+
+def test_what_is_to_be_known_of_the_networks_is_among_the_notes(rain, networks):
+    told = dataclasses.replace(networks, notes=("A note.",))
+    assert to_document(rain, {}, told)["notes"] == [*rain.notes, "A note."]
+
+
+def test_the_table_of_the_networks_is_that_of_the_document(rain, networks):
+    document = to_document(rain, {}, networks)
+    table = rows(networks_table(rain, networks))
+    assert len(table) == len(networks.ensembles) * len(rain.times)
+    for i, ensemble in enumerate(document["networks"]["widths"]):
+        for k, time in enumerate(document["times"]):
+            row = table[i * len(rain.times) + k]
+            assert (row["width"], row["t"]) == (str(ensemble["width"]), time)
+            assert row["steps"] == str(ensemble["steps"][k])
+            for part in ("least", "mean", "greatest"):
+                for column, point in enumerate(document["points"]):
+                    cell = row[f"g_state_{point['state']}_{part}"]
+                    assert float(cell) == ensemble["outputs"][k][column][part]
+                loss = ensemble["losses"][k - 1] if k else None
+                assert row[f"loss_{part}"] == ("" if loss is None else repr(loss[part]))
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        (("networks", "widths", 0, "width"), 0),
+        (("networks", "widths", 0, "errors", 0), "inf"),
+        (("networks", "widths", 0, "more"), 1),
+        (("networks", "confidence"), 0.95),
+        (("networks",), []),
         (("schema",), "prediction/2"),
         (("more",), 1),
         (("losses", 0, "lower"), "NaN"),
@@ -55,8 +113,8 @@ def test_the_document_is_of_its_schema(instance):
         (("spectrum", "rest", "half_time"), None),
     ],
 )
-def test_the_schema_refuses_what_is_not_one(rain, path, value):
-    document = json.loads(json.dumps(to_document(rain, {})))
+def test_the_schema_refuses_what_is_not_one(rain, networks, path, value):
+    document = json.loads(json.dumps(to_document(rain, {}, networks)))
     place = document
     for key in path[:-1]:
         place = place[key]

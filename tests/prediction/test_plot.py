@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from predicted import changed, coarse_instance, predicted
+from predicted import changed, coarse_instance, diverged, predicted
+from toy_claims import Inline
 
 from verification import gallery
 from verification.prediction import plot as module
+from verification.prediction.networks import train_networks
 from verification.prediction.plot import render_plot
+from verification.prediction.replicas import Plan
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = re.compile(rb"(?<![\w:])(?:href|src)\s*=\s*\"(?!#)|url\((?!#)|@import|<!DOCTYPE|<!ENTITY")
@@ -49,7 +53,10 @@ def test_it_is_described(onegin):
     ids=lambda instance: instance.name[:20],
 )
 def test_it_is_whole_and_links_to_nothing(instance):
-    drawn = render_plot(predicted(instance))
+    whole_and_alone(render_plot(predicted(instance)))
+
+
+def whole_and_alone(drawn):
     ElementTree.fromstring(drawn)
     assert not LINK.search(drawn)
     for namespace in NAMESPACES:
@@ -57,6 +64,41 @@ def test_it_is_whole_and_links_to_nothing(instance):
     assert b"http" not in drawn
     assert b"nan" not in drawn.lower()
     assert b"<script" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("instance", "widths"),
+    [
+        (gallery.load("one-state"), (1,)),
+        (gallery.load("snakes-and-ladders"), (3, 5)),
+        (coarse_instance(), (8, 16)),
+        (changed(chain={"targets": ["1e100", "-1e99"]}, name="huge"), (8, 16)),
+        (changed(training={"horizon": "1e-40"}, name="brief"), (8, 16)),
+        (changed(training={"horizon": "40"}, name="long"), (8, 16)),
+        (changed(name=HOSTILE), (8, 16)),
+    ],
+    ids=lambda value: getattr(value, "name", "")[:20],
+)
+def test_it_is_whole_with_networks(instance, widths):
+    plan = Plan(widths=widths, replicas=2)
+    networks = train_networks(predicted(instance), plan, make_executor=Inline, jobs=1)
+    whole_and_alone(render_plot(predicted(instance), networks))
+
+
+def test_it_is_whole_where_networks_diverge(rain, networks):
+    whole_and_alone(render_plot(rain, diverged(networks)))
+    (widest,) = diverged(networks).ensembles[-1:]
+    whole_and_alone(render_plot(rain, dataclasses.replace(networks, ensembles=(widest,))))
+
+
+def test_networks_are_described(rain, networks):
+    root = ElementTree.fromstring(render_plot(rain, networks))
+    assert root[0].text == "rain-atoms: wide networks, and the limit"
+    told = root[1].text
+    for ensemble in networks.ensembles:
+        assert f"5 networks of {ensemble.width} units: 0." in told
+    assert render_plot(rain, networks) == render_plot(rain, networks)
+    assert render_plot(rain, networks) != render_plot(rain)
 
 
 def test_a_name_cannot_leave_its_place():

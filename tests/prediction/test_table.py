@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from predicted import changed, coarse_instance, predicted
+from predicted import changed, coarse_instance, diverged, predicted
+from toy_claims import Inline
 
 from verification import gallery
 from verification.prediction import table as module
+from verification.prediction.networks import train_networks
+from verification.prediction.replicas import Plan
 from verification.prediction.table import render_table
 from verification.verdict import Enclosure
 
@@ -34,6 +39,67 @@ def test_it_fits_a_screen(instance):
     lines = render_table(predicted(instance), Path("reports/prediction")).splitlines()
     assert [line for line in lines if len(line) > 80] == []
     assert len(lines) <= 36
+
+
+@pytest.mark.parametrize("change", [lambda networks: networks, diverged])
+def test_networks_fit_a_screen(rain, networks, change):
+    lines = render_table(rain, Path("reports/prediction"), change(networks)).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert len(lines) <= 48
+
+
+def test_wide_numbers_fit_a_screen():
+    """The widest there may be, and shares of very many networks."""
+    networks = train_networks(
+        predicted(changed()), Plan(widths=(4, 5), replicas=2), make_executor=Inline, jobs=1
+    )
+    (first, second) = (
+        dataclasses.replace(
+            ensemble,
+            width=2**24,
+            errors=(1.2345e-101,) * count,
+            content=Fraction(999, 1000),
+            inside=0.99999,
+        )
+        for ensemble, count in zip(networks.ensembles, (100_000, 2), strict=True)
+    )
+    text = render_table(
+        predicted(changed()),
+        Path("out"),
+        dataclasses.replace(networks, ensembles=(first, second), interrupted=True),
+    )
+    assert max(map(len, text.splitlines())) <= 80
+    assert "  16777216  100000    1.24e-101   1.24e-101  ≥ 99.9 %      99 % of times" in text
+    assert "Interrupted" in text
+
+
+def test_it_says_how_near_the_networks_are(rain, networks):
+    text = " ".join(render_table(rain, Path("out"), networks).split())
+    last = networks.ensembles[-1]
+    assert f"{last.width} 5 {module.error_text(last.mean_error)} " in text
+    share = f"{float(100 * last.content):g} %"
+    assert (
+        f"A network of 256 units is within {module.error_text(last.largest_error)} of the limit up "
+        f"to t = 3: with confidence 95 %, all rows together, at least {share} of all such "
+        "networks are, at the 33 times and 2 points that were looked at."
+    ) in text
+    assert f"The mean error goes as N^{networks.slope.slope:.2f} (95 % of resamples:" in text
+    assert "the theory's rate is N^-0.25. This is a diagnostic, not a proof." in text
+    assert "networks.csv" in text
+
+
+def test_networks_that_diverged_are_not_said_to_be_near(rain, networks):
+    text = " ".join(render_table(rain, Path("out"), diverged(networks)).split())
+    assert "256 5 not finite not finite" in text
+    assert "is within not finite" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(0.051234, "0.0513"), (0.05, "0.0501"), (123.4, "124"), (2.4e-5, "2.41e-5"), (0.0, "0")],
+)
+def test_errors_are_rounded_up(error, shown):
+    assert module.error_text(error) == shown
 
 
 def test_it_says_what_becomes_of_the_network(onegin):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
+from math import inf, nan
 
 from verification import Instance
+from verification.prediction.networks import Band, Networks
 from verification.prediction.prediction import predict
 
 ATOMS = [
@@ -55,3 +58,17 @@ def coarse_instance() -> Instance:
         "B": {"kind": "constant", "value": "0.99"},
     }
     return changed("coarse", activation={"kind": "tanh"}, law=law, training={"horizon": "0.25"})
+
+
+def diverged(networks: Networks) -> Networks:
+    """Return networks the widest of which have become no numbers."""
+    *others, widest = networks.ensembles
+    band = Band(least=nan, mean=nan, greatest=nan)
+    lost = dataclasses.replace(
+        widest,
+        outputs=tuple((band,) * len(row) for row in widest.outputs),
+        losses=(None, *(band,) * (len(widest.losses) - 1)),
+        errors=(inf,) * len(widest.errors),
+        inside=0.0,
+    )
+    return dataclasses.replace(networks, ensembles=(*others, lost), slope=None)

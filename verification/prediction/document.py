@@ -1,4 +1,4 @@
-"""A prediction as one JSON document, "prediction/1", and as rows of two tables.
+"""A prediction as one JSON document, "prediction/1", and as rows of tables.
 
 The document is the record; tables and pictures show the same numbers.  End points are decimal
 texts, rounded outward.  `prediction.schema.json`, beside this module, is the JSON Schema.
@@ -10,9 +10,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from math import isfinite
 from typing import Any, TypeAlias
 
 from verification.instance import Json
+from verification.prediction.networks import LEVEL, Band, Networks
 from verification.prediction.prediction import Direction, Prediction
 from verification.strict_json import format_number
 from verification.subject import digest
@@ -23,7 +25,9 @@ SCHEMA = "prediction/1"
 Document: TypeAlias = dict[str, Any]
 
 
-def to_document(prediction: Prediction, environment: Mapping[str, Json]) -> Document:
+def to_document(
+    prediction: Prediction, environment: Mapping[str, Json], networks: Networks | None = None
+) -> Document:
     """Return the document of a prediction; equal predictions give equal documents."""
     limit, training = prediction.limit, prediction.training
     return {
@@ -54,8 +58,51 @@ def to_document(prediction: Prediction, environment: Mapping[str, Json]) -> Docu
             "directions": [_direction(direction) for direction in prediction.directions],
             "rest": _direction(prediction.rest),
         },
-        "notes": list(prediction.notes),
+        "networks": None if networks is None else _networks(networks),
+        "notes": [*prediction.notes, *(() if networks is None else networks.notes)],
     }
+
+
+def _networks(networks: Networks) -> Document:
+    slope = networks.slope
+    return {
+        "seed": networks.plan.seed,
+        "replicas": networks.plan.replicas,
+        "confidence": format_number(1 - LEVEL),
+        "interrupted": networks.interrupted,
+        "widths": [
+            {
+                "width": ensemble.width,
+                "steps": list(ensemble.steps),
+                "outputs": [[_band(band) for band in bands] for bands in ensemble.outputs],
+                "losses": [None if band is None else _band(band) for band in ensemble.losses],
+                "inside_estimate": ensemble.inside,
+                "errors": [_finite(error) for error in ensemble.errors],
+                "mean_error_estimate": _finite(ensemble.mean_error),
+                "within": {
+                    "error": _finite(ensemble.largest_error),
+                    "share": format_number(ensemble.content),
+                },
+            }
+            for ensemble in networks.ensembles
+        ],
+        "rate": format_number(networks.rate),
+        "slope_estimate": None
+        if slope is None
+        else {"value": slope.slope, "lower": slope.lower, "upper": slope.upper},
+    }
+
+
+def _band(band: Band) -> Document:
+    return {
+        "least": _finite(band.least),
+        "mean": _finite(band.mean),
+        "greatest": _finite(band.greatest),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _direction(direction: Direction) -> Document:
@@ -108,6 +155,38 @@ def spectrum_table(prediction: Prediction) -> str:
             )
         ),
     )
+
+
+def networks_table(prediction: Prediction, networks: Networks) -> str:
+    """Return CSV, a row a width and time: outputs at each point, the loss since the time before.
+
+    A cell is empty where no step lies between two times; a number that is none is nan or inf.
+    """
+    names = ["loss", *(f"g_state_{point.state}" for point in prediction.points)]
+    return _csv(
+        [
+            *("width", "t", "steps"),
+            *(f"{name}_{part}" for name in names for part in ("least", "mean", "greatest")),
+        ],
+        (
+            [
+                *(str(ensemble.width), _decimal(time), str(steps)),
+                *(cell for band in (loss, *outputs) for cell in _band_cells(band)),
+            ]
+            for ensemble in networks.ensembles
+            for time, steps, loss, outputs in zip(
+                prediction.times,
+                ensemble.steps,
+                (None, *ensemble.losses),
+                ensemble.outputs,
+                strict=True,
+            )
+        ),
+    )
+
+
+def _band_cells(band: Band | None) -> list[str]:
+    return [""] * 3 if band is None else [repr(x) for x in (band.least, band.mean, band.greatest)]
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from verification.errors import InvalidInstance
-from verification.prediction.document import Document, curve_table, spectrum_table
+from verification.prediction.document import (
+    Document,
+    curve_table,
+    networks_table,
+    spectrum_table,
+)
+from verification.prediction.networks import Networks
 from verification.prediction.plot import render_plot
 from verification.prediction.prediction import Prediction
 from verification.report.files import json_bytes, write_atomically
 
 
-def write_prediction(prediction: Prediction, document: Document, out: Path) -> None:
+def write_prediction(
+    prediction: Prediction, document: Document, out: Path, networks: Networks | None = None
+) -> None:
     """Write ``prediction.json``, ``limit.csv``, ``spectrum.csv`` and ``limit.svg`` into a folder.
 
-    All are made before the first one is written.
+    With networks also ``networks.csv``; without, one of a former prediction is removed.  All are
+    made before the first one is written.
 
     Raises
     ------
@@ -25,9 +34,13 @@ def write_prediction(prediction: Prediction, document: Document, out: Path) -> N
         "prediction.json": json_bytes(document),
         "limit.csv": curve_table(prediction).encode(),
         "spectrum.csv": spectrum_table(prediction).encode(),
-        "limit.svg": render_plot(prediction),
+        "limit.svg": render_plot(prediction, networks),
     }
+    if networks is not None and networks.ensembles:
+        files["networks.csv"] = networks_table(prediction, networks).encode()
     try:
+        if "networks.csv" not in files:
+            (out / "networks.csv").unlink(missing_ok=True)
         for name, data in files.items():
             write_atomically(out / name, data)
     except OSError as error:

@@ -16,8 +16,11 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
+from verification.prediction.error_plot import errors, shade, whose
+from verification.prediction.error_plot import heights as heights_of
+from verification.prediction.networks import Ensemble, Networks
 from verification.prediction.prediction import Prediction
-from verification.prediction.table import share_text
+from verification.prediction.table import error_text, share_text
 from verification.report.text import brief, clean, plural
 from verification.strict_json import format_number
 from verification.verdict import Enclosure
@@ -51,7 +54,11 @@ _STYLE: dict[RcKeyType, Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-_SIZE = (8.0, 10.0)
+# Of the charts, in units; inches a unit; the gap below a chart, in units.
+_HEIGHTS, _ERROR_HEIGHT = (5, 3, 4), 4
+_INCHES, _GAP = 0.59, 1.68
+# In inches.
+_WIDTH, _TOP, _TITLE, _LEGEND, _BOTTOM = 8.0, 0.9, 0.4, 0.26, 0.6
 _LEAST_SHARE = 1e-6
 _LEAST_GAP = 0.055
 _BAND = 0.15
@@ -60,7 +67,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SVG = "http://www.w3.org/2000/svg"
 
 
-def render_plot(prediction: Prediction) -> bytes:
+def render_plot(prediction: Prediction, networks: Networks | None = None) -> bytes:
     """Return the picture."""
     # It would tell about its cache of fonts on standard error.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -71,27 +78,52 @@ def render_plot(prediction: Prediction) -> bytes:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=_SIZE, facecolor="white")
+        ensembles = () if networks is None else networks.ensembles
+        widest = ensembles[-1] if ensembles else None
+        heights = (*_HEIGHTS, _ERROR_HEIGHT) if ensembles else _HEIGHTS
+        top = _TOP + (_LEGEND if ensembles else 0.0)
+        height = top + _BOTTOM + _INCHES * (sum(heights) + _GAP * (len(heights) - 1))
+        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
         FigureCanvasSVG(figure)
-        upper, middle, lower = figure.subplots(3, 1, height_ratios=(5, 3, 4))
-        figure.subplots_adjust(left=0.115, right=0.86, top=0.91, bottom=0.06, hspace=0.42)
-        figure.text(
-            0.115, 0.96, _drawable(_title(prediction)), fontsize=13, fontweight="bold", va="center"
+        charts = figure.subplots(len(heights), 1, height_ratios=heights)
+        figure.subplots_adjust(
+            left=0.115,
+            right=0.86,
+            top=1 - top / height,
+            bottom=_BOTTOM / height,
+            hspace=_GAP * len(heights) / sum(heights),
         )
-        _outputs(upper, prediction)
-        _loss(middle, prediction)
-        _spectrum(lower, prediction)
+        figure.text(
+            *(0.115, 1 - _TITLE / height),
+            _drawable(_title(prediction, networks)),
+            fontsize=13,
+            fontweight="bold",
+            va="center",
+        )
+        if widest is not None:
+            figure.text(
+                *(0.115, 1 - (_TITLE + _LEGEND) / height),
+                f"shaded: from the least to the greatest of {whose(widest)}; dotted: their mean",
+                fontsize=9.5,
+                va="center",
+            )
+        _outputs(charts[0], prediction, widest)
+        _loss(charts[1], prediction, widest)
+        _spectrum(charts[2], prediction)
+        if networks is not None and ensembles:
+            errors(charts[3], networks, _COLOURS[0], _FAINT)
         drawn = io.BytesIO()
         figure.savefig(
             drawn,
             format="svg",
             metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
         )
-    return _described(drawn.getvalue(), prediction)
+    return _described(drawn.getvalue(), prediction, networks)
 
 
-def _title(prediction: Prediction) -> str:
-    return f"{brief(prediction.instance.name, 40)}: the network of infinite width"
+def _title(prediction: Prediction, networks: Networks | None) -> str:
+    what = "wide networks, and the limit" if networks is not None and networks.ensembles else ""
+    return f"{brief(prediction.instance.name, 40)}: {what or 'the network of infinite width'}"
 
 
 def _drawable(text: str) -> str:
@@ -130,7 +162,7 @@ def _band(axes: Axes, times: Array, lower: Array, upper: Array, colour: str) -> 
         axes.plot(times, end, color=colour, linewidth=1.6)
 
 
-def _outputs(axes: Axes, prediction: Prediction) -> None:
+def _outputs(axes: Axes, prediction: Prediction, widest: Ensemble | None) -> None:
     times, shown = _clock(axes, prediction)
     several = len(prediction.points) < prediction.instance.chain.n_states
     which = f"{plural(len(prediction.points), 'likely state')}" if several else "each state"
@@ -141,6 +173,10 @@ def _outputs(axes: Axes, prediction: Prediction) -> None:
     for column, point in enumerate(prediction.points):
         colour = _COLOURS[column % len(_COLOURS)]
         lower, upper = _ends([values[column] for values in prediction.limit.outputs[shown]])
+        if widest is not None:
+            bands = [row[column] for row in widest.outputs[shown]]
+            shade(axes, times, bands, colour, layers=len(prediction.points))
+            seen += heights_of(bands)
         _band(axes, times, lower, upper, colour)
         middle = (lower + upper) / 2
         target = float(point.target)
@@ -197,12 +233,17 @@ def _apart(wanted: Sequence[float]) -> list[float]:
     return [min(place, 1 - (last - k) * _LEAST_GAP) for k, place in enumerate(lifted)]
 
 
-def _loss(axes: Axes, prediction: Prediction) -> None:
+def _loss(axes: Axes, prediction: Prediction, widest: Ensemble | None) -> None:
     times, shown = _clock(axes, prediction)
     lower, upper = _ends(prediction.limit.losses[shown])
     axes.set_title("loss, the mean square of g − y along the sequence")
+    highest = float(prediction.limit.losses[0].upper)
+    if widest is not None:
+        every = np.array([float(time) for time in prediction.times])
+        shade(axes, (every[:-1] + every[1:]) / 2, widest.losses, _COLOURS[0], layers=1)
+        highest = max(highest, *heights_of(widest.losses), 0.0)
     _band(axes, times, lower, upper, _COLOURS[0])
-    axes.set_ylim(0, float(prediction.limit.losses[0].upper) * 1.06 or 1.0)
+    axes.set_ylim(0, highest * 1.06 or 1.0)
     axes.set_xlabel("time t, in units of N steps of training")
 
 
@@ -277,7 +318,7 @@ def _short(prediction: Prediction) -> str:
     return exact if len(exact) <= 8 else f"{float(prediction.times[-1]):.3g}"
 
 
-def _described(drawn: bytes, prediction: Prediction) -> bytes:
+def _described(drawn: bytes, prediction: Prediction, networks: Networks | None) -> bytes:
     """Give the picture a title and a description, and take the reference to its DTD away."""
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
@@ -286,8 +327,8 @@ def _described(drawn: bytes, prediction: Prediction) -> bytes:
     root.set("aria-labelledby", "title description")
     for place, (tag, name, text) in enumerate(
         (
-            ("title", "title", clean(_title(prediction))),
-            ("desc", "description", _description(prediction)),
+            ("title", "title", clean(_title(prediction, networks))),
+            ("desc", "description", _description(prediction, networks)),
         )
     ):
         element = ElementTree.Element(f"{{{_SVG}}}{tag}", {"id": name})
@@ -297,8 +338,16 @@ def _described(drawn: bytes, prediction: Prediction) -> bytes:
     return written + b"\n"
 
 
-def _description(prediction: Prediction) -> str:
+def _description(prediction: Prediction, networks: Networks | None) -> str:
     """Return in words what the picture shows."""
+    finite = ""
+    if networks is not None and networks.ensembles:
+        shown = "; ".join(
+            f"{whose(ensemble)}: {error_text(ensemble.mean_error)} in the mean, at most "
+            f"{error_text(ensemble.largest_error)}"
+            for ensemble in networks.ensembles
+        )
+        finite = f" A fourth chart, of errors against the width: {shown}."
     losses = prediction.limit.losses
     ends = [
         f"state {point.state} ends near {_middle(values):.3g}, its target {float(point.target):.3g}"
@@ -308,7 +357,7 @@ def _description(prediction: Prediction) -> str:
         f"Three charts. The output over time t from 0 to {_short(prediction)}: {'; '.join(ends)}. "
         f"The loss falls from near {_middle(losses[0]):.3g} to near {_middle(losses[-1]):.3g}. "
         f"The time at which half of each direction is learned, for "
-        f"{plural(len(prediction.directions), 'direction')}."
+        f"{plural(len(prediction.directions), 'direction')}.{finite}"
     )
 
 

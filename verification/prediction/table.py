@@ -6,17 +6,21 @@ import textwrap
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from math import floor, isfinite
 from pathlib import Path
 
+from verification.prediction.networks import LEVEL, Networks
 from verification.prediction.prediction import Direction, Prediction
 from verification.report.digits import short
 from verification.report.text import brief, plural
+from verification.statistics.slope import SlopeEstimate
 from verification.strict_json import format_number
 from verification.verdict import Enclosure
 
 _WIDTH = 79
 _POINTS = (6, 9, 10, 12, 20, 20)
 _SPECTRUM = (20, 15, 21, 20)
+_ENSEMBLES = (10, 10, 12, 11, 14, 20)
 _MOST_DIRECTIONS = 8
 _LEAST_SHARE = 1e-6
 _DIGITS = (17, 6)
@@ -26,7 +30,7 @@ _NOTICED = Decimal("0.001")
 _EXACT = Context(prec=100)
 
 
-def render_table(prediction: Prediction, out: Path) -> str:
+def render_table(prediction: Prediction, out: Path, networks: Networks | None = None) -> str:
     """Return the table, and where the files lie."""
     lines = [
         *_filled(
@@ -41,9 +45,13 @@ def render_table(prediction: Prediction, out: Path) -> str:
         *_directions(prediction),
         "",
     ]
-    for note in prediction.notes:
+    more = ""
+    if networks is not None and networks.ensembles:
+        lines += [*_networks(prediction, networks), ""]
+        more = ",\n    networks.csv"
+    for note in (*prediction.notes, *(() if networks is None else networks.notes)):
         lines += _filled(note)
-    lines.append(f"files: {out / 'prediction.json'}, limit.svg, limit.csv, spectrum.csv")
+    lines.append(f"files: {out / 'prediction.json'}, limit.svg, limit.csv, spectrum.csv{more}")
     return "\n".join(lines)
 
 
@@ -133,6 +141,67 @@ def _rest(rest: Direction) -> list[str]:
     return _filled(
         f"{size}not told apart; {_percent(rest.learned)} of it is learned at the end, half of it "
         f"not before t = {float(rest.half_time.lower):.3g}"
+    )
+
+
+def _networks(prediction: Prediction, networks: Networks) -> list[str]:
+    where = f"{plural(len(prediction.times), 'time')} and {plural(len(prediction.points), 'point')}"
+    lines = [
+        "networks of N units, drawn and trained, against the limit",
+        _row(
+            _ENSEMBLES,
+            ["N", "networks", "mean error", "largest", "share within", "limit in their range"],
+        ),
+    ]
+    lines += [
+        _row(
+            _ENSEMBLES,
+            [
+                str(ensemble.width),
+                str(len(ensemble.errors)),
+                error_text(ensemble.mean_error),
+                error_text(ensemble.largest_error),
+                f"≥ {percent_text(ensemble.content)}",
+                f"{floor(100 * ensemble.inside)} % of times",
+            ],
+        )
+        for ensemble in networks.ensembles
+    ]
+    widest = networks.ensembles[-1]
+    if isfinite(widest.largest_error):
+        lines += _filled(
+            f"  A network of {widest.width} units is within {error_text(widest.largest_error)} of "
+            f"the limit up to t = {_plain(prediction.times[-1])}: with confidence "
+            f"{percent_text(1 - LEVEL)}, all rows together, at least "
+            f"{percent_text(widest.content)} of all such networks are, at the {where} that were "
+            "looked at. The error is the largest |G - g_t| there, the limit's own included."
+        )
+    if networks.slope is not None:
+        lines += _filled(f"  {slope_text(networks.slope, networks.rate)}")
+    if networks.interrupted:
+        lines += _filled("  Interrupted: the networks that were trained by then.")
+    return lines
+
+
+def error_text(error: float) -> str:
+    """Return an error to three digits, rounded up."""
+    if not isfinite(error):
+        return "not finite"
+    rounded = Context(prec=3, rounding=ROUND_CEILING).plus(Decimal(error))
+    return f"{rounded:g}" if rounded.adjusted() in _POSITIONAL else f"{rounded:.2e}"
+
+
+def percent_text(share: Fraction) -> str:
+    """Return a share in thousandths as a percentage, exactly."""
+    return f"{format_number(100 * share)} %"
+
+
+def slope_text(slope: SlopeEstimate, rate: Fraction) -> str:
+    """Return the fitted slope beside the theory's."""
+    return (
+        f"The mean error goes as N^{slope.slope:.2f} ({percent_text(1 - slope.level)} of "
+        f"resamples: {slope.lower:.2f} to {slope.upper:.2f}); the theory's rate is "
+        f"N^-{_plain(rate)}. This is a diagnostic, not a proof."
     )
 
 
