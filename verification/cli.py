@@ -488,14 +488,14 @@ def _predict(
             raise InvalidInstance(instance, f"cannot be predicted: {error}") from error
         networks = None
         if plan.widths or plan.left_out:
-            names = {f"N = {width}": replicas for width in plan.widths}
-            with counted("predict: networks of", names, quiet=quiet) as done:
+            names = {f"of N = {width}": replicas for width in plan.widths}
+            with counted("predict: networks", names, quiet=quiet) as done:
                 networks = train_networks(
                     found,
                     plan,
                     make_executor=make_executor,
                     jobs=jobs or workers,
-                    on_replica=lambda width: done(f"N = {width}"),
+                    on_replica=lambda width: done(f"of N = {width}"),
                 )
     on_stage("the files")
     versions = machine(("matplotlib", "numba"))

@@ -69,7 +69,7 @@ def test_wide_numbers_fit_a_screen():
         dataclasses.replace(networks, ensembles=(first, second), interrupted=True),
     )
     assert max(map(len, text.splitlines())) <= 80
-    assert "  16777216  100000    1.24e-101   1.24e-101  ≥ 99.9 %      99 % of times" in text
+    assert "  16777216  100000    1.24e-101   1.24e-101  ≥ 99.9 %      99 %" in text
     assert "Interrupted" in text
 
 

@@ -17,6 +17,9 @@ what a fixed confidence of all widths together leaves.
 between two times.  The limit's counterpart, the mean of its loss over that span, lies between the
 loss at its end and that at its beginning, for it never grows.
 
+**Centre.**  ``E G_0 = N^(1 - beta) E[C sigma(W.x + v)]`` is 0 for every x and v where
+``E[C | W] = 0``; the theory asks for this, and for a C that is independent of W and B.
+
 **Rate.**  The theory has the mean of sup ``|G - g|`` at one point fall as N to the power of minus
 ``r = min(beta - 1/2, 1 - beta)``, and no faster than ``-(beta - 1/2)``, for ``|G_0|`` alone is of
 that size.  A fitted slope beside it is a diagnostic and no more.  It means little where the
@@ -42,12 +45,12 @@ import numpy.typing as npt
 
 from verification.enclosure.balls import ball, precision
 from verification.enclosure.doubles import above
-from verification.instance import Instance, Training
+from verification.instance import AtomicLaw, Instance, Training
 from verification.kernel.limiting import squared_input_bound
 from verification.prediction.prediction import LimitCurve, Prediction
 from verification.prediction.replicas import Plan, require_plan, steps_at, train_all
 from verification.recurrent.activation import activation
-from verification.recurrent.law import bound_c
+from verification.recurrent.law import bound_c, conditional_means_of_c, moment_of_c
 from verification.recurrent.network import Trajectory
 from verification.statistics.slope import SlopeEstimate, fit_slope
 from verification.statistics.tolerance import content_lower
@@ -201,6 +204,7 @@ def train_networks(
         rate=min(training.beta - Fraction(1, 2), 1 - training.beta),
         interrupted=interrupted,
         notes=(
+            *_off_centre(instance),
             *_left_out(plan, training),
             *(() if smallest is None else _ladder(instance, training, *smallest)),
         ),
@@ -273,6 +277,23 @@ def _left_out(plan: Plan, training: Training) -> tuple[str, ...]:
         else "would take long"
     )
     return (f"Width {widths} is left out, for it {why}: --widths {widths} trains it nonetheless.",)
+
+
+def _off_centre(instance: Instance) -> tuple[str, ...]:
+    """Say where the theory's networks are not those of the instance."""
+    law = instance.law
+    means = (
+        conditional_means_of_c(law).values()
+        if isinstance(law, AtomicLaw)
+        else (moment_of_c(law, 1),)
+    )
+    if not any(means):
+        return ()
+    note = (
+        "E[C | W] is not 0: the mean of the first output is N^(1 - beta) E[C sigma], which does "
+        "not fall with N. Such networks need not approach the limit."
+    )
+    return (note,)
 
 
 def _ladder(

@@ -150,7 +150,7 @@ def _networks(prediction: Prediction, networks: Networks) -> list[str]:
         "networks of N units, drawn and trained, against the limit",
         _row(
             _ENSEMBLES,
-            ["N", "networks", "mean error", "largest", "share within", "limit in their range"],
+            ["N", "networks", "mean error", "largest", "share within", "range holds limit"],
         ),
     ]
     lines += [
@@ -162,7 +162,7 @@ def _networks(prediction: Prediction, networks: Networks) -> list[str]:
                 error_text(ensemble.mean_error),
                 error_text(ensemble.largest_error),
                 f"≥ {percent_text(ensemble.content)}",
-                f"{floor(100 * ensemble.inside)} % of times",
+                f"{floor(100 * ensemble.inside)} %",
             ],
         )
         for ensemble in networks.ensembles
