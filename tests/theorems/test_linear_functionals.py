@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from theorems import linear_functionals as theorem
-from theorems.linear_functionals import C1, C1S
+from theorems.linear_functionals import C1, C1S, C4, C4B, C6
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
@@ -74,3 +74,110 @@ def test_drawn_inputs_stay_within_one_and_differ():
 
 def test_every_claim_is_about_the_second_kind():
     assert {claim.kind for claim in theorem.CLAIMS} == {SCHEMA}
+
+
+# No network of width m does better
+
+
+@pytest.mark.parametrize("claim", [C4, C4B], ids=lambda claim: claim.id)
+def test_verdicts_about_all_networks_of_a_width(claim):
+    assert decide(claim, gallery.load("erlang-four")).verdict is Verdict.CERTIFIED
+    # Its target is a network of width 1.
+    exact = decide(claim, gallery.load("silent-network"))
+    assert exact.verdict is Verdict.VACUOUS
+    assert "no error" in exact.reason
+    silent = dataclasses.replace(gallery.load("erlang-four"), target=((),))
+    assert decide(claim, silent).verdict is Verdict.VACUOUS
+
+
+def test_the_far_box_is_sharp():
+    assert decide(C4B, gallery.load("sharp-far-box")).tightness > 1 - 1e-6
+    assert decide(C4, gallery.load("sharp-far-box")).tightness > 0.99
+
+
+def test_widths_that_represent_the_target_are_left_out():
+    instance = dataclasses.replace(gallery.load("erlang-four"), widths=(0, 3, 4, 5))
+    assert [case.width for case in theorem.informative_widths(instance, None)] == [0, 3]
+
+
+@pytest.mark.parametrize("name", ["erlang-four", "damped-wave", "power-law-one", "near-box"])
+def test_lower_bounds_and_witnesses_are_not_far_apart(name):
+    instance = gallery.load(name)
+    with precision(64):
+        for case in theorem.informative_widths(instance, None):
+            error = theorem.witness_error(instance, case)
+            low, high = end_points(error.lower)[0], end_points(error.upper)[1]
+            assert high - low <= high / 10**6
+            hankel = end_points(theorem.hankel_bound(instance, case).upper)[1]
+            bang = end_points(theorem.bang_bang_side(instance, case))[1]
+            assert max(hankel, bang) <= high
+            # Widths up to 4: the best known gaps are below 6.
+            assert max(hankel, bang) >= high / 6
+
+
+def test_bounds_of_several_channels_add_up():
+    one = gallery.load("erlang-four")
+    two = dataclasses.replace(one, target=one.target * 2)
+    case = theorem.OfWidth(width=2)
+    with precision(64):
+        for side in (theorem.hankel_bound, theorem.bang_bang_side):
+            first, both = side(one, case), side(two, case)
+            if side is theorem.hankel_bound:
+                first, both = first.lower, both.lower
+            assert sum(end_points(both)) == pytest.approx(2 * sum(end_points(first)), rel=1e-12)
+
+
+# The memory barrier
+
+
+def test_verdicts_about_the_barrier():
+    assert decide(C6, gallery.load("power-law-fifth")).verdict is Verdict.CERTIFIED
+    assert decide(C6, gallery.load("unstable-network")).verdict is Verdict.INAPPLICABLE
+    assert decide(C6, gallery.load("silent-network")).verdict is Verdict.VACUOUS
+    # Its network is the target; and where the memory is long enough nothing is bounded.
+    assert decide(C6, gallery.load("erlang-four")).verdict is Verdict.VACUOUS
+    assert decide(C6, gallery.load("sharp-oscillating-network")).verdict is Verdict.VACUOUS
+
+
+def test_the_sharp_barrier_is_the_whole_error():
+    # int (exp(-t/2) - exp(-t)) dt = 1
+    result = decide(C6, gallery.load("sharp-barrier"))
+    assert result.tightness > 1 - 1e-6
+    assert abs(float(result.left.lower) - 1) < 1e-15
+
+
+def test_constants_of_the_barrier():
+    instance = gallery.load("mutant-shear")
+    w = np.array(instance.network.w, dtype=float)
+    with precision(64):
+        amplification = float(sum(end_points(theorem.amplification(instance))) / 2)
+        rate = float(end_points(theorem.forgetting(instance).lower)[0])
+    assert rate == pytest.approx(1, abs=1e-12)
+    # |U| = |c| = 1; two bounds of norms of 2 x 2 matrices lose at most sqrt 2 each.
+    conditioning = np.linalg.cond(np.linalg.eig(w)[1])
+    assert conditioning * (1 - 1e-12) <= amplification <= 2 * conditioning
+
+
+def test_the_barrier_agrees_with_quadrature():
+    instance = gallery.load("mutant-four-channels")
+    with precision(64):
+        found = theorem.barrier(instance, theorem.Barrier())
+        low, high = end_points(found)
+    # |rho| = 2 (exp(-t) + 0.1 exp(-t/4)), |U| |c| = 2: what outlasts is 0.2 exp(-t/4).
+    assert low <= F(4, 5) <= high
+    assert high - low < F(1, 10**12)
+
+
+def test_the_barrier_is_at_most_the_integral_and_near_it():
+    instance = gallery.load("damped-wave")
+    with precision(64):
+        low, high = end_points(theorem.barrier(instance, theorem.Barrier()))
+        height = float(sum(end_points(theorem.amplification(instance))) / 2)
+        rate = float(end_points(theorem.forgetting(instance).lower)[0])
+    t = (np.arange(400_000) + 0.5) * 2e-4
+    rho = np.exp(-t / 2) * np.cos(2 * t) + 0.25 * np.exp(-t / 4)
+    truth = np.maximum(np.abs(rho) - height * np.exp(-rate * t), 0).sum() * 2e-4
+    assert float(low) <= truth + 1e-6
+    # Sixteen intervals an octave are at most 1/4 long up to t = 4, where most of it has passed; an
+    # interval in which the wave, of half-period 1.57, changes its sign loses at most its share.
+    assert float(high) >= (1 - 0.25 / 1.57) * truth

@@ -1,10 +1,13 @@
 r"""The L1 norm of a sum of pieces on [0, inf), enclosed by isolating its changes of sign.
 
 The half line is cut at T, where what is left is small, and [0, T] into cells that no jump divides.
-On a cell of half-length r about m the expansion ``f(m + x) = sum_k c_k x^k + e`` shows a sign where
-``|c_0| > sum_{k >= 1} |c_k| r^k + |e|``; a cell that shows none is halved, until it is so short
-that its length times ``sup |f|`` is below the tolerance.  Neighbouring cells of one sign are joined
-to a *run*, on which ``int |f|`` is the difference of the primitive.  So, with F the primitive that
+On a cell of half-length r about m the expansion ``f(m + x) = p(x) + e``, ``p(x) = sum_k c_k x^k``,
+shows a sign where ``|c_0| > sum_{k >= 1} |c_k| r^k + |e|``, or where p is monotone, which it is if
+``|c_1| > sum_{k >= 2} k |c_k| r^(k-1)``, and beyond ``|e|`` on one side of 0 at both ends.  A cell
+that shows none is cut on both sides of the root that Newton's method finds in doubles, or halved,
+until it is so short that its length times ``sup |f|`` is below the tolerance.  Neighbouring cells
+of one sign are joined to a *run*, on which ``int |f|`` is the difference of the primitive.
+So, with F the primitive that
 vanishes at infinity,
 
     sum over runs and undecided cells of |F(b) - F(a)| + |F(T)|  <=  ||f||
@@ -15,8 +18,10 @@ The lower bound holds whatever the signs are: they only have to be right for the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import inf, isfinite
 
 from verification.enclosure.balls import (
     Ball,
@@ -24,7 +29,6 @@ from verification.enclosure.balls import (
     ball,
     less,
     lower_double,
-    power,
     total,
     upper_double,
     working_precision,
@@ -33,13 +37,17 @@ from verification.errors import NotEnclosed
 from verification.linear_rnn.pieces import Expansion, Function, added
 from verification.verdict import Truth
 
-MAX_CELLS = 20_000
+MAX_CELLS = 5_000
 
-_ORDER = 24
+_ORDER = 20
+_ROOT_BITS = 30
+_NEWTON_STEPS = 8
+_INSIDE = 0.98
 _FIRST_END = Fraction(1, 16)
 _FARTHEST = 2**600
 _SPARE_BITS = 12
-_TOLERANCE_BITS = 44
+# What is smaller than this, relative to its pieces, is left unresolved at any precision.
+_MOST_BITS = 112
 
 
 def integral(function: Function, lower: Fraction, upper: Fraction | None) -> Ball:
@@ -69,8 +77,8 @@ def expansion(function: Function, centre: Fraction, radius: Fraction, order: int
     return added([piece.expansion(centre, radius, order) for piece in function], order)
 
 
-def l1_norm(function: Function) -> Between:
-    """Enclose ``int_0^inf |f|``.
+def l1_norm(function: Function, *, bits: int = 44) -> Between:
+    """Enclose ``int_0^inf |f|``, the upper bound to about ``2**-bits`` of it.
 
     Raises
     ------
@@ -80,15 +88,15 @@ def l1_norm(function: Function) -> Between:
     if not function:
         return Between(ball(0), ball(0))
     size = sum(upper_double(piece.tail(Fraction(0))) for piece in function)
-    floor = size * 2.0 ** (_SPARE_BITS - working_precision())
-    end, rough = _end(function, floor)
-    tolerance = max(floor, rough * 2.0**-_TOLERANCE_BITS)
+    floor = size * 2.0 ** (_SPARE_BITS - min(working_precision(), _MOST_BITS))
+    end, rough = _end(function, floor, bits)
+    tolerance = max(floor, rough * 2.0**-bits)
     lower, upper = _on_cells(function, _cells(function, end), tolerance)
     beyond = total(piece.tail(end) for piece in function)
     return Between(lower + abs(integral(function, end, None)), upper + beyond)
 
 
-def _end(function: Function, floor: float) -> tuple[Fraction, float]:
+def _end(function: Function, floor: float, bits: int) -> tuple[Fraction, float]:
     """Return a T beyond which little is unknown, and a lower bound of the norm."""
     end, rough = _FIRST_END, 0.0
     previous = Fraction(0)
@@ -96,7 +104,7 @@ def _end(function: Function, floor: float) -> tuple[Fraction, float]:
         rough += max(0.0, lower_double(abs(integral(function, previous, end))))
         beyond = total(piece.tail(end) for piece in function)
         gap = upper_double(beyond - abs(integral(function, end, None)))
-        if gap <= max(floor, rough * 2.0**-_TOLERANCE_BITS):
+        if gap <= max(floor, rough * 2.0**-bits):
             return end, rough
         previous, end = end, 2 * end
     raise NotEnclosed("the tail of a kernel is too long to be bounded")
@@ -133,38 +141,92 @@ def _on_cells(
         tried += 1
         if tried > MAX_CELLS:
             raise NotEnclosed(f"the signs of a kernel need more than {MAX_CELLS} cells")
-        sign, height = _sign_and_height(function, a, b)
-        if sign is None and height * float(b - a) > tolerance:
-            middle = (a + b) / 2
-            waiting += [(middle, b), (a, middle)]
+        seen = _look(function, a, b)
+        if seen.sign is None and seen.height * float(b - a) > tolerance:
+            waiting += [(c, d) for c, d in pairwise((a, *seen.cuts, b))][::-1]
             continue
-        if sign is None:
+        if seen.sign is None:
             close(a)
             lower = lower + abs(integral(function, a, b))
-            upper = upper + ball(Fraction(height) * (b - a))
+            upper = upper + ball(Fraction(seen.height) * (b - a))
             started, current = b, 0
-        elif sign != current:
+        elif seen.sign != current:
             close(a)
-            started, current = a, sign
+            started, current = a, seen.sign
     close(cells[-1][1])
     return lower, upper
 
 
-def _sign_and_height(function: Function, a: Fraction, b: Fraction) -> tuple[int | None, float]:
-    """Return the sign of f on a cell where it shows one, and an upper bound of |f|."""
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What an expansion shows of a cell: a sign, an upper bound of |f|, where to cut it."""
+
+    sign: int | None
+    height: float
+    cuts: tuple[Fraction, ...]
+
+
+def _look(function: Function, a: Fraction, b: Fraction) -> _Seen:
     radius = (b - a) / 2
+    middle = a + radius
     try:
-        found = expansion(function, a + radius, radius, _ORDER)
+        found = expansion(function, middle, radius, _ORDER)
     except NotEnclosed:
-        return None, float("inf")
-    reach = ball(radius)
-    spread = found.remainder
-    for k in range(1, _ORDER):
-        spread = spread + abs(found.coefficients[k]) * power(reach, k)
-    middle = found.coefficients[0]
-    height = upper_double(abs(middle) + spread)
-    if less(spread, middle) is Truth.TRUE:
-        return 1, height
-    if less(spread, -middle) is Truth.TRUE:
-        return -1, height
+        return _Seen(sign=None, height=inf, cuts=(middle,))
+    sign, height = _sign_and_height(found, ball(radius))
+    if sign is not None:
+        return _Seen(sign=sign, height=height, cuts=())
+    root = _root_estimate([lower_double(c) for c in found.coefficients], float(radius))
+    if root is None:
+        return _Seen(sign=None, height=height, cuts=(middle,))
+    # The root falls into a cell so short that its sign does not matter.
+    near = middle + Fraction(round(root * 2**_ROOT_BITS), 2**_ROOT_BITS) * radius
+    beside = radius / 2 ** (_ROOT_BITS - 2)
+    return _Seen(sign=None, height=height, cuts=(near - beside, near + beside))
+
+
+def _sign_and_height(found: Expansion, reach: Ball) -> tuple[int | None, float]:
+    """Return the sign of f on a cell where its expansion shows one, and an upper bound of |f|."""
+    first, rest = found.coefficients[0], found.remainder
+    power, spread, turns = ball(1), rest, ball(0)
+    for k, coefficient in enumerate(found.coefficients[1:], start=1):
+        if k > 1:
+            turns = turns + k * abs(coefficient) * power
+        power = power * reach
+        spread = spread + abs(coefficient) * power
+    height = upper_double(abs(first) + spread)
+    for side in (1, -1):
+        if less(spread, side * first) is Truth.TRUE:
+            return side, height
+    if less(turns, abs(found.coefficients[1])) is Truth.TRUE:
+        # The polynomial is monotone: beyond the remainder at both ends is so between.
+        ends = [_horner(found.coefficients, x) for x in (reach, -reach)]
+        for side in (1, -1):
+            if all(less(rest, side * x) is Truth.TRUE for x in ends):
+                return side, height
     return None, height
+
+
+def _horner(coefficients: list[Ball], x: Ball) -> Ball:
+    result = ball(0)
+    for coefficient in reversed(coefficients):
+        result = result * x + coefficient
+    return result
+
+
+def _root_estimate(coefficients: list[float], radius: float) -> float | None:
+    """Return where a polynomial is about zero, in units of the radius, if well inside."""
+    scaled = [c * radius**k for k, c in enumerate(coefficients)]
+    x = 0.0
+    for _ in range(_NEWTON_STEPS):
+        value = slope = 0.0
+        for c in reversed(scaled):
+            slope = slope * x + value
+            value = value * x + c
+        if not slope or not isfinite(value / slope):
+            return None
+        step = value / slope
+        x -= step
+        if abs(x) > _INSIDE:
+            return None
+    return x if abs(step) < 2.0**-_ROOT_BITS else None

@@ -89,6 +89,16 @@ class Wave:
             sine.append((w * p - a * q) / size)
         return Wave(rate=a, frequency=w, cosine=tuple(cosine[:0:-1]), sine=tuple(sine[:0:-1]))
 
+    @cached_property
+    def derivative(self) -> Wave:
+        """The derivative."""
+        a, w = self.rate, self.frequency
+        slopes = [[k * p[k] for k in range(1, len(p))] + [_ZERO] for p in (self.cosine, self.sine)]
+        pairs = zip(self.cosine, self.sine, *slopes, strict=True)
+        moved = [(dp - a * p + w * q, dq - a * q - w * p) for p, q, dp, dq in pairs]
+        cosine, sine = zip(*moved, strict=True)
+        return Wave(rate=a, frequency=w, cosine=cosine, sine=sine)
+
     @property
     def order(self) -> int:
         """Dimension of the state that a network needs for it."""
@@ -164,15 +174,24 @@ class QuasiPolynomial:
         """The least width of a linear network whose kernel it is."""
         return sum(wave.order for wave in self.waves)
 
+    def derivatives_at_zero(self, count: int) -> list[Fraction]:
+        """Return the values of f, f', .. at 0, exactly."""
+        result, waves = [], self.waves
+        for _ in range(count):
+            result.append(sum((wave.cosine[0] for wave in waves), _ZERO))
+            waves = tuple(wave.derivative for wave in waves)
+        return result
+
     @cached_property
-    def _integrated(self) -> QuasiPolynomial:
+    def integrated(self) -> QuasiPolynomial:
+        """The primitive that vanishes at infinity."""
         return QuasiPolynomial(tuple(wave.integrated for wave in self.waves))
 
     def primitive(self, t: Fraction, times: int = 1) -> Ball:
         """See `Piece`."""
         found = self
         for _ in range(times):
-            found = found._integrated
+            found = found.integrated
         return total(wave.value(t) for wave in found.waves)
 
     def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
@@ -288,6 +307,19 @@ def of_parts(parts: Iterable[Part]) -> Function:
                 Wave(rate=rate, frequency=frequency, cosine=tuple(cosine), sine=tuple(sine))
             )
     return (QuasiPolynomial(tuple(kept)), *others) if kept else tuple(others)
+
+
+def least_exact_width(target: Iterable[Iterable[Part]]) -> int | None:
+    """Return the width of a network with this kernel, the least one for one channel, else None."""
+    needed: dict[tuple[Fraction, Fraction], int] = {}
+    for parts in target:
+        for piece in of_parts(parts):
+            if not isinstance(piece, QuasiPolynomial):
+                return None
+            for wave in piece.waves:
+                key = wave.rate, wave.frequency
+                needed[key] = max(needed.get(key, 0), wave.order)
+    return sum(needed.values())
 
 
 def added(expansions: Sequence[Expansion], order: int) -> Expansion:
