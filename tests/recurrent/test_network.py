@@ -115,10 +115,12 @@ def test_large_jobs_are_compiled_and_small_ones_are_not(monkeypatch):
 
     monkeypatch.setattr("verification.recurrent.network.Trainer", Watched)
     monkeypatch.setattr("verification.recurrent.network._MANY_UPDATES", 64)
+    monkeypatch.setattr("verification.recurrent.network._CALLS", 0)
     instance = load("markov-onegin")
     for checkpoints in ([3], [8]):
         train_replica(instance, width=8, seed=0, replica=0, checkpoints=checkpoints)
-    assert chosen == [False, can_compile()]
+    train_replica(instance, width=8, seed=0, replica=0, checkpoints=[8], compiled=False)
+    assert chosen == [False, can_compile(), False]
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -21,7 +21,8 @@ from verification.recurrent.network import (
 )
 from verification.recurrent.network_replicas import largest_deviation
 
-pytest.importorskip("numba")
+network_compiled = pytest.importorskip("verification.recurrent.network_compiled")
+caching = pytest.importorskip("numba.core.caching")
 
 F = Fraction
 FAMILIES = ("tanh", "logistic", "erf", "arctan", "sin")
@@ -146,6 +147,9 @@ def test_activations_are_within_three_units_in_the_last_place(family):
             np.geomspace(1e-308, 1, 300),
             np.geomspace(28, 1e13, 200),
             near,
+            # Numerators of the continued fraction of pi: the sine is small, and the cosine of half.
+            [355.0, 245850922.0, 21053343141.0, 1783366216531.0, 8958937768937.0],
+            [177.5, 122925461.0, 10526671570.5, 891683108265.5, 4479468884468.5],
             [0.0, 5e-324, 1e-320],
         ]
     )
@@ -204,3 +208,15 @@ def test_training_goes_on_beyond_the_reach_of_the_sine(mixed, monkeypatch):
             )
         )
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+def test_without_a_folder_to_write_to_it_is_compiled_all_the_same(monkeypatch):
+    def double(x: float) -> float:
+        return 2 * x
+
+    kept = network_compiled._kept(double)
+    assert kept.stats.cache_path
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    not_kept = network_compiled._kept(double)
+    assert not_kept.stats.cache_path is None
+    assert not_kept(21.0) == kept(21.0) == 42

@@ -157,5 +157,7 @@ def test_arguments_out_of_range_are_refused(options, message):
 
 def test_the_way_depends_on_the_size_of_one_replica(monkeypatch):
     monkeypatch.setattr(network, "_MANY_UPDATES", 64)
-    assert can_compile() == network.is_compiled(8, 8)
-    assert not network.is_compiled(8, 7)
+    monkeypatch.setattr(network, "_CALLS", 0)
+    for wanted, steps, compiled in ((None, 8, True), (None, 7, False), (True, 7, True)):
+        assert network.is_compiled(8, steps, wanted) == (compiled and can_compile())
+    assert not network.is_compiled(8, 8, False)

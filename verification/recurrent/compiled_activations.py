@@ -50,9 +50,8 @@ _PER_HALF_LN2 = 2 / math.log(2)
 _FAR = 22.0  # tanh(22) rounds to 1
 _STEEP = 354.0  # exp(708) and exp(-708) are doubles of full precision
 
-# pi/2, pi/4 and what they lack, by double after double.
+# pi/2 and what it lacks, by double after double.
 _PI_2, _PI_2_REST, _PI_2_LEAST = 1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33
-_PI_4, _PI_4_REST = _PI_2 / 2, _PI_2_REST / 2
 REACH = 2.0**45
 """Reduced by three doubles, larger arguments of sin would lose digits."""
 
@@ -238,11 +237,10 @@ def _arctan_at(x: float, c: float) -> tuple[float, float, float, float]:
     # arctan x = pi/4 + arctan((x - 1)/(x + 1)) = pi/2 - arctan(1/x).
     above = size if near else (-1.0 if far else size - 1.0)
     below = 1.0 if near else (size if far else size + 1.0)
-    base = 0.0 if near else (_PI_2 if far else _PI_4)
-    rest = 0.0 if near else (_PI_2_REST if far else _PI_4_REST)
+    base = 0.0 if near else (_PI_2 if far else _PI_2 / 2)
     r = above / below
     q = r * r
-    angle = base + (r + (rest + r * (q * _polynomial(_ARCTAN_SERIES, q))))
+    angle = base + (r + r * (q * _polynomial(_ARCTAN_SERIES, q)))
     s = angle if x > 0.0 else -angle
     return s, c * s, c / (1.0 + x * x), 0.0
 

@@ -71,7 +71,11 @@ _PAGE = 512
 _ROWS = 6
 """C, B, S, the hidden state before, what goes through a unit, and room for arguments."""
 
-_MANY_UPDATES = 2**24
+_CALLS = 4_000
+"""So many units are updated by numpy in the time that the calls of one step take."""
+
+_MANY_UPDATES = 2**27
+"""So many are in the time that numba takes to start."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -486,7 +490,8 @@ class Trainer:
             np.add(value, np.multiply(row, entry, out=scratch), out=value)
         np.add(value, self._numbers[0], out=value)
         self._evaluate(value, slope)
-        output = float(np.dot(units.output, value)) * constants.output_scale
+        # einsum, not dot: a library of linear algebra may split the sum among threads.
+        output = float(np.einsum("i,i", units.output, value)) * constants.output_scale
         error = clipped(output, constants.clip) - y
         if not self._frozen:
             rate = constants.weight_rate * error
@@ -500,7 +505,7 @@ class Trainer:
                 np.subtract(row, np.multiply(through, rate * entry, out=scratch), out=row)
             np.subtract(units.output, np.multiply(value, rate, out=scratch), out=units.output)
         self._hidden, self._former = value, self._hidden
-        self._numbers[0] = float(np.dot(units.feedback, value)) / len(value)
+        self._numbers[0] = float(np.einsum("i,i", units.feedback, value)) / len(value)
         self._numbers[1] += abs(error)
         self._numbers[2] += error * error
 
@@ -601,6 +606,7 @@ def train_replica(
     checkpoints: Sequence[int],
     points: Sequence[tuple[int, Fraction]] = (),
     frozen: bool = False,
+    compiled: bool | None = None,
 ) -> Trajectory:
     """Draw a network and a path, train, and look at it at some steps.
 
@@ -618,6 +624,9 @@ def train_replica(
         States, whose inputs count, and memories: where the output is wanted.
     frozen : bool
         Whether the parameters stay as they are.
+    compiled : bool, optional
+        Whether compiled code is used where numba is installed; by default where a replica is so
+        large that starting numba pays.
 
     Raises
     ------
@@ -626,7 +635,7 @@ def train_replica(
     """
     ends = increasing(checkpoints)
     shared = setting(instance, width)
-    compiled = is_compiled(width, ends[-1])
+    compiled = is_compiled(width, ends[-1], compiled)
     for_units, for_path = replica_generators(seed, replica, width)
     units = draw_units(instance.law, width, for_units)
     trainer = Trainer(shared, units, frozen=frozen, compiled=compiled)
@@ -653,12 +662,14 @@ def increasing(checkpoints: Sequence[int]) -> list[int]:
     return ends
 
 
-def is_compiled(width: int, steps: int) -> bool:
-    """Tell whether a replica is trained by compiled code: where it can be, and is large.
+def is_compiled(width: int, steps: int, wanted: bool | None) -> bool:
+    """Tell whether a replica is trained by compiled code.
 
-    Which way is taken depends on one replica's size only: its bits do not depend on the others.
+    Where nothing is said, it depends on one replica's size only, whose bits then do not depend on
+    the others.
     """
-    return width * steps >= _MANY_UPDATES and can_compile()
+    pays = steps * (width + _CALLS) >= _MANY_UPDATES if wanted is None else wanted
+    return pays and can_compile()
 
 
 def places(shared: Setting, points: Sequence[tuple[int, Fraction]]) -> tuple[Array, Array]:

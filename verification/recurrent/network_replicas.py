@@ -55,6 +55,7 @@ def train_replicas(
     checkpoints: Sequence[int],
     points: Sequence[tuple[int, Fraction]] = (),
     frozen: bool = False,
+    compiled: bool | None = None,
     workers: int = 1,
 ) -> list[Trajectory]:
     """Draw networks and paths, train, and look at them at some steps.
@@ -74,6 +75,9 @@ def train_replicas(
         States, whose inputs count, and memories: where the output is wanted.
     frozen : bool
         Whether the parameters stay as they are.
+    compiled : bool, optional
+        Whether compiled code is used where numba is installed; by default where one replica is so
+        large that starting numba pays.
     workers : int
         Number of threads.
 
@@ -96,7 +100,7 @@ def train_replicas(
         seed=seed,
         steps=ends[-1],
         frozen=frozen,
-        compiled=is_compiled(width, ends[-1]),
+        compiled=is_compiled(width, ends[-1], compiled),
     )
     at = places(job.setting, points)
 
