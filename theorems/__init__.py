@@ -8,6 +8,7 @@ from theorems import (
     kernel_limit,
     lazy_training,
     linear_functionals,
+    linear_networks,
     memory_contraction,
     ode_limit,
     poisson_fluctuation,
@@ -26,5 +27,6 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *ode_limit.CLAIMS,
     *training_convergence.CLAIMS,
     *lazy_training.CLAIMS,
+    *linear_networks.CLAIMS,
     *linear_functionals.CLAIMS,
 )

@@ -15,17 +15,21 @@ from verification.enclosure.balls import end_points, precision
 from verification.enclosure.singular import singular_values
 from verification.linear_functional import Box, Exponential, Network, PowerLaw
 from verification.linear_rnn import search
+from verification.linear_rnn.distance import difference
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
     IndicatorPlace,
+    KyFanPlace,
     LaguerrePlace,
     bang_bang_bound,
     bang_bang_matrix,
     compression,
     indicator_matrix,
+    ky_fan_bound,
     laguerre_matrix,
+    largest_ky_fan_norm,
 )
-from verification.linear_rnn.network import KernelPiece, difference
+from verification.linear_rnn.network import KernelPiece
 from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import least_exact_width, of_parts
 
@@ -151,6 +155,44 @@ def test_no_small_network_comes_near_a_far_box():
             values = singular_values(indicator_matrix(of_parts(FAR_BOX), ends))
             # s_1 of the box on [0, 5.05]^2 is about 0.1 - 0.05^2/(2 5.05); no bound exceeds 0.1
             assert 0.096 < least(values[width].lower) < 0.1
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_ky_fan_norms_of_even_intervals_are_their_number(count):
+    # At a sum of two end points M is an antidiagonal of ones, of all lengths up to 5.
+    ends = tuple(F(k, 3) for k in range(6))
+    with precision(64):
+        found = largest_ky_fan_norm(ends, count, 64)
+        assert end_points(found.lower)[0] <= count <= end_points(found.upper)[1]
+        assert middle(found.upper - found.lower) < 1e-12
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_ky_fan_norms_are_the_largest_over_all_times(count):
+    ends = (F(0), F(1, 4), F(1), F(3), F(7), F(20))
+    with precision(64):
+        found = largest_ky_fan_norm(ends, count, 64)
+    at = np.array([float(x) for x in ends])
+    lengths = np.diff(at)
+    largest = 0.0
+    knots = sorted({a + b for a in at for b in at})
+    for t in [*np.linspace(0, 40, 400), *knots]:
+        common = np.minimum(at[1:, None], t - at[:-1]) - np.maximum(at[:-1, None], t - at[1:])
+        overlaps = np.maximum(common, 0) / np.sqrt(np.multiply.outer(lengths, lengths))
+        largest = max(largest, np.linalg.svd(overlaps)[1][:count].sum())
+    assert middle(found.lower) == pytest.approx(largest, rel=1e-12)
+    assert middle(found.upper) == pytest.approx(largest, rel=1e-12)
+
+
+def test_a_ky_fan_bound_is_its_formula():
+    place = KyFanPlace((F(0), F(1), F(3), F(8)), 2)
+    with precision(64):
+        matrix = entries(indicator_matrix(of_parts(LAW), place.ends))
+        found = ky_fan_bound(of_parts(LAW), place, 1)
+        most = middle(largest_ky_fan_norm(place.ends, 2, 64).lower)
+    truth = np.linalg.svd(matrix)[1][1:3].sum() / most
+    assert middle(found.lower) == pytest.approx(truth, rel=1e-12)
+    assert middle(found.upper) == pytest.approx(truth, rel=1e-12)
 
 
 def test_bounds_stay_below_the_error_of_any_network():

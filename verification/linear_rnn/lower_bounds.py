@@ -19,6 +19,11 @@ and ``|G| <= ||rho||``, as the integral of ``|rho(t + s)|`` over either variable
 I_0..I_m and points t_0..t_m >= 0.  The network's matrix has rank at most m and m + 1 rows: it kills
 some x with ``|x|_inf = 1``, and ``f = x_j`` on I_j is an input of size 1, so that
 ``||rho - rho_hat|| >= |(A - A_hat) x|_inf = |A x|_inf >= 1 / |A^-1|_{inf -> inf}``.
+
+**Ky Fan** (`ky_fan_bound`).  With the indicators' ``M(t) = (e_i * e_j)(t)`` and the sum ``|.|_(K)``
+of the K largest singular values, ``s_{m+1}(A) + .. + s_{m+K}(A) <= |A - A_hat|_(K) <=
+||rho - rho_hat|| max_t |M(t)|_(K)``.  M is linear between the sums of two end points and the norm
+is convex, so that the maximum is over these sums.
 """
 
 from __future__ import annotations
@@ -27,20 +32,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from functools import lru_cache
+from itertools import combinations_with_replacement, pairwise
 from typing import TypeAlias
 
 from verification.enclosure.balls import (
     Ball,
+    Between,
     ball,
+    less_equal,
     maximum,
+    maximum_between,
     precision,
+    square,
     total,
     working_precision,
 )
 from verification.enclosure.matrix import Matrix
 from verification.linear_rnn.norm import integral, second_difference
 from verification.linear_rnn.pieces import Function, QuasiPolynomial, Wave
+from verification.verdict import Truth
 
 # A Laguerre moment of order 2n is a sum of terms up to 3^(2n) times as large.
 _LAGUERRE_BITS = 4
@@ -167,3 +178,62 @@ def _laguerre_moments(wave: Wave, p: Fraction, count: int) -> list[Ball]:
                 u, v = powers[k + i]
                 terms[i] = terms[i] + ball(weight * along) * u + ball(weight * across) * v
     return [total(math.comb(n, i) * terms[i] for i in range(n + 1)) for n in range(count)]
+
+
+@dataclass(frozen=True)
+class KyFanPlace:
+    """Indicators of the intervals between `ends`, and how many singular values are summed."""
+
+    ends: tuple[Fraction, ...]
+    count: int
+
+
+def ky_fan_bound(function: Function, place: KyFanPlace, first: int) -> Between:
+    """Enclose ``s_{first+1} + .. + s_{first+K}`` over ``max_t |M(t)|_(K)``."""
+    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
+
+    values = singular_values(indicator_matrix(function, place.ends))
+    chosen = values[first : first + place.count]
+    most = largest_ky_fan_norm(place.ends, place.count, working_precision())
+    return Between(
+        total(x.lower for x in chosen) / most.upper, total(x.upper for x in chosen) / most.lower
+    )
+
+
+@lru_cache(maxsize=64)
+def largest_ky_fan_norm(ends: tuple[Fraction, ...], count: int, _bits: int) -> Between:
+    """Enclose ``max_t |M(t)|_(K)``.
+
+    ``|M|_(K) <= K^(1/2) |M|`` with the Frobenius norm tells most knots from the largest.
+    """
+    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
+
+    cells = list(pairwise(ends))
+    coarse = []
+    for t in {a + b for a, b in combinations_with_replacement(ends, 2)}:
+        common = [[_common(t, one, other) for other in cells] for one in cells]
+        squares = Fraction(0)
+        for row, (a, b) in zip(common, cells, strict=True):
+            for x, (c, d) in zip(row, cells, strict=True):
+                squares += x * x / ((b - a) * (d - c))
+        coarse.append((squares * count, common))
+    found: Between | None = None
+    for squares, common in sorted(coarse, key=lambda knot: -knot[0]):
+        if found is not None and less_equal(ball(squares), square(found.lower)) is Truth.TRUE:
+            break
+        rows = [
+            [ball(x) / ball((b - a) * (d - c)).sqrt() for x, (c, d) in zip(row, cells, strict=True)]
+            for row, (a, b) in zip(common, cells, strict=True)
+        ]
+        values = singular_values(Matrix.of_balls(rows))[:count]
+        norm = Between(total(x.lower for x in values), total(x.upper for x in values))
+        found = norm if found is None else maximum_between([found, norm])
+    if found is None:
+        raise ValueError("there is no interval")
+    return found
+
+
+def _common(t: Fraction, first: Interval, second: Interval) -> Fraction:
+    """Return the length that ``I_i`` and ``t - I_j`` have in common."""
+    (a, b), (c, d) = first, second
+    return max(min(b, t - c) - max(a, t - d), Fraction(0))

@@ -37,7 +37,7 @@ from verification.enclosure.numbers import total as exact_total
 from verification.errors import NotEnclosed
 from verification.instance import Vector
 from verification.linear_functional import Exponential, Network, Part
-from verification.linear_rnn.pieces import Expansion, Function, QuasiPolynomial, of_parts
+from verification.linear_rnn.pieces import Expansion, Function, of_parts
 
 
 def is_stable(network: Network) -> bool:
@@ -203,52 +203,19 @@ def kernel(network: Network) -> tuple[Function, ...]:
 
     Where W consists of blocks (-a) and ((-a, w), (-w, -a)) it is written as exponentials and waves.
     """
-    return tuple(_channel(network, i) for i in range(len(network.u[0])))
+    return tuple(kernel_channel(network, i) for i in range(len(network.u[0])))
 
 
-def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Function, ...]:
-    """Return ``rho - rho_hat``, one function a channel; what cancels exactly is gone."""
-    opposite = Network(w=network.w, u=network.u, c=tuple(-x for x in network.c))
-    found = []
-    for i, parts in enumerate(target):
-        u = tuple(row[i] for row in opposite.u)
-        of_network = _parts(opposite.w, u, opposite.c)
-        if of_network is not None:
-            found.append(of_parts([*parts, *of_network]))
-        elif _are_opposite(of_parts(parts), opposite, u):
-            found.append(())
-        else:
-            found.append((*of_parts(parts), *_channel(opposite, i)))
-    return tuple(found)
-
-
-def _are_opposite(function: Function, network: Network, u: Vector) -> bool:
-    """Tell whether a channel of the kernel and a function add up to zero, exactly.
-
-    Of two kernels of networks of widths m and n the sum solves a linear equation of order m + n: it
-    is zero if and only if so many of its derivatives vanish at 0.
-    """
-    if not function:
-        return not any(u) or not any(network.c)
-    if len(function) > 1 or not isinstance(function[0], QuasiPolynomial):
-        return False
-    moves, state = Matrix.exact(network.w).transpose(), Matrix.column(network.c)
-    for value in function[0].derivatives_at_zero(function[0].order + network.width):
-        if (Matrix.exact([u]) @ state).numbers()[0] != -value:
-            return False
-        state = moves @ state
-    return True
-
-
-def _channel(network: Network, channel: int) -> Function:
+def kernel_channel(network: Network, channel: int) -> Function:
+    """Return one component of the kernel; see `kernel`."""
     u = tuple(row[channel] for row in network.u)
-    parts = _parts(network.w, u, network.c)
+    parts = exponential_parts(network.w, u, network.c)
     if parts is not None:
         return of_parts(parts)
     return (KernelPiece(network.w, u, network.c),) if any(u) and any(network.c) else ()
 
 
-def _parts(w: tuple[Vector, ...], u: Vector, c: Vector) -> list[Part] | None:
+def exponential_parts(w: tuple[Vector, ...], u: Vector, c: Vector) -> list[Part] | None:
     """Return the kernel as exponentials where W has the blocks of `kernel`, else None."""
     parts: list[Part] = []
     i, size = 0, len(c)

@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from verification.linear_functional import Network
-from verification.linear_rnn.lower_bounds import BangBangPlace, IndicatorPlace, LaguerrePlace
+from verification.linear_rnn.lower_bounds import (
+    BangBangPlace,
+    IndicatorPlace,
+    KyFanPlace,
+    LaguerrePlace,
+)
 from verification.linear_rnn.pieces import BoxPiece, Function, PowerLawPiece, QuasiPolynomial
 
 Array: TypeAlias = NDArray[np.float64]
@@ -29,6 +34,7 @@ Poles: TypeAlias = list[tuple[float, float]]
 
 LAGUERRE_SIZE = 20
 CELLS = 12
+KY_FAN_CELLS = 9
 
 _NODES, _WEIGHTS = leggauss(12)
 _FARTHEST = 1e12
@@ -345,20 +351,44 @@ def laguerre_scale(function: QuasiPolynomial, width: int) -> Fraction:
 
 def indicator_ends(function: Function, width: int) -> tuple[Fraction, ...]:
     """Return end points of intervals on whose indicators ``s_{m+1}`` is large."""
+    grids = _grids(function, width, max(CELLS, 2 * width + 2))
+    best = max(grids, key=lambda ends: float(_indicator_values(function, ends)[width]))
+    return tuple(_rounded(float(x), bits=10) for x in best)
+
+
+@lru_cache(maxsize=256)
+def ky_fan_place(function: Function, width: int) -> KyFanPlace:
+    """Return intervals and a number K >= 2 of singular values for a large Ky Fan bound."""
+    best, found = -1.0, None
+    for ends in _grids(function, width, max(KY_FAN_CELLS, width + 4)):
+        values = _indicator_values(function, ends)[width:].cumsum()
+        lengths = np.diff(ends)
+        knots = (ends[:, None] + ends).ravel()[:, None, None]
+        common = np.minimum(ends[1:, None], knots - ends[:-1])
+        common = common - np.maximum(ends[:-1, None], knots - ends[1:])
+        overlaps = np.maximum(common, 0) / np.sqrt(np.multiply.outer(lengths, lengths))
+        norms = np.linalg.svd(overlaps, compute_uv=False).cumsum(axis=1).max(axis=0)
+        ratios = values / norms[: len(values)]
+        if len(ratios) > 1 and ratios[1:].max() > best:
+            best, found = float(ratios[1:].max()), (ends, 2 + int(np.argmax(ratios[1:])))
+    if found is None:
+        raise ValueError("there are too few intervals")
+    return KyFanPlace(tuple(_rounded(float(x), bits=10) for x in found[0]), found[1])
+
+
+def _grids(function: Function, width: int, cells: int) -> list[Array]:
+    """Return end points that are spaced geometrically, or evenly, in different ways."""
     half = median_time(function)
-    cells = max(CELLS, 2 * width + 2)
     grids = [
         np.concatenate([[0], half * first * ratio ** np.arange(cells)])
         for first in (0.02, 0.1, 0.4)
         for ratio in (1.25, 1.6, 2.2, 4.0, 10.0)
     ]
-    grids += [
+    return grids + [
         np.linspace(0, half * span, count + 1)
         for span in (1.0, 1.6, 3.0)
         for count in (width + 1, 2 * width + 2, cells)
     ]
-    best = max(grids, key=lambda ends: float(_indicator_values(function, ends)[width]))
-    return tuple(_rounded(float(x), bits=10) for x in best)
 
 
 def _indicator_values(function: Function, ends: Array) -> Array:
@@ -366,7 +396,8 @@ def _indicator_values(function: Function, ends: Array) -> Array:
     lengths = np.diff(ends)
     second = primitive_estimate(function, ends[:, None] + ends, 2)
     matrix = np.diff(np.diff(second, axis=0), axis=1)
-    return np.asarray(np.linalg.svd(matrix / np.sqrt(np.multiply.outer(lengths, lengths)))[1])
+    scaled = matrix / np.sqrt(np.multiply.outer(lengths, lengths))
+    return np.asarray(np.linalg.svd(scaled, compute_uv=False))
 
 
 def _rounded(x: float, bits: int = 40) -> Fraction:
