@@ -74,8 +74,8 @@ _ROWS = 6
 _CALLS = 4_000
 """So many units are updated by numpy in the time that the calls of one step take."""
 
-_MANY_UPDATES = 2**27
-"""So many are in the time that numba takes to start."""
+_MANY_UPDATES = 2**24
+"""So many are in an eighth of the time that numba takes to start: replicas seldom come alone."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -427,7 +427,8 @@ class Trainer:
         self.units.input[:] = units.input
         self.units.feedback[:] = units.feedback
         self._hidden, self._former, self._through, self._scratch = rows[dimension + 2 :]
-        self._evaluate = evaluator(self._setting.activation, (width,))
+        if not compiled:
+            self._evaluate = evaluator(self._setting.activation, (width,))
         self._numbers = np.zeros(3)
         self.step = 0
 
