@@ -56,7 +56,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
 
 _BLOCK = 1024
-"""So many units of all rows stay in the nearest memory while several rows of W are summed."""
+"""So many units of all rows stay in a core's caches while several rows of W are summed."""
 
 _MADE_OF = Path(compiled_activations.__file__).stat().st_mtime_ns
 """numba notices that a function's own file has changed, and no other."""
