@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.support.stratified import train
+from tests.support.stratified import Seen, train
 from verification import gallery
 from verification.enclosure.balls import ball, end_points, precision
 from verification.flow.lazy_terms import Training, second_order_terms
@@ -116,6 +116,36 @@ def test_wide_networks_are_lazy_to_second_order():
         assert 4 < before / after < 8
 
 
+def limit_memories(instance: Instance, seen: Seen) -> list[float]:
+    """The memory of the infinitely wide network along the path."""
+    law, (sigma, _) = instance.law, seen.curves
+    assert isinstance(law, AtomicLaw)
+    p, b = (np.array([float(getattr(a, key)) for a in law.atoms]) for key in ("p", "b"))
+    w = np.array([[float(x) for x in a.w] for a in law.atoms])
+    memories = [0.0]
+    for x in seen.inputs[:-1]:
+        memories.append(float((p * b) @ sigma(w @ x + memories[-1])))
+    return memories
+
+
+def mean_square_along(seen: Seen, memories: list[float]) -> float:
+    """The sums over ``j < k`` at the limit's k-th point, in the mean square over k."""
+    (sigma, slope), total, steps = seen.curves, 0.0, len(memories)
+    w0, c0 = seen.w[:1], seen.c[:1]
+    for k in range(1, steps):
+        x, y, w, c = seen.inputs[:k], seen.inputs[k], seen.w[:k], seen.c[:k]
+        product = (x @ y)[:, np.newaxis]
+
+        def kernels(w, c, v, x=x, y=y, product=product, memory=memories[k]):
+            here, there = (w * x[:, np.newaxis]).sum(axis=2) + v[:, np.newaxis], w @ y + memory
+            terms = sigma(here) * sigma(there) + c**2 * slope(here) * slope(there) * product
+            return terms @ seen.p
+
+        now, first = kernels(w, c, seen.memories[:k]), kernels(w0, c0, seen.frozen_memories[:k])
+        total += (seen.h * float(np.abs(seen.errors[:k]) @ np.abs(now - first))) ** 2
+    return math.sqrt(total / steps)
+
+
 @pytest.mark.parametrize("width", [16, 64])
 def test_the_terms_bound_what_networks_do(width):
     """Means over replicas, at six standard errors; x4 and the clip as the replicas show them."""
@@ -134,7 +164,7 @@ def test_the_terms_bound_what_networks_do(width):
         )
         word = tuple(draw_path(instance.chain, steps, for_path).tolist())
         runs.append(train(instance, law, width, word, place))
-    kernels, memories, energies, shifts = [], [], [], []
+    kernels, squares, memories, energies, shifts = [], [], [], [], []
     for seen in runs:
         reach = np.array([seen.reach(k) for k in range(steps)])
         change = [
@@ -145,6 +175,7 @@ def test_the_terms_bound_what_networks_do(width):
             for k in range(steps)
         ]
         kernels.append(seen.h * float(np.abs(seen.errors) @ np.array(change)))
+        squares.append(mean_square_along(seen, limit_memories(instance, seen)))
         apart = seen.memories[:steps] - seen.frozen_memories[:steps]
         memories.append(math.sqrt(float(((reach * apart) ** 2).sum() / steps)))
         energies.append(seen.h * float(seen.errors @ seen.errors))
@@ -157,7 +188,8 @@ def test_the_terms_bound_what_networks_do(width):
         energy=float(np.mean(np.square(energies))) ** 0.25,
         spread=0.2,
     )
-    for values, bound in zip((kernels, memories), found, strict=True):
+    limits = (found[0], found[0] / math.sqrt(3), found[1])
+    for values, bound in zip((kernels, squares, memories), limits, strict=True):
         mean, error = float(np.mean(values)), float(np.std(values)) / 10
         assert mean - 6 * error > 0
         assert mean + 6 * error < bound

@@ -239,7 +239,7 @@ def present_form(m: Setting, width: int, state: int, memory: float, given: Given
     lazy.append(eps * tau * weighted(c_v) / sqrt(3))
     if given.second_order is not None:
         kernel, moved = given.second_order
-        lazy = [min(lazy[0], kernel), min(lazy[1], kernel), min(lazy[2], moved)]
+        lazy = [min(lazy[0], kernel), min(lazy[1], kernel / sqrt(3)), min(lazy[2], moved)]
     lhat = s0 * s1 + cbar * (cbar + shift / 2) * s1 * s2 * r2
     chat = cbar + shift
     c_r = chat * (s0 * kappa1 + chat**2 * s1**2 * s2 * r2**2 / 2)
@@ -267,6 +267,9 @@ def present_form(m: Setting, width: int, state: int, memory: float, given: Given
     drift = (2 * sqrt(kbar) + 2 * steep * given.sensitivity / (1 - q)) * mixing
     drift = h * ymu * kbar * (drift + 4 * vbar * steep / (1 - q))
     p = max(1 - (m.chain**2).sum(axis=1))
-    summed = h * (omega + 2 * vbar * length / (1 - q)) + tau * drift + sqrt(2 * h * tau * p) * omega
-    recursion = (1 + sqrt(tau * kbar)) * summed + h * tau * kbar**1.5 * ymu / 2
+    boundary = h * (omega + 2 * vbar * length / (1 - q))
+    recursion = boundary + tau * drift + sqrt(2 * h * tau * p) * omega
+    # The force of T6D in the mean square over the steps: of k h, and of (k h)^(1/2).
+    squared = boundary + tau * drift / sqrt(3) + sqrt(h * tau * p / 4) * omega
+    recursion += sqrt(tau * kbar) * squared + h * tau * kbar**1.5 * ymu / 2
     return initial, network, sqrt(own) * recursion, x

@@ -57,7 +57,7 @@ for a polynomial a, ``J(a) = min{a(cbar) x^2, E a x^2 + dev(a) tau^(1/2) E8 x / 
 
 *Laziness.*  ``S = eps tau J(l + Lbar c_v) / 2``, ``S' = S / 3^(1/2)``,
 ``M = eps tau J(c_v) / 3^(1/2)``; where C has no odd moments given W and B,
-`verification.flow.lazy_terms` bounds all three to second order, and the smaller bound counts.
+`verification.flow.lazy_terms` bounds S and M to second order, and the smaller bounds count.
 
 *Recursion against limit.*  ``ymu = pi(y^2)^(1/2)``, ``Theta = (0.4073 tau)^(1/2) ymu``,
 ``rho_i = |y_i| + k_i^(1/2) Theta`` bounds ``|g - y|`` in state i, L_phi the slope of the
@@ -67,8 +67,10 @@ to its input, ``O = Omega + 2 vbar l / (1 - q)``,
 ``d = h ymu Kbar``, ``O' = d {[2 Kbar^(1/2) + 2 L_phi D_Phi / (1 - q)] Delta +
 4 vbar L_phi / (1 - q)}``, ``p = max_i (1 - sum_j P_ij^2)``:
 
-    B2 = K(zeta, zeta)^(1/2) {[1 + (tau Kbar)^(1/2)] [h O + tau O' + (2 h tau p)^(1/2) Omega]
-                              + h tau Kbar^(3/2) ymu / 2}.
+    B2 = K(zeta, zeta)^(1/2) {h O + tau O' + (2 h tau p)^(1/2) Omega + h tau Kbar^(3/2) ymu / 2
+             + (tau Kbar)^(1/2) [h O + tau O' / 3^(1/2) + (h tau p)^(1/2) Omega / 2]}:
+
+the largest of the sums along the chain, and their mean square over the steps.
 
 **Assumptions.**  ``E[C | W] = 0``, ``qbar < 1``, the chain mixes, ``A >= ybar``,
 ``A >= ybar (tau Kbar / (2 - h Kbar))^(1/2)``, ``h Kbar <= 1``, and a positive denominator in x'
@@ -139,23 +141,21 @@ class Laziness:
     ----------
     kernel : Ball
         S, at one point.
-    along : Ball
-        S', in the mean square over the points of the path.
     memory : Ball
         M.
     """
 
     kernel: Ball
-    along: Ball
     memory: Ball
+
+    @property
+    def along(self) -> Ball:
+        """S', in the mean square over the points of the path."""
+        return self.kernel / ball(3).sqrt()
 
     def min(self, other: Laziness) -> Laziness:
         """Return the smaller of two bounds, each for itself."""
-        return Laziness(
-            kernel=self.kernel.min(other.kernel),
-            along=self.along.min(other.along),
-            memory=self.memory.min(other.memory),
-        )
+        return Laziness(kernel=self.kernel.min(other.kernel), memory=self.memory.min(other.memory))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -428,8 +428,7 @@ class _Constants:
         change = [a + slope * v for a, v in zip(self.kernel_change(), through, strict=True)]
         kernel = self.eps * self.tau * self.weighted(change, x) / 2
         memory = self.eps * self.tau * self.weighted(through, x)
-        third = ball(3).sqrt()
-        return Laziness(kernel=kernel, along=kernel / third, memory=memory / third)
+        return Laziness(kernel=kernel, memory=memory / ball(3).sqrt())
 
     def second_order(self) -> Laziness | None:
         """Return what holds where C has no odd moments given W and B."""
@@ -452,7 +451,7 @@ class _Constants:
                 spread=self.spread,
             ),
         )
-        return Laziness(kernel=found.kernel, along=found.kernel, memory=found.memory)
+        return Laziness(kernel=found.kernel, memory=found.memory)
 
     def frozen_slope(self) -> Ball:
         """Return Lbar."""
@@ -533,9 +532,12 @@ class _Constants:
         between = (2 * high + 2 * steep * sensitivity / gap) * self.contraction
         drift = h * y_mean * kbar * (between + 4 * vbar * steep / gap)
         chance = ball(max(1 - sum(p * p for _, p in row) for row in instance.chain.rows))
-        summed = h * oscillation + tau * drift + (2 * h * tau * chance).sqrt() * omega
+        boundary, noise = h * oscillation, (h * tau * chance).sqrt() * omega
+        largest = boundary + tau * drift + ball(2).sqrt() * noise
+        mean_square = boundary + tau * drift / ball(3).sqrt() + noise / 2
         steps = h * tau * kbar * high * y_mean / 2
-        return oscillation, drift, own.sqrt() * ((1 + (tau * kbar).sqrt()) * summed + steps)
+        together = largest + (tau * kbar).sqrt() * mean_square + steps
+        return oscillation, drift, own.sqrt() * together
 
 
 def _known(holds: bool) -> Truth:

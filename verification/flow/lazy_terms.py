@@ -19,6 +19,10 @@ at any z with an input no larger than R (also one that depends on the path), is 
         + Lbar {eps^2 V tau^(3/2) x4^3 / 3 + eps x4^2 U / N^(1/2)},
     M = eps^2 V tau^(3/2) x4^3 / 2 + eps x4^2 U / N^(1/2).
 
+Let T_k be the sum over ``j < k`` in the lazy kernel, at a point z_k of its own.  In the mean
+square over the steps it is smaller: ``E [h sum_{k<n} T_k^2]^(1/2) / tau^(1/2)`` is at most
+``S / 3^(1/2)``.
+
 So laziness costs ``N^(2 beta - 2) + N^(beta - 3/2)``, where it costs ``N^(beta - 1)`` in general.
 
 **Constants.**  With moments replaced by powers of cbar (times bbar) `verification.flow.expansion`
@@ -61,6 +65,11 @@ centred is of second moment ``s1^2 E[C^2] / N`` and ``s1^4 E[B^2 C^2] / N``.  Ca
 before, and ``(sum_l qbar^(k-1-l) a_l)`` has at most the norm of a in l2 over ``1 - qbar``.  In M,
 ``h sum_k X_k^6 <= tau^4 x^6 / 4``.  The expectation of ``x^2 Z`` is at most ``x4^2`` times the norm
 of Z in L2.
+
+*Mean square.*  On each path T_k is at most ``a (h k)^(3/2)`` with what S has of the order eps^2,
+and ``h sum_{k<n} (h k)^3 <= tau^4 / 4``: half of what it is at n.  The rest is eps x^2 times a norm
+in l2 of at most ``k^2 / 2`` numbers Z, and ``h sum_{k<n} (h k)^2 / 2 <= tau^3 / 6``: a third of
+``tau (tau^2 / 2)``, under the root.
 
 Source: this project.
 """
