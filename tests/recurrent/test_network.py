@@ -105,6 +105,34 @@ def test_training_is_the_transcribed_recursion(name, activation):
     assert drifts[2] == pytest.approx(np.abs(b - units.feedback).max(), rel=1e-9)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("gamma", [F(-1, 2), F(-1)], ids=["smooth", "constant"])
+def test_outputs_beyond_the_clip_are_trained_as_they_are_written(gamma, compiled):
+    if compiled:
+        pytest.importorskip("numba")
+    instance = load("two-dimensional")
+    training = dataclasses.replace(instance.training, alpha=F(1), gamma=gamma)
+    instance = dataclasses.replace(with_activation("two-dimensional", "tanh"), training=training)
+    for_units, for_path = replica_generators(5, 0, 23)
+    units = draw_units(instance.law, 23, for_units)
+    states = draw_path(instance.chain, 40, for_path)
+    trainer = Trainer(instance, units, compiled=compiled)
+    trainer.run(states)
+    c, w, b, memory, errors = transcribed(instance, units, states, SIGMA["tanh"])
+    np.testing.assert_allclose(trainer.units.output, c, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(trainer.units.input, w, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(trainer.units.feedback, b, rtol=1e-12, atol=1e-13)
+    assert trainer.memory == pytest.approx(memory, rel=1e-12)
+    clipped_outputs = np.abs(
+        errors + np.array([float(instance.chain.targets[state]) for state in states])
+    )
+    bound = 23 ** float(gamma)
+    # Within a few roundings of a number near 1.
+    constant = np.abs(clipped_outputs - 2 * bound) < 1e-14
+    smooth = (clipped_outputs > bound) & ~constant
+    assert (smooth if gamma == F(-1, 2) else constant).sum() >= 5
+
+
 def test_large_jobs_are_compiled_and_small_ones_are_not(monkeypatch):
     chosen = []
 
