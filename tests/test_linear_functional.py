@@ -49,6 +49,7 @@ VALID = {
         ],
     ],
     "widths": [0, 1, "4"],
+    "beta": "1/6",
     "network": {"W": [["-1", 0], ["1/2", -2]], "U": [[1, 0], ["0", 2]], "c": ["1", -1]},
 }
 
@@ -100,6 +101,7 @@ def test_every_part_is_read():
             ),
         ),
         widths=(0, 1, 4),
+        beta=F(1, 6),
         network=Network(
             w=((F(-1), F(0)), (F(1, 2), F(-2))),
             u=((F(1), F(0)), (F(0), F(2))),
@@ -167,6 +169,7 @@ def test_the_gallery_agrees_with_the_schema_and_shows_its_numbers(name):
         (("widths",), [], "widths: has 0 elements, expected 1 to 16 widths"),
         (("widths",), [2, 1], "widths[1]: is 1, expected more than the width before it, 2"),
         (("widths",), [33], "widths[0]: is 33, expected an integer from 0 to 32"),
+        (("beta",), "-1", 'beta: is "-1", expected a positive number'),
         (("network", "W", 1), ["1"], "network.W[1]: has 1 elements, expected 2 numbers"),
         (("network", "U"), [["1", "0"]], "network.U: has 1 elements, expected 2 rows"),
         (("network", "U", 0), ["1"], "network.U[0]: has 1 elements, expected 2 numbers"),
@@ -196,7 +199,13 @@ def test_reader_and_schema_refuse_a_value_of_the_wrong_kind(wrong):
 
 
 def test_reader_and_schema_agree_on_what_may_be_left_out():
-    optional = {("origin",), ("network",), ("target", 0, 0, "power"), ("target", 0, 1, "sine")}
+    optional = {
+        ("origin",),
+        ("network",),
+        ("beta",),
+        ("target", 0, 0, "power"),
+        ("target", 0, 1, "sine"),
+    }
     for path in paths(VALID):
         if isinstance(path[-1], str):
             corrupt = edited(path, None)

@@ -7,6 +7,7 @@ from theorems import (
     joint_fluctuation,
     kernel_limit,
     lazy_training,
+    linear_approximation,
     linear_functionals,
     linear_networks,
     memory_contraction,
@@ -29,4 +30,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *lazy_training.CLAIMS,
     *linear_networks.CLAIMS,
     *linear_functionals.CLAIMS,
+    *linear_approximation.CLAIMS,
 )

@@ -48,6 +48,9 @@ from verification.linear_rnn.lower_bounds import (
 )
 from verification.linear_rnn.pieces import Function, least_exact_width, of_parts
 
+MAX_WIDTH = 8
+
+
 # Cases, vacuities
 
 
@@ -62,9 +65,13 @@ class OfWidth:
 
 
 def informative_widths(instance: LinearFunctional, _rng: random.Random) -> Sequence[OfWidth]:
-    """Return the widths at which the target is not the kernel of a network itself."""
+    """Return the widths at which the target is not the kernel of a network itself.
+
+    Beyond `MAX_WIDTH` doubles find no good places: the bounds are too small.
+    """
     least = least_exact_width(instance.target)
-    return [OfWidth(width=m) for m in instance.widths if least is None or m < least]
+    small = [m for m in instance.widths if m <= MAX_WIDTH]
+    return [OfWidth(width=m) for m in small if least is None or m < least]
 
 
 def is_represented(instance: LinearFunctional) -> bool:

@@ -91,6 +91,8 @@ class LinearFunctional:
         Increasing.
     network : Network or None
         With as many channels as the target.
+    beta : Fraction or None
+        Rate at which the target and its derivatives are said to decay, > 0.
     origin : str or None
     """
 
@@ -98,6 +100,7 @@ class LinearFunctional:
     target: tuple[tuple[Part, ...], ...]
     widths: tuple[int, ...]
     network: Network | None = None
+    beta: Fraction | None = None
     origin: str | None = None
     schema: str = field(default=SCHEMA, init=False)
 
@@ -113,6 +116,8 @@ class LinearFunctional:
             document["origin"] = self.origin
         document["target"] = [[_part_document(part) for part in parts] for parts in self.target]
         document["widths"] = list(self.widths)
+        if self.beta is not None:
+            document["beta"] = format_number(self.beta)
         if self.network is not None:
             document["network"] = {
                 "W": [_texts(row) for row in self.network.w],
@@ -124,7 +129,7 @@ class LinearFunctional:
 
 def read_linear_functional(node: Node) -> LinearFunctional:
     """Read an instance of kind ``linear-functional/1``."""
-    top = node.fields(("schema", "name", "target", "widths"), ("origin", "network"))
+    top = node.fields(("schema", "name", "target", "widths"), ("origin", "network", "beta"))
     top["schema"].choice((SCHEMA,))
     target = tuple(
         tuple(_read_part(part) for part in channel.elements(least=0, most=MAX_PARTS, of="parts"))
@@ -138,6 +143,7 @@ def read_linear_functional(node: Node) -> LinearFunctional:
         target=target,
         widths=_read_widths(top["widths"]),
         network=_read_network(top["network"], len(target)) if "network" in top else None,
+        beta=(top["beta"].number(_is_positive, "a positive number") if "beta" in top else None),
     )
 
 

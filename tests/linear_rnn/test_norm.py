@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
 
 import mpmath
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verification.enclosure.balls import enclosure, end_points, precision
+from verification.enclosure.balls import ball, enclosure, end_points, precision
 from verification.linear_functional import Box, Exponential, PowerLaw
 from verification.linear_rnn.norm import expansion, integral, l1_norm, second_difference
-from verification.linear_rnn.pieces import QuasiPolynomial, of_parts
+from verification.linear_rnn.pieces import Expansion, QuasiPolynomial, of_parts
 
 F = Fraction
 
@@ -217,3 +218,33 @@ def test_random_sums_of_exponentials_lie_between_sums_on_a_grid(terms):
     assert sum(areas, F(0)) <= high + noise
     assert low <= sum((abs(c) / a for c, a in terms), F(0)) + noise
     assert high - low <= F(1, 10**9) * max(high, F(1, 1000))
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """``(1 - 1.3 t) exp(-t)``, expanded to a constant with an honest remainder."""
+
+    exact: tuple
+
+    jumps = ()
+
+    def expansion(self, centre, radius, order):
+        found = expansion(self.exact, centre, F(0), 1).coefficients
+        # |f'| <= 2.3 for t >= 0
+        return Expansion([*found, *[ball(0)] * (order - 1)], ball(radius * F(23, 10)))
+
+    def primitive(self, t, times=1):
+        return self.exact[0].primitive(t, times)
+
+    def tail(self, start):
+        return self.exact[0].tail(start)
+
+
+def test_a_sign_is_believed_beyond_the_remainder_only():
+    parts = of_parts([wave(1, 1), wave("-1.3", 1, 1)])
+    with precision(64):
+        honest, lazy = (l1_norm(each, bits=10) for each in (parts, (Lazy(parts),)))
+        truth = end_points(honest.lower)[0]
+        # The remainder does not fade as f does, so that the upper bound is coarse far out.
+        assert truth <= end_points(lazy.upper)[1] <= truth * F(11, 10)
+        assert end_points(lazy.lower)[0] <= end_points(honest.upper)[1]

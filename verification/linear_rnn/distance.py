@@ -14,7 +14,7 @@ from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import Function, QuasiPolynomial, of_parts
 
 # Errors are compared with lower bounds, which leave a few per cent between.
-_ERROR_BITS = 24
+_ERROR_BITS = 16
 
 
 def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Function, ...]:
@@ -35,7 +35,7 @@ def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Func
 
 @lru_cache(maxsize=256)
 def distance(target: tuple[tuple[Part, ...], ...], network: Network | None, _bits: int) -> Between:
-    """Enclose ``||rho - rho_hat||``, the upper bound to about 2**-24 of it.
+    """Enclose ``||rho - rho_hat||``, the upper bound to about 2**-16 of it.
 
     No network is the zero network.
     """

@@ -104,9 +104,8 @@ class Wave:
         """Dimension of the state that a network needs for it."""
         return len(self.cosine) * (2 if self.frequency else 1)
 
-    def value(self, t: Fraction) -> Ball:
-        """Enclose it at a point."""
-        point = ball(t)
+    def value(self, point: Ball) -> Ball:
+        """Enclose its values on a ball."""
         decay = (-ball(self.rate) * point).exp()
         if not self.frequency:
             return decay * _horner(self.cosine, point)
@@ -155,7 +154,7 @@ class Wave:
         """See `Piece`."""
         size = tuple(abs(p) + abs(q) for p, q in zip(self.cosine, self.sine, strict=True))
         bound = Wave(rate=self.rate, frequency=_ZERO, cosine=size, sine=(_ZERO,) * len(size))
-        return -bound.integrated.value(start)
+        return -bound.integrated.value(ball(start))
 
 
 @dataclass(frozen=True)
@@ -174,12 +173,21 @@ class QuasiPolynomial:
         """The least width of a linear network whose kernel it is."""
         return sum(wave.order for wave in self.waves)
 
+    @cached_property
+    def derivative(self) -> QuasiPolynomial:
+        """The derivative."""
+        return QuasiPolynomial(tuple(wave.derivative for wave in self.waves))
+
+    def value(self, point: Ball) -> Ball:
+        """Enclose its values on a ball."""
+        return total(wave.value(point) for wave in self.waves)
+
     def derivatives_at_zero(self, count: int) -> list[Fraction]:
         """Return the values of f, f', .. at 0, exactly."""
-        result, waves = [], self.waves
+        result, found = [], self
         for _ in range(count):
-            result.append(sum((wave.cosine[0] for wave in waves), _ZERO))
-            waves = tuple(wave.derivative for wave in waves)
+            result.append(sum((wave.cosine[0] for wave in found.waves), _ZERO))
+            found = found.derivative
         return result
 
     @cached_property
@@ -192,11 +200,16 @@ class QuasiPolynomial:
         found = self
         for _ in range(times):
             found = found.integrated
-        return total(wave.value(t) for wave in found.waves)
+        return found.value(ball(t))
 
     def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
         """See `Piece`."""
-        return added([wave.expansion(centre, radius, order) for wave in self.waves], order)
+        plain = [w for w in self.waves if not w.frequency and len(w.cosine) == 1]
+        others = [w for w in self.waves if w.frequency or len(w.cosine) > 1]
+        found = [wave.expansion(centre, radius, order) for wave in others]
+        if plain:
+            found.append(_plain_expansion(plain, centre, radius, order))
+        return added(found, order)
 
     def tail(self, start: Fraction) -> Ball:
         """See `Piece`."""
@@ -307,6 +320,26 @@ def of_parts(parts: Iterable[Part]) -> Function:
                 Wave(rate=rate, frequency=frequency, cosine=tuple(cosine), sine=tuple(sine))
             )
     return (QuasiPolynomial(tuple(kept)), *others) if kept else tuple(others)
+
+
+def _plain_expansion(
+    waves: Sequence[Wave], centre: Fraction, radius: Fraction, order: int
+) -> Expansion:
+    """Expand a sum of plain exponentials: one product for each of them and each power."""
+    slopes = [-ball(wave.rate) for wave in waves]
+    at, reach = ball(centre), ball(radius)
+    terms = [
+        ball(wave.cosine[0]) * (slope * at).exp() for wave, slope in zip(waves, slopes, strict=True)
+    ]
+    coefficients, factorial = [], 1
+    for k in range(order):
+        coefficients.append(total(terms) / factorial)
+        terms = [term * slope for term, slope in zip(terms, slopes, strict=True)]
+        factorial *= k + 1
+    left_out = total(
+        abs(term) * (-slope * reach).exp() for term, slope in zip(terms, slopes, strict=True)
+    )
+    return Expansion(coefficients, left_out * power(reach, order) / factorial)
 
 
 def least_exact_width(target: Iterable[Iterable[Part]]) -> int | None:

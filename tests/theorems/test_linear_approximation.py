@@ -1,0 +1,78 @@
+"""C2: constants, cases, verdicts, and its bound against formulas written a second time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import pytest
+
+from theorems import linear_approximation as theorem
+from theorems.linear_approximation import C2, RateCase
+from verification import gallery
+from verification.decision import decide
+from verification.enclosure.balls import end_points, precision
+from verification.linear_functional import Exponential
+from verification.verdict import Verdict
+
+F = Fraction
+
+
+@pytest.mark.parametrize(
+    ("order", "constant", "first"), [(1, 4.712, 5), (2, 37.01, 7), (3, 406.96, 9), (4, 5753.2, 11)]
+)
+def test_constants_and_the_first_width_that_says_something(order, constant, first):
+    # C(a) (m - a)!/m! at m = a is C(a)/a!
+    with precision(64):
+        found = float(sum(end_points(theorem._factor(order, order))) / 2)
+    assert found * math.factorial(order) == pytest.approx(constant, rel=1e-4)
+    instance = dataclasses.replace(gallery.load("erlang-four"), widths=tuple(range(16)))
+    widths = [c.width for c in theorem.orders_and_widths(instance, None) if c.order == order]
+    assert widths == list(range(first, 16))
+
+
+def test_the_bound_is_its_formula():
+    # t exp(-t), beta = 1/2: g = 4, 16 for a = 1, 2
+    target = ((Exponential(coefficient=F(1), rate=F(1), power=1),),)
+    instance = dataclasses.replace(gallery.load("erlang-four"), target=target, beta=F(1, 2))
+    for order, g in ((1, 4), (2, 16)):
+        with precision(64):
+            found = theorem.rate_bound(instance, RateCase(order=order, width=10))
+        truth = g * (math.pi / 4) ** order * math.factorial(2 * order + 1) / math.factorial(order)
+        truth *= math.factorial(10 - order) / math.factorial(10)
+        low, high = end_points(found.lower)[0], end_points(found.upper)[1]
+        assert float(low) == pytest.approx(truth, rel=1e-10)
+        assert float(high) == pytest.approx(truth, rel=1e-10)
+    assert theorem.beta_of(dataclasses.replace(instance, beta=None)) == F(1, 2)
+
+
+def test_scaling_time_leaves_both_sides_as_they_are():
+    """rho_c(t) = c rho(c t) has the same errors and the same g, and c beta in place of beta."""
+    slow = dataclasses.replace(
+        gallery.load("erlang-four"),
+        target=((Exponential(coefficient=F(1), rate=F(1), power=1),),),
+    )
+    fast = dataclasses.replace(
+        slow, target=((Exponential(coefficient=F(10**6), rate=F(1000), power=1),),)
+    )
+    case = RateCase(order=1, width=8)
+    with precision(128):
+        errors = [theorem.polynomial_error(x, case).upper for x in (slow, fast)]
+        bounds = [theorem.rate_bound(x, case).upper for x in (slow, fast)]
+    for one, other in (errors, bounds):
+        assert float(sum(end_points(one))) == pytest.approx(float(sum(end_points(other))), rel=1e-4)
+
+
+def test_verdicts():
+    assert decide(C2, gallery.load("exponential-pair")).verdict is Verdict.CERTIFIED
+    assert decide(C2, gallery.load("power-law-one")).verdict is Verdict.INAPPLICABLE
+    assert decide(C2, gallery.load("near-box")).verdict is Verdict.INAPPLICABLE
+    # No width at which the bound says more than the norm.
+    assert decide(C2, gallery.load("sharp-barrier")).verdict is Verdict.VACUOUS
+    base = gallery.load("exponential-pair")
+    zero = dataclasses.replace(base, target=((),))
+    assert decide(C2, zero).verdict is Verdict.VACUOUS
+    slow = decide(C2, dataclasses.replace(base, beta=F(1)))
+    assert slow.verdict is Verdict.INAPPLICABLE
+    assert "slowest rate 1" in slow.reason

@@ -1,0 +1,224 @@
+r"""How fast linear networks approximate a smooth target as their width grows.
+
+**Setting.**  That of `theorems.linear_networks`.  ``y_i(t) = int_0^t rho_i`` is the response to a
+unit step in channel i.
+
+**Statement.**
+C2.  If ``|y_i^(k)(t)| <= g beta^k exp(-beta t)`` for k = 1, .., a + 1 and all t >= 0, then for
+every m >= a some network of total width m, with ``W = -theta diag(1..m)`` and
+``theta = beta/(a + 1)``, has
+
+    ||rho - rho_hat|| <= d g C(a) (m - a)!/m!,    C(a) = (pi/4)^a (2a + 1)!/a!.
+
+**Proof.**  With ``u = exp(-theta t)``, ``q(u) = rho_i/u`` and a polynomial p without constant term,
+``||rho_i - p(u)|| = (1/theta) int_0^1 |q - p(u)/u| du``.  Let ``D = u d/du``, which is
+``-(1/theta) d/dt``.  Then ``|D^j rho_i| <= g beta (a + 1)^j u^(a+1)`` for j <= a, and
+``u^(k+1) q^(k) = (D - 1)(D - 2)..(D - k) rho_i``, since ``u D (rho/u) = (D - 1) rho``, so that
+``|q^(k)| <= g beta ((a + 1 + k)!/(a + 1)!) u^(a-k)``; for k = a this is bounded.  Jackson's theorem
+in Cheney's form, ``E_n(f) <= pi/(2 (n + 1)) |f'|`` on [-1, 1], applied a times, each time to f less
+a primitive of the best approximation of f', gives ``E_{m-1}(q) <= (pi/4)^a |q^(a)| (m - a)!/m!``
+on an interval of length 1.  Multiply by ``1/theta = (a + 1)/beta`` and add the channels, which
+share W.
+
+**How it is checked.**  Left: the error of the network of this W whose U is found by interpolating q
+where the best approximation in L1 mostly does (`verification.linear_rnn.smooth`), enclosed.  Right:
+g is the supremum itself, enclosed by branch and bound.  Beta is the instance's, or half of the
+slowest rate.  Widths at which the right side is no smaller than ``d g``, which bounds ``||rho||``
+anyway, are left out: below 5, 7, 9, 11 for a = 1, .., 4.
+
+**What the verdicts establish.**  CERTIFIED: there is such a network for these a and m.  REFUTED
+would say only that the network that was tried is not good enough.  The targets are analytic, and
+the theorem only uses a derivatives of q, so that the left side is far below the right one.
+
+Source: after Li, Han, E and Li, arXiv 2009.07799, theorem on the rate of approximation, whose
+constant is not explicit; this form and its constants are this project's.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
+from verification.enclosure.balls import Ball, Between, ball, pi, power, working_precision
+from verification.enclosure.rationals import pi_bounds
+from verification.linear_functional import SCHEMA, LinearFunctional
+from verification.linear_rnn.distance import distance
+from verification.linear_rnn.pieces import Function, of_parts
+from verification.linear_rnn.smooth import decay_constant, polynomial_network, slowest_rate
+from verification.verdict import Truth
+
+ORDERS = (1, 2, 3, 4)
+
+
+# Assumptions, vacuities
+
+
+def functions_of(instance: LinearFunctional) -> tuple[Function, ...]:
+    """Return the target, one function a channel."""
+    return tuple(of_parts(parts) for parts in instance.target)
+
+
+def is_smooth(instance: LinearFunctional) -> Truth:
+    """Tell whether the target is a sum of exponentials, so that all derivatives decay."""
+    known = slowest_rate(functions_of(instance))
+    return Truth.FALSE if known is None and any(functions_of(instance)) else Truth.TRUE
+
+
+def shown_roughness(_instance: LinearFunctional) -> str:
+    """Return what is not smooth, for a sentence."""
+    return "a power law or a box"
+
+
+def decays_faster(instance: LinearFunctional) -> Truth:
+    """Decide whether beta is below every rate of the target, exactly."""
+    rate = slowest_rate(functions_of(instance))
+    return Truth.TRUE if rate is None or beta_of(instance) < rate else Truth.FALSE
+
+
+def shown_rates(instance: LinearFunctional) -> str:
+    """Return beta and the slowest rate, for a sentence."""
+    rate = slowest_rate(functions_of(instance))
+    return f"beta = {beta_of(instance)}" + ("" if rate is None else f", slowest rate {rate}")
+
+
+def is_zero(instance: LinearFunctional) -> bool:
+    """Tell whether the target is zero, exactly."""
+    return not any(functions_of(instance))
+
+
+def beta_of(instance: LinearFunctional) -> Fraction:
+    """Return the instance's beta, by default half of the slowest rate."""
+    if instance.beta is not None:
+        return instance.beta
+    rate = slowest_rate(functions_of(instance))
+    return Fraction(1) if rate is None else rate / 2
+
+
+# Cases
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateCase:
+    """A number a of derivatives and a width m."""
+
+    order: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"a = {self.order}, m = {self.width}"
+
+
+def orders_and_widths(instance: LinearFunctional, _rng: random.Random) -> Sequence[RateCase]:
+    """Return those for which the bound is below ``d g``: ``C(a) (m - a)!/m! < 1``."""
+    return [
+        RateCase(order=a, width=m)
+        for m in instance.widths
+        for a in ORDERS
+        if m >= a and _rational_factor(a, m) * pi_bounds(64)[0] ** a < 1
+    ]
+
+
+def _rational_factor(a: int, m: int) -> Fraction:
+    """Return ``C(a) (m - a)!/m!`` without ``pi^a``."""
+    quotient = Fraction(math.factorial(2 * a + 1), math.factorial(a) * 4**a)
+    return quotient / math.perm(m, a)
+
+
+# Left side
+
+
+def polynomial_error(instance: LinearFunctional, case: RateCase) -> Between:
+    """Enclose ``||rho - rho_hat||`` for the network with rates ``theta, 2 theta, .., m theta``."""
+    theta = beta_of(instance) / (case.order + 1)
+    network = polynomial_network(functions_of(instance), theta, case.width)
+    return distance(instance.target, network, working_precision())
+
+
+# Right side, and those of the mutants
+
+
+def smoothness(instance: LinearFunctional, order: int) -> Between:
+    """Enclose g for a = `order`."""
+    return decay_constant(functions_of(instance), beta_of(instance), order, working_precision())
+
+
+def rate_bound(
+    instance: LinearFunctional, case: RateCase, *, derivatives: int | None = None
+) -> Between:
+    """Return ``d g C(a) (m - a)!/m!``; a mutant takes g from fewer derivatives."""
+    g = smoothness(instance, case.order if derivatives is None else derivatives)
+    factor = instance.channels * _factor(case.order, case.width)
+    return g.map(lambda x: x * factor)
+
+
+def _factor(a: int, m: int) -> Ball:
+    return power(pi(), a) * ball(_rational_factor(a, m))
+
+
+# The claims
+
+SMOOTH = Assumption(
+    text="the target is a sum of exponentials", holds=is_smooth, offending=shown_roughness
+)
+DECAYING = Assumption(
+    text="beta is below every rate of the target", holds=decays_faster, offending=shown_rates
+)
+ZERO = Vacuity(reason="the target is zero", holds=is_zero)
+G = Constant(
+    symbol="g",
+    meaning="size of the step response and its derivatives up to order 5, relative to beta",
+    formula=r"g = \max_{1 \le k \le 5} \beta^{-k} \sup_t e^{\beta t} |y^{(k)}(t)|",
+    value=partial(smoothness, order=ORDERS[-1]),
+)
+BETA = Constant(
+    symbol="beta",
+    meaning="rate of decay",
+    formula=r"\beta",
+    value=beta_of,
+)
+
+C2: Claim[LinearFunctional, RateCase] = Claim(
+    id="C2",
+    theorem="linear_approximation",
+    title="Smooth targets are approximated at a rate in the width",
+    statement=(
+        "If |yᵢ⁽ᵏ⁾(t)| ≤ g βᵏ e^{−βt} for k = 1..a+1, then for m ≥ a some network of width m has "
+        "∥ρ − ρ̂∥ ≤ d g C(a) (m−a)!/m!, C(a) = (π/4)^a (2a+1)!/a!."
+    ),
+    formula=(
+        r"\|\rho - \hat\rho\|_{L^1} \le d \, g \left(\frac{\pi}{4}\right)^a "
+        r"\frac{(2a+1)!}{a!} \frac{(m-a)!}{m!}"
+    ),
+    kind=SCHEMA,
+    assumptions=(SMOOTH, DECAYING),
+    constants=(BETA, G),
+    vacuities=(ZERO,),
+    cases=orders_and_widths,
+    left=polynomial_error,
+    right=rate_bound,
+    proof=(
+        "In u = e^{−θt}, θ = β/(a+1), the error is an integral of |q − p(u)/u|, q = ρ/u; the "
+        "hypothesis bounds q⁽ᵃ⁾, and Jackson's theorem the distance to polynomials."
+    ),
+    establishes=(
+        "CERTIFIED: a network with rates θ, 2θ, …, mθ has an error of at most the bound, for the "
+        "a and m listed. The theorem covers all of them."
+    ),
+    source="after Li, Han, E and Li (arXiv 2009.07799); this form and its constants: this project",
+    sharp=("damped-wave", "mutant-fast-wave"),
+    mutants=(
+        Mutant(
+            name="first-derivative-only",
+            error="g taken from k = 1 alone: only the size of ρ, none of its derivatives",
+            refuted_on=("mutant-fast-wave",),
+            right=partial(rate_bound, derivatives=0),
+        ),
+    ),
+)
+
+CLAIMS: tuple[AnyClaim, ...] = (C2,)

@@ -1,0 +1,143 @@
+r"""Targets whose derivatives decay exponentially, and polynomials in ``exp(-theta t)`` near them.
+
+**Constant.**  ``g = max_k beta^-k sup_t exp(beta t) |rho^(k-1)(t)|`` over k = 1..a + 1 and all
+channels.  For a quasi-polynomial with rates above beta the function under the supremum is one too,
+with rates less by beta; beyond T, where ``t^k exp(-r t)`` decreases, its terms bound it.
+
+**Polynomials.**  With ``u = exp(-theta t)``, ``q(u) = rho/u`` and a polynomial p without constant
+term, ``||rho - p(u)|| = (1/theta) int_0^1 |q(u) - p(u)/u| du``.  Of all polynomials of degree m - 1
+the nearest one to q in L1(0, 1) interpolates it at the zeros ``(1 + cos(k pi/(m + 1)))/2`` of
+the Chebyshev polynomial of the second kind, if the difference changes its sign there and nowhere
+else, as it does for many functions.  The network ``W = -theta diag(1..m)``, ``c = (1..1)`` whose U
+holds the coefficients of this p is the candidate; its error is enclosed for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+from verification.enclosure.balls import (
+    Ball,
+    Between,
+    ball,
+    end_points,
+    exact_ball,
+    maximum,
+    maximum_between,
+    power,
+    precision,
+    total,
+    upper_double,
+)
+from verification.enclosure.supremum import absolute_supremum
+from verification.linear_functional import Network
+from verification.linear_rnn.pieces import Function, QuasiPolynomial, Wave
+
+_BITS_A_UNIT = 12
+
+
+def slowest_rate(functions: tuple[Function, ...]) -> Fraction | None:
+    """Return the least rate of quasi-polynomials; None where there is none, or another piece."""
+    rates = []
+    for piece in (piece for function in functions for piece in function):
+        if not isinstance(piece, QuasiPolynomial):
+            return None
+        rates += [wave.rate for wave in piece.waves]
+    return min(rates, default=None)
+
+
+@lru_cache(maxsize=256)
+def decay_constant(
+    functions: tuple[Function, ...], beta: Fraction, order: int, _bits: int
+) -> Between:
+    """Enclose g for derivatives up to ``rho^(order)``; every rate must exceed beta."""
+    found = [Between(ball(0), ball(0))]
+    for piece in (piece for function in functions for piece in function):
+        if not isinstance(piece, QuasiPolynomial):
+            raise TypeError("only of quasi-polynomials are all derivatives known")
+        slope = piece
+        for k in range(1, order + 2):
+            scale = ball(1 / beta**k)
+            height = _supremum(_slowed(slope, beta))
+            found.append(Between(height.lower * scale, height.upper * scale))
+            slope = slope.derivative
+    return maximum_between(found)
+
+
+def _slowed(piece: QuasiPolynomial, beta: Fraction) -> QuasiPolynomial:
+    """Return the function times ``exp(beta t)``."""
+    return QuasiPolynomial(
+        tuple(
+            Wave(
+                rate=wave.rate - beta,
+                frequency=wave.frequency,
+                cosine=wave.cosine,
+                sine=wave.sine,
+            )
+            for wave in piece.waves
+        )
+    )
+
+
+def _supremum(piece: QuasiPolynomial) -> Between:
+    """Enclose the supremum of the absolute value over t >= 0."""
+    end = max(Fraction(len(wave.cosine)) / wave.rate for wave in piece.waves)
+    seen = abs(piece.value(ball(0)))
+    while upper_double(_beyond(piece, end) - seen) > 0:
+        end *= 2
+        seen = maximum([seen, abs(piece.value(ball(end)))])
+        if upper_double(_beyond(piece, end)) < 2.0**-60:
+            break
+    compact = absolute_supremum(piece.value, piece.derivative.value, Fraction(0), end)
+    return maximum_between([compact, Between(ball(0), _beyond(piece, end))])
+
+
+def _beyond(piece: QuasiPolynomial, start: Fraction) -> Ball:
+    """Bound the absolute value from `start` on, where each ``t^k exp(-r t)`` decreases."""
+    t = ball(start)
+    return total(
+        (-ball(wave.rate) * t).exp() * ball(abs(p) + abs(q)) * power(t, k)
+        for wave in piece.waves
+        for k, (p, q) in enumerate(zip(wave.cosine, wave.sine, strict=True))
+    )
+
+
+@lru_cache(maxsize=256)
+def polynomial_network(functions: tuple[Function, ...], theta: Fraction, width: int) -> Network:
+    """Return the network with ``W = -theta diag(1..m)`` that interpolates rho in u; see above."""
+    columns = [_coefficients(function, theta, width) for function in functions]
+    zero = Fraction(0)
+    return Network(
+        w=tuple(
+            tuple(-theta * (i + 1) if i == j else zero for j in range(width)) for i in range(width)
+        ),
+        u=tuple(tuple(column[i] for column in columns) for i in range(width)),
+        c=(Fraction(1),) * width,
+    )
+
+
+def _coefficients(function: Function, theta: Fraction, width: int) -> list[Fraction]:
+    """Return the coefficients of ``u, .., u^m``, rounded far below their effect."""
+    times = [
+        Fraction(-math.log((1 + math.cos(k * math.pi / (width + 1))) / 2) / float(theta))
+        for k in range(1, width + 1)
+    ]
+    # The coefficients are some 6^m times as large as the polynomial.
+    with precision(64 + _BITS_A_UNIT * width):
+        nodes = [(-ball(theta * t)).exp() for t in times]
+        values = [
+            total(piece.expansion(t, Fraction(0), 1).coefficients[0] for piece in function) / u
+            for t, u in zip(times, nodes, strict=True)
+        ]
+        # Newton's divided differences, and then Horner's rule on polynomials.
+        for k in range(1, width):
+            for i in reversed(range(k, width)):
+                values[i] = (values[i] - values[i - 1]) / (nodes[i] - nodes[i - k])
+        found = [exact_ball(0.0)] * width
+        for k in reversed(range(width)):
+            shifted = [ball(0), *found[:-1]]
+            found = [x - nodes[k] * y for x, y in zip(shifted, found, strict=True)]
+            found[0] = found[0] + values[k]
+        return [sum(end_points(x), Fraction(0)) / 2 for x in found]
