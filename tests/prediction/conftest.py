@@ -23,7 +23,7 @@ def onegin():
 
 @pytest.fixture(scope="session")
 def plan():
-    return Plan(widths=(16, 64, 256), replicas=5, seed=11)
+    return Plan(widths=(16, 64, 256), replicas=12, seed=11)
 
 
 @pytest.fixture(scope="session")

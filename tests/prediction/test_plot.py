@@ -96,7 +96,7 @@ def test_networks_are_described(rain, networks):
     assert root[0].text == "rain-atoms: wide networks, and the limit"
     told = root[1].text
     for ensemble in networks.ensembles:
-        assert f"5 networks of {ensemble.width} units: 0." in told
+        assert f"12 networks of {ensemble.width} units: 0." in told
     assert render_plot(rain, networks) == render_plot(rain, networks)
     assert render_plot(rain, networks) != render_plot(rain)
 

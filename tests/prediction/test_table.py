@@ -76,7 +76,7 @@ def test_wide_numbers_fit_a_screen():
 def test_it_says_how_near_the_networks_are(rain, networks):
     text = " ".join(render_table(rain, Path("out"), networks).split())
     last = networks.ensembles[-1]
-    assert f"{last.width} 5 {module.error_text(last.mean_error)} " in text
+    assert f"{last.width} 12 {module.error_text(last.mean_error)} " in text
     share = f"{float(100 * last.content):g} %"
     assert (
         f"A network of 256 units is within {module.error_text(last.largest_error)} of the limit up "
@@ -90,7 +90,7 @@ def test_it_says_how_near_the_networks_are(rain, networks):
 
 def test_networks_that_diverged_are_not_said_to_be_near(rain, networks):
     text = " ".join(render_table(rain, Path("out"), diverged(networks)).split())
-    assert "256 5 not finite not finite" in text
+    assert "256 12 not finite not finite" in text
     assert "is within not finite" not in text
 
 

@@ -1,7 +1,9 @@
 """How fast an error falls with a width: a straight line through logarithms, and how sure it is.
 
 A diagnostic: a slope of finitely many widths is no rate, and its interval knows of the random draws
-only, not of what the line leaves out.
+only, not of what the line leaves out.  Of few draws it knows too little: with two at each width an
+interval that leaves out 5 % of the resamples misses the truth in about one of three cases, with a
+dozen in some 6 %.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ Array = npt.NDArray[np.float64]
 
 RESAMPLES = 2_000
 """Number of bootstrap samples."""
+
+LEAST_ERRORS = 12
+"""Errors at a width, of which no fewer are resampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +64,10 @@ def fit_slope(
     Returns
     -------
     SlopeEstimate or None
-        None where there are fewer than two widths, fewer than two errors at a width, or an error
-        is zero or not finite.
+        None where there are fewer than two widths, fewer than `LEAST_ERRORS` errors at a width, or
+        an error is zero or not finite.
     """
-    known = all(len(sample) > 1 and np.isfinite(sample).all() for sample in errors)
+    known = all(len(sample) >= LEAST_ERRORS and np.isfinite(sample).all() for sample in errors)
     if len(widths) < 2 or not known or min(sample.min() for sample in errors) <= 0:
         return None
     generator = np.random.default_rng(seed)
