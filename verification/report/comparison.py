@@ -4,7 +4,8 @@ A *regression* is
 
 - a verdict that got worse, in the order CERTIFIED, SUPPORTED, then VACUOUS or INAPPLICABLE, then
   UNDECIDED, then REFUTED, on an instance that is the same;
-- a number enclosed twice by intervals without a common point: both contain it, so one run is wrong;
+- a number enclosed twice by intervals without a common point: one run is wrong, unless the number
+  is defined in another way since, as the right side is where a bound was improved;
 - a claim, a mutant or a result that is no longer there;
 - a mutant that is no longer refuted;
 - a claim that takes more than three times the share of the common work that it took.
@@ -285,7 +286,10 @@ def _disjoint(
         f"[{enclosure.lower}, {enclosure.upper}] in {run}"
         for enclosure, run in zip((e.rounded(12) for e in enclosures), runs, strict=True)
     )
-    text = f"{what} is {shown}: disjoint, so that one of the two runs is wrong"
+    text = (
+        f"{what} is {shown}, disjoint: one of the two runs is wrong, or the number has a new "
+        "definition"
+    )
     return _change(result, text, regression=True)
 
 
