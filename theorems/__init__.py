@@ -2,6 +2,7 @@
 
 from theorems import (
     activation_bounds,
+    convergence_rate,
     finite_width_memory,
     geometric_ergodicity,
     joint_fluctuation,
@@ -28,6 +29,7 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *ode_limit.CLAIMS,
     *training_convergence.CLAIMS,
     *lazy_training.CLAIMS,
+    *convergence_rate.CLAIMS,
     *linear_networks.CLAIMS,
     *linear_functionals.CLAIMS,
     *linear_approximation.CLAIMS,

@@ -83,12 +83,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from verification.enclosure.balls import (
     Ball,
     ball,
     end_points,
+    exact_ball,
     less,
     less_equal,
     maximum,
@@ -96,6 +97,7 @@ from verification.enclosure.balls import (
     root,
     square,
     total,
+    upper_double,
     working_precision,
 )
 from verification.errors import InvalidInstance, NotEnclosed
@@ -190,6 +192,9 @@ class ExplicitBound:
         O and O'.
     initial_part, network_part, recursion_part : Ball
         ``E[G_0(zeta)^2]^(1/2)``, the rest of B1, and B2.
+    largest_movement, largest_limit : Ball
+        Bounds of ``|G_k - G_0|`` and of ``|g_t|`` at zeta that hold for every width and path:
+        ``tau E8 [s0^2 + kappa1 cbar (cbar + D/2)]`` and ``K(zeta, zeta)^(1/2) Theta``.
     """
 
     step: Ball
@@ -211,20 +216,34 @@ class ExplicitBound:
     initial_part: Ball
     network_part: Ball
     recursion_part: Ball
+    largest_movement: Ball
+    largest_limit: Ball
 
     @property
     def total(self) -> Ball:
         """``B1 + B2``."""
         return self.initial_part + self.network_part + self.recursion_part
 
+    @property
+    def trivial(self) -> Ball:
+        """What the left side cannot exceed anyway."""
+        return self.initial_part + self.largest_movement + self.largest_limit
+
 
 def is_admissible(instance: Instance, width: int) -> bool:
     """Tell whether the bound is finite: its assumptions certainly hold."""
     try:
-        explicit_bound(instance, width, 0, Fraction(0))
+        require_admissible(instance, width)
     except (InvalidInstance, NotEnclosed):
         return False
     return True
+
+
+def require_admissible(instance: Instance, width: int) -> None:
+    """Refuse an instance for which the bound is infinite at a width, as `explicit_bound` does."""
+    if instance.training is None:
+        raise InvalidInstance("training", "is missing, expected alpha, beta, gamma and horizon")
+    _Constants(instance, width, instance.training.horizon)
 
 
 def explicit_bound(
@@ -296,26 +315,45 @@ class _Constants:
         self.eps = width_power(width, training.beta - 1)
         self.initial_scale = width_power(width, Fraction(1, 2) - training.beta)
         clip = width_power(width, training.gamma)
+        self.ybar = ball(max(abs(y) for y in chain.targets))
+        self.e8 = 2 * clip + self.ybar
+        self.shift = self.eps * self.s0 * self.tau * self.e8
+        at = f"at width {width}"
+        _require(less_equal(self.ybar, clip), "training", f"N^gamma >= ybar {at}")
+        # Before the suprema, which take time.
+        self.thetas = self.denominators()
+        _require(
+            less(ball(0), maximum(self.thetas)),
+            "training",
+            f"theta > 0: {at} the weights may move too far",
+        )
         self.diagonal = largest_diagonal(instance)
         self.kbar = maximum(self.diagonal)
-        self.ybar = ball(max(abs(y) for y in chain.targets))
         own = self.h * self.kbar
-        at = f"at width {width}"
         _require(less_equal(own, ball(1)), "training", f"alpha Kbar <= N {at}")
         learnt = self.ybar * (self.tau * self.kbar / (2 - own)).sqrt()
-        _require(less_equal(self.ybar, clip), "training", f"N^gamma >= ybar {at}")
         _require(
             less_equal(learnt, clip),
             "training",
             f"N^gamma >= ybar (tau Kbar / (2 - h Kbar))^(1/2) {at}",
         )
-        self.e8 = 2 * clip + self.ybar
-        self.shift = self.eps * self.s0 * self.tau * self.e8
         moved = self.eps * self.s0 * self.s1 * self.tau * self.e8 * (self.cbar + self.shift / 2)
         self.b = self.s0 * (self.bbar + moved)
-        self.spread = spread_of_units(instance).upper
-        self.shat = self.spread / self.rest
-        self.contraction = ball(summed_contraction(chain))
+
+    @cached_property
+    def spread(self) -> Ball:
+        """s_Phi."""
+        return spread_of_units(self.instance).upper
+
+    @property
+    def shat(self) -> Ball:
+        """``s_Phi / (1 - qbar)``."""
+        return self.spread / self.rest
+
+    @cached_property
+    def contraction(self) -> Ball:
+        """Delta."""
+        return ball(summed_contraction(self.instance.chain))
 
     # Polynomials of |C|
 
@@ -361,7 +399,7 @@ class _Constants:
     def initial_output(self, reach: Ball) -> Ball:
         """Return g(Z)."""
         scale, slope = self.c2.sqrt(), self.s1 + self.b * self.s2
-        spread = largest_output_spread(self.instance).upper
+        spread = exact_ball(upper_double(largest_output_spread(self.instance).upper))
         m4 = _fourth_root(3 * square(self.c2) + self.c4 / self.n)
         z4 = 3 * power(self.spread, 4)
         z4 = z4 + 4 * square(self.s0 * self.bbar * self.spread) / self.n
@@ -378,35 +416,32 @@ class _Constants:
         y2 = (self.tau * square(self.ybar)).min(self.tau * mean + moving)
         return root(y2), root(mean).min(self.ybar)
 
-    def own_step(self) -> Ball:
-        """Return kbar."""
-        return self.h * (square(self.s0) + self.kappa1 * square(self.cbar + self.shift))
+    def denominators(self) -> tuple[Ball, Ball]:
+        """Return the denominators of x' and of x''; the second is the larger one."""
+        own = self.h * (square(self.s0) + self.kappa1 * square(self.cbar + self.shift))
+        slope = self.energy_slope()
+        largest, mean = (self.weight * value for value in (self.largest(slope), self.mean(slope)))
+        return 1 - own / 2 - largest, 1 - own / 2 - mean
+
+    @property
+    def weight(self) -> Ball:
+        """W."""
+        return self.eps * square(self.tau) * self.e8 / 3
 
     def error(self, y: Ball, initial: Ball) -> Ball:
         """Return x."""
-        slope = self.energy_slope()
-        weight = self.eps * square(self.tau) * self.e8 / 3
-        rest = 1 - self.own_step() / 2
         start = y + self.tau.sqrt() * initial
-        sampled = weight * self.deviation(slope) * self.tau.sqrt() * self.e8
-        found, signs = [], []
-        for over, theta in (
-            (start, rest - weight * self.largest(slope)),
-            (start + sampled, rest - weight * self.mean(slope)),
-        ):
-            signs.append(less(ball(0), theta))
-            if signs[-1] is Truth.TRUE:
-                found.append(over / theta)
-        if not found:
-            # The second denominator is the larger one.
-            text = f"theta > 0: at width {self.width} the weights may move too far"
-            _require(signs[-1], "training", text)
+        sampled = self.weight * self.deviation(self.energy_slope()) * self.tau.sqrt() * self.e8
+        found = [
+            over / theta
+            for over, theta in zip((start, start + sampled), self.thetas, strict=True)
+            if less(ball(0), theta) is Truth.TRUE
+        ]
         return min_of([*found, self.tau.sqrt() * self.e8])
 
     def fourth_norm_of_error(self) -> Ball | None:
         """Return a bound of ``(h sum e_j^2)^(1/2)`` in L4, if there is one."""
-        weight = self.eps * square(self.tau) * self.e8 / 3
-        theta = 1 - self.own_step() / 2 - weight * self.largest(self.energy_slope())
+        theta = self.thetas[0]
         if less(ball(0), theta) is not Truth.TRUE:
             return None
         m4 = _fourth_root(3 * square(self.c2) + self.c4 / self.n)
@@ -492,6 +527,10 @@ class _Constants:
             initial_part=start,
             network_part=self.network(x, lazy, deviation, own),
             recursion_part=recursion,
+            largest_movement=self.tau
+            * self.e8
+            * (square(self.s0) + self.kappa1 * self.cbar * (self.cbar + self.shift / 2)),
+            largest_limit=(own * ball(_GROWTH) * self.tau).sqrt() * y_mean,
         )
 
     def network(self, x: Ball, lazy: Laziness, deviation: Ball, own: Ball) -> Ball:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations_with_replacement
@@ -28,10 +29,10 @@ from verification.enclosure.balls import (
     ball,
     exact_ball,
     lower_double,
+    precision,
     root,
     square,
     upper_double,
-    working_precision,
 )
 from verification.errors import NotEnclosed
 from verification.instance import AtomicLaw, Instance
@@ -45,6 +46,8 @@ MAX_ATOMS = 64
 
 _EVALUATIONS = {True: 400, False: 80}
 _TOLERANCE = 2.0**-6
+# For an upper bound; more bits cost more nodes.
+_BITS = 40
 
 
 def kernel_deviation(instance: Instance, reach: Fraction) -> Ball:
@@ -56,18 +59,17 @@ def kernel_deviation(instance: Instance, reach: Fraction) -> Ball:
     reach : Fraction
         r.
     """
-    return _kernel_deviation(instance, reach, working_precision())
+    with precision(_BITS):
+        return _kernel_deviation(instance, reach)
 
 
 @lru_cache(maxsize=64)
-def _kernel_deviation(instance: Instance, reach: Fraction, _bits: int) -> Ball:
-    crude = bound_everywhere(instance)
-    if not _is_cheap(instance):
-        return crude
-    try:
-        return crude.min(exact_ball(_by_branch_and_bound(instance, reach)))
-    except NotEnclosed:
-        return crude
+def _kernel_deviation(instance: Instance, reach: Fraction) -> Ball:
+    found = upper_double(bound_everywhere(instance))
+    if _is_cheap(instance):
+        with suppress(NotEnclosed):
+            found = min(found, _by_branch_and_bound(instance, reach))
+    return exact_ball(found)
 
 
 def bound_everywhere(instance: Instance) -> Ball:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from verification.enclosure.balls import Ball, ball, end_points, square, working_precision
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    end_points,
+    exact_ball,
+    precision,
+    square,
+    upper_double,
+)
 from verification.enclosure.chebyshev import analytic_supremum
 from verification.instance import Instance
 from verification.kernel.limiting import kernel, kernel_bound, point, squared_input_bound
@@ -20,16 +28,20 @@ from verification.recurrent.memory import memory_bound
 
 MAX_INPUTS = 8
 
+# For an upper bound; more bits cost more nodes and a larger degree.
+_BITS = 40
+
 
 def largest_diagonal(instance: Instance) -> tuple[Ball, ...]:
     """Bound ``sup_{|v| <= vbar} K((x_i, v), (x_i, v))`` from above, one entry a state."""
-    return _largest_diagonal(instance, working_precision())
+    with precision(_BITS):
+        return _largest_diagonal(instance)
 
 
 @lru_cache(maxsize=64)
-def _largest_diagonal(instance: Instance, _bits: int) -> tuple[Ball, ...]:
+def _largest_diagonal(instance: Instance) -> tuple[Ball, ...]:
     chain, spec, law = instance.chain, instance.activation, instance.law
-    everywhere = kernel_bound(instance).upper
+    everywhere = exact_ball(upper_double(kernel_bound(instance).upper))
     if len(chain.first_states) > MAX_INPUTS:
         return (everywhere,) * chain.n_states
     sigma = activation(spec)
@@ -51,7 +63,7 @@ def _largest_diagonal(instance: Instance, _bits: int) -> tuple[Ball, ...]:
             strip=strip,
             strip_bound=square(t0) + ball(factor) * square(t1),
         )
-        return everywhere.min(found.upper)
+        return exact_ball(upper_double(everywhere.min(found.upper)))
 
     known = {chain.inputs[state]: largest(state) for state in chain.first_states}
     return tuple(known[x] for x in chain.inputs)

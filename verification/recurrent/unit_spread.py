@@ -19,6 +19,7 @@ from verification.enclosure.balls import (
     ball,
     end_points,
     maximum_between,
+    precision,
     root,
     square,
     total,
@@ -35,6 +36,9 @@ from verification.recurrent.law import (
     projection,
 )
 from verification.recurrent.memory import memory_bound, memory_map
+
+# For an upper bound; more bits cost more nodes and a larger degree.
+_BITS = 40
 
 
 def spread_of_units(instance: Instance) -> Between:
@@ -62,12 +66,13 @@ def variance_of_units(instance: Instance, state: int, memory: Ball) -> Ball:
 
 
 def largest_output_spread(instance: Instance) -> Between:
-    """Enclose ``max_i sup_{|v| <= vbar} E[C^2 sigma(W.x_i + v)^2]^(1/2)``."""
-    return _largest_output_spread(instance, working_precision())
+    """Enclose ``max_i sup_{|v| <= vbar} E[C^2 sigma(W.x_i + v)^2]^(1/2)`` to some 12 digits."""
+    with precision(_BITS):
+        return _largest_output_spread(instance)
 
 
 @lru_cache(maxsize=64)
-def _largest_output_spread(instance: Instance, _bits: int) -> Between:
+def _largest_output_spread(instance: Instance) -> Between:
     bound = _squared_height(instance) * ball(moment_of_c(instance.law, 2))
     return _root_of_supremum(instance, mean_square_output, bound)
 
