@@ -363,6 +363,21 @@ def test_durations(run, coin, monkeypatch, text, seconds):
 # Counterexamples and replay
 
 
+@pytest.mark.parametrize(
+    ("claim", "name", "code"), [("P1", "coin", 0), ("P2", "coin", 1), ("P2", "die", 0)]
+)
+def test_replay_of_a_disputed_claim(run, tmp_path, claim, name, code):
+    instance = toys.document(name)
+    file = replay_file(tmp_path / "asked.json", claim=claim, seed=1, instance=instance)
+    assert run("replay", file, claims=(toys.DISPUTED, toys.UPHELD))[0] == code
+
+
+def test_show_says_what_is_disputed(run):
+    _code, output, _errors = run("show", "P1", claims=(TRUE, toys.DISPUTED))
+    assert "corrected by T1" in output
+    assert "One half is more." in output
+
+
 def test_a_counterexample_is_written_and_replayed(run, coin):
     code, _output, _errors = run("verify", coin, "--out", "out", claims=(TRUE, FALSE))
     assert code == 1

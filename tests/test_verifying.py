@@ -90,6 +90,22 @@ def test_each_claim_is_decided_on_each_instance_of_its_kind(inline, tmp_path):
     assert [item["name"] for item in found.document["instances"]] == ["coin", "die"]
 
 
+def test_a_disputed_claim_must_be_refuted_where_it_says_so(inline, tmp_path):
+    refuted = verified(tmp_path / "refuted", claims=(TRUE, toys.DISPUTED), instances=(COIN, DIE))
+    assert not refuted.failed
+    assert "nothing refuted but what is disputed (P1)" in " ".join(refuted.text.split())
+    assert counterexamples(tmp_path / "refuted") == ["p1-coin", "p1-die"]
+    upheld = verified(tmp_path / "upheld", claims=(TRUE, toys.UPHELD))
+    assert upheld.failed
+    assert "P2 on coin is disputed, but CERTIFIED, expected REFUTED" in upheld.text
+    # Where it does not say so, it may hold.
+    assert not verified(tmp_path / "other", claims=(toys.UPHELD,), instances=(DIE,)).failed
+    # A claim that is held to be true is refuted as before.
+    both = verified(tmp_path / "both", claims=(FALSE, toys.DISPUTED))
+    assert both.failed
+    assert "1 REFUTED (F1), 1 disputed and refuted (P1)" in " ".join(both.text.split())
+
+
 @pytest.mark.parametrize(
     ("claims", "failed", "undecided"),
     [

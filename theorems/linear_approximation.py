@@ -10,6 +10,12 @@ every m >= a some network of total width m, with ``W = -theta diag(1..m)`` and
 
     ||rho - rho_hat|| <= d g C(a) (m - a)!/m!,    C(a) = (pi/4)^a (2a + 1)!/a!.
 
+C2P (disputed).  The same, with ``C(a) g d/(beta m^a)`` on the right, as the bound is quoted.  This
+cannot hold with any constant: ``rho_c(t) = c rho(c t)`` has the same g and the same errors as rho,
+and c beta in place of beta, so that for c to infinity every network's error would be 0.  It is
+refuted on a target that is fast enough by the lower bound of C4, which is below the error of
+*every* network of width m.
+
 **Proof.**  With ``u = exp(-theta t)``, ``q(u) = rho_i/u`` and a polynomial p without constant term,
 ``||rho_i - p(u)|| = (1/theta) int_0^1 |q - p(u)/u| du``.  Let ``D = u d/du``, which is
 ``-(1/theta) d/dt``.  Then ``|D^j rho_i| <= g beta (a + 1)^j u^(a+1)`` for j <= a, and
@@ -27,11 +33,13 @@ slowest rate.  Widths at which the right side is no smaller than ``d g``, which 
 anyway, are left out: below 5, 7, 9, 11 for a = 1, .., 4.
 
 **What the verdicts establish.**  CERTIFIED: there is such a network for these a and m.  REFUTED
-would say only that the network that was tried is not good enough.  The targets are analytic, and
+of C2 would say only that the network that was tried is not good enough; of C2P it says that no
+network is.  The targets are analytic, and
 the theorem only uses a derivatives of q, so that the left side is far below the right one.
 
-Source: after Li, Han, E and Li, arXiv 2009.07799, theorem on the rate of approximation, whose
-constant is not explicit; this form and its constants are this project's.
+Source: C2P: Li, Han, E and Li, *On the Curse of Memory in Recurrent Neural Networks*, arXiv
+2009.07799, theorem on the rate of approximation, as quoted in secondary sources.  C2: after the
+same theorem; its form and its constants are this project's.
 """
 
 from __future__ import annotations
@@ -43,7 +51,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
+from theorems.linear_functionals import EXACT, OfWidth, hankel_bound, informative_widths
+from verification.claim import (
+    AnyClaim,
+    Assumption,
+    Claim,
+    Constant,
+    Dispute,
+    Mutant,
+    Vacuity,
+)
 from verification.enclosure.balls import Ball, Between, ball, pi, power, working_precision
 from verification.enclosure.rationals import pi_bounds
 from verification.linear_functional import SCHEMA, LinearFunctional
@@ -53,6 +70,7 @@ from verification.linear_rnn.smooth import decay_constant, polynomial_network, s
 from verification.verdict import Truth
 
 ORDERS = (1, 2, 3, 4)
+DISPUTED_ORDERS = (1, 2)
 
 
 # Assumptions, vacuities
@@ -160,6 +178,34 @@ def _factor(a: int, m: int) -> Ball:
     return power(pi(), a) * ball(_rational_factor(a, m))
 
 
+# The statement that is disputed
+
+
+def informative_orders_and_widths(
+    instance: LinearFunctional, rng: random.Random
+) -> Sequence[RateCase]:
+    """Return a = 1, 2 with the widths, at least a, at which C4 has something to say."""
+    return [
+        RateCase(order=a, width=case.width)
+        for case in informative_widths(instance, rng)
+        for a in DISPUTED_ORDERS
+        if case.width >= a
+    ]
+
+
+def least_error_lower(instance: LinearFunctional, case: RateCase) -> Between:
+    """Enclose what the error of every network of this width exceeds; see C4."""
+    return hankel_bound(instance, OfWidth(width=case.width))
+
+
+def quoted_bound(instance: LinearFunctional, case: RateCase) -> Between:
+    """Return ``C(a) g d/(beta m^a)``, C(a) being that of C2."""
+    # At m = a the factor of C2 is C(a)/a!.
+    constant = math.factorial(case.order) * _factor(case.order, case.order)
+    scale = instance.channels / (beta_of(instance) * case.width**case.order)
+    return smoothness(instance, case.order).map(lambda g: g * constant * ball(scale))
+
+
 # The claims
 
 SMOOTH = Assumption(
@@ -221,4 +267,43 @@ C2: Claim[LinearFunctional, RateCase] = Claim(
     ),
 )
 
-CLAIMS: tuple[AnyClaim, ...] = (C2,)
+C2P: Claim[LinearFunctional, RateCase] = Claim(
+    id="C2P",
+    theorem="linear_approximation",
+    title="The rate as it is quoted: divided by β",
+    statement=(
+        "If |yᵢ⁽ᵏ⁾(t)| ≤ g βᵏ e^{−βt} for k = 1..a+1, then for m ≥ a some network of width m has "
+        "∥ρ − ρ̂∥ ≤ C(a) g d/(β m^a)."
+    ),
+    formula=r"\|\rho - \hat\rho\|_{L^1} \le \frac{C(a) \, g \, d}{\beta m^a}",
+    kind=SCHEMA,
+    assumptions=(SMOOTH, DECAYING),
+    constants=(BETA, G),
+    vacuities=(ZERO, EXACT),
+    cases=informative_orders_and_widths,
+    left=least_error_lower,
+    right=quoted_bound,
+    disputed=Dispute(
+        refuted_on=("fast-erlang",),
+        corrected_by="C2",
+        reading=(
+            "The bound is stated here as secondary sources quote it, with the constant C(a) of C2. "
+            "Both sides must stay as they are when time is measured in another unit, ρ(t) becoming "
+            "c ρ(ct): errors do, and so does g, but β becomes cβ. Without the division the "
+            "statement holds, with a constant that is explicit (C2). The two differ in nothing "
+            "else, and coincide for β = 1: rate, hypothesis and idea of the proof are the authors'."
+        ),
+    ),
+    proof="None: the left side is a lower bound of the error of every network of width m (C4).",
+    establishes=(
+        "REFUTED: no network of width m has an error as small as the right side, for this constant "
+        "C(a); for any other constant a faster target does it. CERTIFIED: on this target the lower "
+        "bound does not contradict it."
+    ),
+    source="Li, Han, E and Li (arXiv 2009.07799), as quoted in secondary sources",
+    uses=("C4",),
+    sharp=(),
+    mutants=(),
+)
+
+CLAIMS: tuple[AnyClaim, ...] = (C2, C2P)

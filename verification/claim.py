@@ -93,6 +93,25 @@ class Mutant(Generic[Inst, C]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """That a claim is a published statement which this project refutes.
+
+    Parameters
+    ----------
+    refuted_on : tuple of str
+        Gallery instances on which it is REFUTED; any other outcome there is a fault.
+    corrected_by : str
+        Id of the claim that holds in its place.
+    reading : str
+        What is wrong with it and what is not, in a paragraph for its authors.
+    """
+
+    refuted_on: tuple[str, ...]
+    corrected_by: str
+    reading: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim(Generic[Inst, C]):
     """A statement that a machine decides on a concrete instance.
 
@@ -126,6 +145,8 @@ class Claim(Generic[Inst, C]):
         By what means it is decided; a claim with a side that is a `Simulation` must say so.
     relation : Relation
         Whether it is an inequality or an identity.
+    disputed : Dispute, optional
+        Given where the claim is not held to be true: REFUTED is then what is expected.
     proof : str
         The proof in a few lines.
     establishes : str
@@ -155,6 +176,7 @@ class Claim(Generic[Inst, C]):
     uses: tuple[str, ...] = ()
     evidence: EvidenceKind = EvidenceKind.BALLS
     relation: Relation = Relation.AT_MOST
+    disputed: Dispute | None = None
 
     def __post_init__(self) -> None:
         if self.relation is Relation.EQUAL and self.trivial is not None:

@@ -224,6 +224,11 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
             f"{constant.symbol}: {constant.meaning}, {constant.formula}"
             for constant in claim.constants
         ],
+        "disputed": (
+            []
+            if claim.disputed is None
+            else [f"corrected by {claim.disputed.corrected_by}", claim.disputed.reading]
+        ),
         "proof": claim.proof,
         "establishes": claim.establishes,
         "vacuous where": [vacuity.reason for vacuity in claim.vacuities],
@@ -348,6 +353,9 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
             if side is not None:
                 _say(f"{name:<5} in [{side.rounded(30).lower}, {side.rounded(30).upper}]")
     refuted = result.verdict is Verdict.REFUTED
+    dispute = asked.task.claim.disputed
+    if dispute is not None and not asked.mutant:
+        return EXIT_REFUTED if not refuted and result.instance in dispute.refuted_on else 0
     return EXIT_REFUTED if refuted != bool(asked.mutant) else 0
 
 

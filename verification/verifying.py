@@ -35,7 +35,7 @@ class Outcome:
     text : str
         The report in a few lines for a terminal.
     failed : bool
-        Whether a claim was REFUTED or a mutant was not.
+        Whether a claim was REFUTED, or a mutant or a disputed claim was not.
     undecided : bool
         Whether anything is UNDECIDED, or was not reached.
     interrupted : bool
@@ -140,7 +140,7 @@ def verify_and_report(
     return Outcome(
         document=document,
         text=render_terminal(document, out),
-        failed=survivors or bool(document["summary"][Verdict.REFUTED]),
+        failed=survivors or any(summary.faults for summary in summaries),
         undecided=bool(document["summary"][Verdict.UNDECIDED]) or run.interrupted is not None,
         interrupted=interrupted,
     )

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from verification.claim import Assumption, Claim, Constant, Mutant, Vacuity
+from verification.claim import Assumption, Claim, Constant, Dispute, Mutant, Vacuity
 from verification.decision import Result
 from verification.report.document import MutantResult, Run, to_document
 from verification.verdict import Enclosure, Evidence, EvidenceKind, Truth, Verdict
@@ -399,3 +399,23 @@ def hostile_document():
 @pytest.fixture(params=HOSTILE)
 def hostile_name(request):
     return request.param
+
+
+@pytest.fixture
+def disputed():
+    """Return what makes a small run whose second claim is disputed, with a verdict on one coin."""
+
+    def run(verdict):
+        dispute = Dispute(
+            refuted_on=("coin",), corrected_by="M1", reading="Its authors may be right elsewhere."
+        )
+        claims = (toy_claim("M1"), toy_claim("E1", disputed=dispute))
+        small = toy_run(claims=claims)
+        results = [
+            replace(result, verdict=verdict) if result.claim == "E1" else result
+            for result in small.results
+            if result.claim == "M1" or result.instance == "coin"
+        ]
+        return to_document(replace(small, results=tuple(results)))
+
+    return run

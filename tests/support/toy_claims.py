@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from verification import Instance
-from verification.claim import Claim, Mutant
+from verification.claim import Claim, Dispute, Mutant
 from verification.enclosure.balls import ball
 from verification.statistics.simulation import Simulation
 from verification.verdict import EvidenceKind, Relation
@@ -188,6 +188,15 @@ def claim(name: str, left=third, right=half, *, cases=one_case, **more) -> Claim
 
 TRUE = claim("T1")
 FALSE = claim("F1", left=half, right=third)
+DISPUTED = claim(
+    "P1",
+    left=half,
+    right=third,
+    disputed=Dispute(refuted_on=("coin",), corrected_by="T1", reading="One half is more."),
+)
+UPHELD = claim(
+    "P2", disputed=Dispute(refuted_on=("coin",), corrected_by="T1", reading="One half is more.")
+)
 UNDECIDABLE = claim("U1", left=lost_digits, right=one)
 DRAWN = claim("D1", left=the_case, right=square_root_of_two, cases=drawn_cases)
 KILLER = claim("K1", left=kills_its_worker)

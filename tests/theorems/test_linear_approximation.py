@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from theorems import linear_approximation as theorem
-from theorems.linear_approximation import C2, RateCase
+from theorems.linear_approximation import C2, C2P, RateCase
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
@@ -76,3 +76,32 @@ def test_verdicts():
     slow = decide(C2, dataclasses.replace(base, beta=F(1)))
     assert slow.verdict is Verdict.INAPPLICABLE
     assert "slowest rate 1" in slow.reason
+
+
+def test_the_quoted_bound_depends_on_the_unit_of_time():
+    # 10^6 t exp(-1000 t): C(1) g/beta = 4.712 4/500 = .0377 < (sqrt 2 - 1)/4 <= every error.
+    instance = dataclasses.replace(
+        gallery.load("fast-erlang"),
+        target=((Exponential(coefficient=F(10**6), rate=F(1000), power=1),),),
+        widths=(1,),
+    )
+    case = RateCase(order=1, width=1)
+    with precision(64):
+        quoted = theorem.quoted_bound(instance, case)
+        least = theorem.least_error_lower(instance, case)
+    assert float(sum(end_points(quoted.upper)) / 2) == pytest.approx(0.0377, abs=5e-5)
+    assert float(sum(end_points(least.lower)) / 2) == pytest.approx((2**0.5 - 1) / 4, abs=1e-12)
+    assert decide(C2P, instance).verdict is Verdict.REFUTED
+    slow = dataclasses.replace(
+        instance, target=((Exponential(coefficient=F(1), rate=F(1), power=1),),)
+    )
+    assert decide(C2P, slow).verdict is Verdict.CERTIFIED
+
+
+def test_where_beta_is_one_the_two_bounds_are_alike():
+    target = ((Exponential(coefficient=F(1), rate=F(2), power=1),),)
+    instance = dataclasses.replace(gallery.load("erlang-four"), target=target, beta=F(1))
+    case = RateCase(order=1, width=7)
+    with precision(64):
+        quoted, ours = theorem.quoted_bound(instance, case), theorem.rate_bound(instance, case)
+    assert float(sum(end_points(quoted.upper))) == pytest.approx(float(sum(end_points(ours.upper))))

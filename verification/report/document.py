@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from verification import strict_json
-from verification.claim import AnyClaim
+from verification.claim import AnyClaim, Dispute
 from verification.decision import Result
 from verification.strict_json import Node, NumberText
 from verification.subject import Subject, digest
@@ -154,6 +154,7 @@ def claim_document(claim: AnyClaim) -> Document:
             for constant in claim.constants
         ],
         "vacuities": [vacuity.reason for vacuity in claim.vacuities],
+        "disputed": _dispute(claim.disputed),
         "proof": claim.proof,
         "establishes": claim.establishes,
         "sharp": list(claim.sharp),
@@ -165,6 +166,16 @@ def claim_document(claim: AnyClaim) -> Document:
             }
             for mutant in claim.mutants
         ],
+    }
+
+
+def _dispute(dispute: Dispute | None) -> Document | None:
+    if dispute is None:
+        return None
+    return {
+        "refuted_on": list(dispute.refuted_on),
+        "corrected_by": dispute.corrected_by,
+        "reading": dispute.reading,
     }
 
 
@@ -275,7 +286,7 @@ def _read_claim(node: Node) -> Document:
         ("id", "title", "source", "uses", "statement"),
         (
             *("theorem", "kind", "formula", "relation", "assumptions", "constants"),
-            *("vacuities", "proof", "establishes", "sharp", "mutants"),
+            *("vacuities", "disputed", "proof", "establishes", "sharp", "mutants"),
         ),
     )
     return {
@@ -287,9 +298,19 @@ def _read_claim(node: Node) -> Document:
         "assumptions": _optional(members, "assumptions", _texts, []),
         "constants": _optional(members, "constants", _read_constants, []),
         "vacuities": _optional(members, "vacuities", _texts, []),
+        "disputed": _optional(members, "disputed", _read_dispute),
         **{key: _optional(members, key, _text, "") for key in ("proof", "establishes")},
         "sharp": _optional(members, "sharp", _texts, []),
         "mutants": _optional(members, "mutants", _read_named_mutants, []),
+    }
+
+
+def _read_dispute(node: Node) -> Document:
+    members = node.fields(("refuted_on", "corrected_by", "reading"))
+    return {
+        "refuted_on": _texts(members["refuted_on"]),
+        "corrected_by": _text(members["corrected_by"]),
+        "reading": _text(members["reading"]),
     }
 
 

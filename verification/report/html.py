@@ -120,9 +120,12 @@ def outcome(document: Document) -> str:
     if any(check["fatal"] and not check["passed"] for check in self_test(document)):
         return "The self-test failed"
     summaries = summarize(document)
-    refuted = [summary.id for summary in summaries if summary.counts[Verdict.REFUTED]]
+    refuted = [summary.id for summary in summaries if summary.faults and summary.disputed is None]
     if refuted:
         return f"Refuted: {several(refuted)}"
+    standing = [summary.id for summary in summaries if summary.faults]
+    if standing:
+        return f"Disputed, but not refuted: {several(standing)}"
     survived = sum(
         mutant.status is MutantStatus.SURVIVED
         for summary in summaries
@@ -132,7 +135,9 @@ def outcome(document: Document) -> str:
         return f"{survived} mutant{'s are' if survived > 1 else ' is'} not refuted"
     if not document["results"]:
         return "Nothing was decided"
-    return "Nothing is refuted" + (" so far" if document["interrupted"] is not None else "")
+    disputed = any(summary.counts[Verdict.REFUTED] for summary in summaries)
+    words = "Nothing is refuted" + (" but what is disputed" if disputed else "")
+    return words + (" so far" if document["interrupted"] is not None else "")
 
 
 def _policy(css: str) -> str:

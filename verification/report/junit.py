@@ -118,9 +118,9 @@ def _cases(summary: ClaimSummary) -> list[ET.Element]:
 def _result(summary: ClaimSummary, name: str, result: Document) -> ET.Element:
     case = _case(_classname(summary.claim), name, result["seconds"])
     verdict = result["verdict"]
-    if verdict == Verdict.REFUTED:
+    if name in summary.faults:
         _add(case, "failure", result["reason"], kind=verdict, text=_evidence(summary, result))
-    elif verdict not in (Verdict.CERTIFIED, Verdict.SUPPORTED):
+    elif verdict not in (Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.REFUTED):
         _add(case, "skipped", f"{verdict}: {result['reason']}")
     return case
 

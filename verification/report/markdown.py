@@ -49,7 +49,7 @@ def _cells(summary: ClaimSummary) -> list[str]:
     cells = [f"**{_escape(summary.id)}** {_escape(summary.claim['title'])}"]
     for verdict in Verdict:
         count = counts[verdict]
-        loud = count and verdict is Verdict.REFUTED
+        loud = count and verdict is Verdict.REFUTED and summary.disputed is None
         cells.append(f"**{count}**" if loud else str(count))
     tightest = summary.tightest
     if tightest is None:

@@ -41,7 +41,8 @@ MEANINGS: Mapping[str, str] = {
     Verdict.REFUTED: (
         "The claim is false as stated here: the left side lies above the right side, or an "
         "identity fails, by enclosures or by confidence limits. For a mutant, a claim made false "
-        "on purpose, this is the outcome that is hoped for."
+        "on purpose, this is the outcome that is hoped for, and for a disputed one, a published "
+        "statement that this project refutes, the one that is expected."
     ),
     Verdict.UNDECIDED: (
         "The budget of precision or samples ended first. It speaks neither for nor against the "
@@ -125,6 +126,25 @@ class ClaimSummary:
         """Number of results for each of the six verdicts."""
         counts = Counter(result["verdict"] for result in self.results.values())
         return {str(verdict): counts[verdict] for verdict in Verdict}
+
+    @property
+    def disputed(self) -> Document | None:
+        """What the claim says of its being disputed; None for a claim that is held to be true."""
+        return self.claim["disputed"] or None
+
+    @property
+    def faults(self) -> Mapping[str, Document]:
+        """The results that must not be: REFUTED, or of a disputed claim not so where it must."""
+        disputed = self.disputed
+        return {
+            name: result
+            for name, result in self.results.items()
+            if (
+                result["verdict"] == Verdict.REFUTED
+                if disputed is None
+                else name in disputed["refuted_on"] and result["verdict"] != Verdict.REFUTED
+            )
+        }
 
     @property
     def tightest(self) -> Document | None:
@@ -228,7 +248,7 @@ def headline(document: Document) -> str:
         words.append(f"{counts[Verdict.CERTIFIED]} of {plural(total, 'result')} certified")
         if counts[Verdict.SUPPORTED]:
             words.append(f", {counts[Verdict.SUPPORTED]} supported by simulation")
-        words.append(f", {_refuted(document)}")
+        words.append(f", {_refuted(summaries)}")
         if counts[Verdict.UNDECIDED]:
             words.append(f", {counts[Verdict.UNDECIDED]} undecided")
     sentence = "".join(words) + f"; {_mutants_in_words(summaries)}."
@@ -242,14 +262,22 @@ def _missing(summaries: Iterable[ClaimSummary]) -> str:
     return f"; {plural(count, 'result')} missing" if count else ""
 
 
-def _refuted(document: Document) -> str:
-    count = document["summary"][Verdict.REFUTED]
-    if not count:
-        return "nothing refuted"
-    claims = [
-        result["claim"] for result in document["results"] if result["verdict"] == Verdict.REFUTED
-    ]
-    return f"{count} REFUTED ({several(claims)})"
+def _refuted(summaries: Iterable[ClaimSummary]) -> str:
+    claims, expected, unexpected = [], [], []
+    for summary in summaries:
+        count = summary.counts[Verdict.REFUTED]
+        if summary.disputed is None:
+            claims += [summary.id] * count
+        else:
+            expected += [summary.id] * count
+            unexpected += [summary.id] * len(summary.faults)
+    words = f"{len(claims)} REFUTED ({several(claims)})" if claims else "nothing refuted"
+    if expected:
+        words += f" but what is disputed ({several(expected)})" if not claims else ""
+        words += f", {len(expected)} disputed and refuted ({several(expected)})" if claims else ""
+    if unexpected:
+        words += f", {len(unexpected)} disputed and NOT REFUTED ({several(unexpected)})"
+    return words
 
 
 def _mutants_in_words(summaries: Iterable[ClaimSummary]) -> str:
@@ -276,8 +304,8 @@ def _mutants_in_words(summaries: Iterable[ClaimSummary]) -> str:
 def problems(document: Document) -> tuple[Problem, ...]:
     """Return what needs attention, the gravest first.
 
-    The order: a failed self-test, refuted claims, mutants that survive, an interruption,
-    undecided results.
+    The order: a failed self-test, refuted claims (or disputed ones that are not), mutants that
+    survive, an interruption, undecided results.
     """
     summaries = summarize(document)
     found = [
@@ -289,7 +317,21 @@ def problems(document: Document) -> tuple[Problem, ...]:
         for check in self_test(document)
         if check["fatal"] and not check["passed"]
     ]
-    found += _results_with(summaries, Verdict.REFUTED)
+    found += [
+        Problem(
+            verdict=result["verdict"],
+            subject=f"{summary.id} on {name}",
+            text=(
+                f"refuted: {result['reason']}"
+                if summary.disputed is None
+                else f"is disputed, but {result['verdict']}, expected REFUTED: {result['reason']}"
+            ),
+            claim=summary.id,
+            instance=name,
+        )
+        for summary in summaries
+        for name, result in summary.faults.items()
+    ]
     found += [
         Problem(
             verdict=Verdict.REFUTED,
