@@ -66,19 +66,22 @@ s_j``, d_k as in T6D with ``-m_k = [G_k(zeta_k^N) - G_k(zeta_k)] + R_k(zeta_k)``
 Gronwall: by T6D ``|G_k - L_k|(zeta) <= |R_k(zeta)| + K(zeta, zeta)^(1/2) (h sum m_j^2)^(1/2)``.  In
 the mean square over k, ``m_k`` is the sum of G_0(zeta_k^N), in the mean ``tau^(1/2) g``; of
 ``sum_{j<k} s_j(zeta_k)``, for which ``h sum_k (h k)^2 <= tau^3 / 3`` and ``h^2 sum_{j<k} Q_jk^2 <=
-tau^2 max / 2``; and of ``[G_k - G_0](zeta_k^N) - [G_k - G_0](zeta_k)``, at most ``Lhat X_k |v_k^N -
-v_k|``.
+tau^2 max / 2`` (`verification.flow.lazy_terms` for laziness to second order); and of ``[G_k -
+G_0](zeta_k^N) - [G_k - G_0](zeta_k)``, at most ``Lhat X_k |v_k^N - v_k|``.
 
 *Recursion against limit.*  With weights, ``L_k = theta_k . phi`` and ``g = theta*_t . phi``,
 ``|theta*_t| <= Theta`` (O5).  ``D_k = theta_k - theta*_{k/N}`` has ``D_{k+1} = D_k - h phi_k (phi_k
 . D_k) - h [F_k(zeta_k) - mu(F_k)] - rho_k``, ``F_k = (g_{k/N} - y) phi``, and the rho_k, from the
 steps of the limit, add up to at most ``h tau Kbar^(3/2) ymu / 2``: ``|g'| <= alpha Kbar ymu`` in
 L2(mu).  Let ``M_k = -h sum_{j<k} [F_j(zeta_j) - mu(F_j)]``: again ``D_k = M_k + d_k + rho``, and by
-T6D ``|d_k| <= (tau Kbar)^(1/2) max_j |M_j|``; the rho_k pass through contractions.  M is a sum
-along the joint chain of observables that move slowly, with values in a Hilbert space; P6M holds for
-these word for word, with the constants of P7: F_k differs between states i, j at equal memory by at
-most ``k_i^(1/2) rho_i + k_j^(1/2) rho_j``, has the Lipschitz constant l, and ``F_k - F_{k-1}`` has
+T6D ``|d_k|^2 <= Kbar h sum_j |M_j|^2``; the rho_k pass through contractions.  M is a sum along the
+joint chain of observables that move slowly, with values in a Hilbert space; P6M holds for these
+word for word, with the constants of P7: F_k differs between states i, j at equal memory by at most
+``k_i^(1/2) rho_i + k_j^(1/2) rho_j``, has the Lipschitz constant l, and ``F_k - F_{k-1}`` has
 ``2 Kbar^(1/2) d`` and ``2 L_phi d``; so ``|max M|_2 <= h (O + n O') + 2 h (n p / 2)^(1/2) Omega``.
+Of a single M_k the same is true with k in place of n and without Doob's factor 2, so that over the
+steps ``(h sum_k E|M_k|^2)^(1/2)`` is at most ``tau^(1/2)`` times ``h O + tau O' / 3^(1/2) +
+(h tau p)^(1/2) Omega / 2``.
 The variance of a random vector is half the mean square distance of two independent copies: at most
 ``p Omega^2 / 2`` where these agree with probability ``1 - p`` and are never farther apart than
 Omega.

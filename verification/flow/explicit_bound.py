@@ -30,8 +30,9 @@ through three polynomials, and ``a_N`` is the mean over the N units of a polynom
 
 *Initial output.*  ``a0 = max_i sup_{|v| <= vbar} E[C^2 sigma^2]^(1/2)``; with
 ``m4 = (3 c_2^2 + c_4 / N)^(1/4)`` and ``z4 = (3 s_Phi^4 + 4 s0^2 bbar^2 s_Phi^2 / N)^(1/4) /
-(N^(1/2) (1 - qbar))``, the L2 norm of G_0 at the network's own point is at most g(Z) if that of
-``h sum |e_j|`` is at most Z,
+(N^(1/2) (1 - qbar))``, the mean square over the steps of G_0 at the network's own points has a root
+of L2 norm at most g(Z) where ``h sum |e_j| <= Z`` for certain, and of mean at most g(Z) where Z
+bounds the L2 norm of ``h sum |e_j|``:
 
     g(Z) = N^(1/2 - beta) min{c_2^(1/2) (s0 + b s1),
                               a0 + (s1 + b s2) [c_2^(1/2) eps c_v(cbar) Z + m4 z4]}.
