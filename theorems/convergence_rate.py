@@ -123,7 +123,12 @@ from verification.enclosure.balls import Ball, ball, less, less_equal, maximum, 
 from verification.enclosure.doubles import above
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.flow.driven import Driven
-from verification.flow.explicit_bound import ExplicitBound, explicit_bound, require_admissible
+from verification.flow.explicit_bound import (
+    ExplicitBound,
+    energy_left,
+    explicit_bound,
+    require_admissible,
+)
 from verification.instance import SCHEMA, AtomicLaw, Instance, Training
 from verification.kernel.limiting import Point, gram_matrix, kernel, point
 from verification.recurrent.activation import activation
@@ -181,6 +186,12 @@ def is_finite(instance: Instance) -> Truth:
 def shown_infinity(instance: Instance) -> str:
     """Return why it is not."""
     return shown_failure(instance, simulated_width(instance))
+
+
+def moves_far(instance: Instance) -> bool:
+    """Tell whether weights may move so far at that width that half of the energy is lost."""
+    left = energy_left(instance, simulated_width(instance))
+    return less(left, ball(Fraction(1, 2))) is Truth.TRUE
 
 
 def says_nothing(instance: Instance) -> bool:
@@ -401,6 +412,10 @@ FINITE = Assumption(
     holds=is_finite,
     offending=shown_infinity,
 )
+MOVES_FAR = Vacuity(
+    reason="at the width that is simulated weights may move so far that the bound is of no use",
+    holds=moves_far,
+)
 RATE = Constant(
     symbol="r",
     meaning="rate",
@@ -463,6 +478,7 @@ T6: Claim[Instance, Networks] = Claim(
     assumptions=(TRAINING, CENTRED_OUTPUT, EVERY_UNIT_CONTRACTS, MIXING, FINITE),
     vacuities=(
         NO_KERNEL,
+        MOVES_FAR,
         Vacuity(
             reason="at the width that is simulated the bound is no smaller than what holds anyway",
             holds=says_nothing,
@@ -514,7 +530,7 @@ T5: Claim[Instance, Wider] = Claim(
     kind=SCHEMA,
     assumptions=(TRAINING, CENTRED_OUTPUT, EVERY_UNIT_CONTRACTS, MIXING, FINITE),
     constants=(RATE,),
-    vacuities=(NO_KERNEL,),
+    vacuities=(NO_KERNEL, MOVES_FAR),
     cases=wider_networks,
     left=wider_bound,
     right=decayed_bound,

@@ -18,6 +18,7 @@ from verification.flow.lazy_terms import Training, second_order_terms
 from verification.instance import ActivationSpec, Atom, AtomicLaw, Instance
 from verification.kernel.deviation import bound_everywhere, kernel_deviation
 from verification.kernel.diagonal import largest_diagonal
+from verification.kernel.limiting import kernel_bound
 from verification.quantity import Options, evaluate
 from verification.recurrent.memory import memory_bound
 from verification.recurrent.sensitivity import input_sensitivity
@@ -274,3 +275,22 @@ def test_at_time_0_the_initial_output_and_the_boundary_term_are_left():
         found = explicit_bound(load(), 100, 1, F(1, 5), F(0))
         left = found.initial_part + found.kernel.sqrt() * found.step * found.oscillation
         assert upper(found.total) == pytest.approx(upper(left), rel=1e-12)
+
+
+def test_what_bounds_the_kernel_s_deviation_everywhere_is_its_formula():
+    m, instance = Setting(load()), load()
+    s0, s1, _, _ = m.s
+    c2, c4 = (float(m.p @ m.c**k) for k in (2, 4))
+    with precision(64):
+        found = upper(bound_everywhere(instance))
+    assert found == pytest.approx((s0**4 + 2 * s0**2 * s1**2 * c2 + s1**4 * c4) ** 0.5, rel=1e-12)
+
+
+def test_many_inputs_have_the_bound_of_the_kernel_everywhere():
+    instance = load("random-dense-50")
+    with precision(64):
+        everywhere = upper(kernel_bound(instance).upper)
+        found = {upper(k) for k in largest_diagonal(instance)}
+    # They are taken at 40 bits.
+    assert len(found) == 1
+    assert found.pop() == pytest.approx(everywhere, rel=2**-36)

@@ -247,6 +247,16 @@ def require_admissible(instance: Instance, width: int) -> None:
     _Constants(instance, width, instance.training.horizon)
 
 
+def energy_left(instance: Instance, width: int) -> Ball:
+    """Return the denominator of x'': what the movement of the weights leaves of the energy.
+
+    It is at most 1; the other constants of the bound, which take longer, are not needed for it.
+    """
+    if instance.training is None:
+        raise InvalidInstance("training", "is missing, expected alpha, beta, gamma and horizon")
+    return _Constants(instance, width, instance.training.horizon).thetas[1]
+
+
 def explicit_bound(
     instance: Instance, width: int, state: int, memory: Fraction, time: Fraction | None = None
 ) -> ExplicitBound:
