@@ -4,6 +4,7 @@ UV ?= uv
 VERIFY_ARGS ?=
 PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
+CAMPAIGN_ARGS ?= --budget 10m
 LOCK_ARGS ?=
 
 BIN := .venv/bin
@@ -12,7 +13,7 @@ READY := .venv/ready-$(subst /,_,$(PYTHON))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test bench lint format lock clean
+.PHONY: help verify test bench campaign lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ test: $(READY) ## run the tests on all cores (PYTEST_ARGS, default: -n auto)
 
 bench: $(READY) ## time the benchmarks against their peers (BENCH_ARGS)
 	@$(BIN)/pytest benchmarks --benchmark-enable $(BENCH_ARGS)
+
+campaign: $(READY) ## search for counterexamples, go on where it was left (CAMPAIGN_ARGS, default: --budget 10m)
+	@$(BIN)/theorems campaign --resume $(CAMPAIGN_ARGS)
 
 lint: $(READY) ## check style, format and types
 	@$(BIN)/ruff check
@@ -43,7 +47,7 @@ lock: ## resolve requirements.lock again with uv (LOCK_ARGS=--upgrade for newer 
 	@! grep -n '://' requirements.lock || { echo "make lock: requirements.lock names a host" >&2; exit 1; }
 
 clean: ## remove the environment, caches and generated reports
-	@rm -rf .venv reports/latest reports/prediction dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv reports/latest reports/prediction reports/campaign dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Removed only with .venv: a changed lock or pyproject.toml updates the environment in place.

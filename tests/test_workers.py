@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor as Threads
 from math import inf
 
 import pytest
+import toy_claims as toys
 
 from verification import workers
-from verification.workers import run_all, worker_pool
+from verification.workers import run_all, run_stream, worker_pool
 
 
 def told(task: float, reason: str) -> str:
@@ -71,3 +72,67 @@ def test_what_is_under_way_at_the_end_is_cancelled(monkeypatch):
     )
     assert (results, interrupted, plain.waited) == ([None] * 3, False, False)
     assert [future.cancelled() for future in plain.futures] == [True, True]
+
+
+def streamed(tasks, *, patience=60.0, make_executor=None):
+    """Run a stream of tasks, and then of the word "more", until all of the tasks have ended."""
+    waiting, ended = list(tasks), []
+
+    def next_task():
+        return waiting.pop(0) if waiting else "more"
+
+    def on_result(task, result):
+        ended.append((task, result))
+        if {task for task, _ in ended} >= set(tasks):
+            raise KeyboardInterrupt
+
+    interrupted = run_stream(
+        toys.answers,
+        next_task,
+        make_executor=make_executor or worker_pool(("toy_claims",), 2),
+        jobs=2,
+        failed=told,
+        patience=patience,
+        on_result=on_result,
+    )
+    assert interrupted
+    return dict(ended)
+
+
+def test_a_stream_of_tasks_goes_on_until_it_is_told_to_stop():
+    found = streamed(["one", "two", "three"], make_executor=lambda: Threads(2))
+    assert {task: found[task] for task in ("one", "two", "three")} == {
+        "one": "one!",
+        "two": "two!",
+        "three": "three!",
+    }
+
+
+def test_a_stream_survives_faults_deaths_and_sleepers():
+    found = streamed(["fault", "dies", "one"])
+    assert found["fault"].startswith("fault: internal error: ValueError")
+    assert found["dies"] == "dies: its worker process died"
+    found = streamed(["sleeps", "one"], patience=2.0)
+    assert found["sleeps"] == "sleeps: it took more than 2 seconds"
+    assert found["one"] == "one!"
+
+
+def test_a_stream_ends_with_its_time():
+    asked = []
+
+    def next_task():
+        asked.append(None)
+        return "one"
+
+    interrupted = run_stream(
+        toys.answers,
+        next_task,
+        make_executor=lambda: Threads(1),
+        jobs=1,
+        failed=told,
+        patience=60.0,
+        seconds=0.3,
+        on_result=lambda _task, _result: None,
+    )
+    assert not interrupted
+    assert len(asked) > 1

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import secrets
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -327,6 +328,70 @@ def _verify(
     if outcome.failed or (comparison is not None and comparison.regressions):
         return EXIT_REFUTED
     return EXIT_UNDECIDED if strict and outcome.undecided else 0
+
+
+@_commands.command("campaign")
+@click.option("--claim", "claim_ids", multiple=True, metavar="ID", help="Only this claim.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("reports/campaign"), show_default=True
+)
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes; default: all cores.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), help="Default: another one in each campaign."
+)
+@click.option("--budget", type=_Duration(), help="Time, such as 10m or 8h; default: no end.")
+@click.option("--resume", is_flag=True, help="Go on with the campaign in the folder, if any.")
+@_quiet
+@_as_json
+@click.pass_obj
+def _campaign(
+    claims: Sequence[AnyClaim],
+    *,
+    claim_ids: tuple[str, ...],
+    out: Path,
+    jobs: int | None,
+    seed: int | None,
+    budget: float | None,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Search for counterexamples, and for the tightest instances of every claim.
+
+    Without a budget the search has no end but Ctrl-C.  All that is found is on disk at all times:
+    killed at any moment, a campaign goes on with --resume; several may share a folder.
+    """
+    from verification.campaign import campaign, summary  # noqa: PLC0415 - loads hypothesis
+    from verification.enclosure import selftest  # noqa: PLC0415 - loaded where used
+    from verification.environment import revision  # noqa: PLC0415
+    from verification.progress import campaign_progress  # noqa: PLC0415
+    from verification.report.files import require_folder  # noqa: PLC0415
+    from verification.workers import available_cores  # noqa: PLC0415
+
+    chosen = tuple(
+        [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
+    )
+    require_folder(out)
+    selftest.require(selftest.run())
+    outcome = campaign.run_campaign(
+        claims=chosen,
+        out=out,
+        jobs=jobs or available_cores(),
+        seed=secrets.randbits(63) if seed is None else seed,
+        seconds=budget,
+        resume=resume,
+        revision=revision(),
+        on_turn=campaign_progress(quiet=quiet),
+    )
+    if as_json:
+        _print_json(summary.to_document(chosen, outcome.record, out))
+    else:
+        _say(summary.render(chosen, outcome.record, out, seconds=outcome.seconds))
+    if outcome.record.counterexamples:
+        return EXIT_REFUTED
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_REFUTED if summary.failed(chosen, outcome.record) else 0
 
 
 @_commands.command("replay")

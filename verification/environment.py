@@ -60,7 +60,7 @@ def machine(more: Sequence[str] = ()) -> dict[str, Json]:
         "system": f"{platform.system()} {platform.machine()}",
         "CPU": _processor(),
         "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
-        _REVISION: _revision(),
+        _REVISION: revision(),
     }
 
 
@@ -80,7 +80,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
-def _revision() -> str:
+def revision() -> str:
     """Return the checkout's commit, marked where files differ from it; empty outside of one."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import click
 
+from verification.campaign.record import Record
 from verification.decision import Result
 from verification.runner import Task
 from verification.verdict import Verdict
@@ -75,6 +77,32 @@ class _Lines:
             verdicts = ", ".join(f"{seen[v]} {v.lower()}" for v in Verdict if seen[v])
             with suppress(OSError):  # whoever read it has gone; the run has not
                 click.echo(f"{name}: {verdicts} ({self._seconds[key]:.1f} s)", err=True)
+
+
+_REPORT_SECONDS = 20.0
+
+
+def campaign_progress(*, quiet: bool) -> Callable[[Record], None]:
+    """Return what shows how far a campaign has come: a line, not more often than every 20 s."""
+    started = shown = time.monotonic()
+
+    def show(record: Record) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if quiet or now - shown < _REPORT_SECONDS:
+            return
+        shown = now
+        tallies = record.tallies.values()
+        examples = sum(tally.examples for tally in tallies)
+        tried = sum(bool(tally.examples) for tally in tallies)
+        with suppress(OSError):  # whoever read it has gone; the campaign has not
+            click.echo(
+                f"campaign: {now - started:.0f} s, {examples} examples of {tried} claims, "
+                f"{len(record.distinct())} counterexamples",
+                err=True,
+            )
+
+    return show
 
 
 def _key(task: Task) -> tuple[str, bool]:

@@ -35,6 +35,7 @@ R = TypeVar("R")
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 3.0
+_DIED = "its worker process died"
 
 
 def available_cores() -> int:
@@ -158,7 +159,7 @@ def run_all(
                     executor = make_executor()
                     if solo:
                         for index in died:
-                            finish(index, failed(tasks[index], "its worker process died"))
+                            finish(index, failed(tasks[index], _DIED))
                     else:
                         alone.extend(sorted(died))
         except KeyboardInterrupt:
@@ -166,6 +167,85 @@ def run_all(
         finally:
             _stop(executor, pending, others)
     return results, bool(interrupts)
+
+
+def run_stream(
+    call: Callable[[T, float], R],
+    next_task: Callable[[], T],
+    *,
+    make_executor: Callable[[], Executor],
+    jobs: int,
+    failed: Callable[[T, str], R],
+    patience: float,
+    seconds: float | None = None,
+    on_result: Callable[[T, R], None],
+) -> bool:
+    """Call a function on tasks that are thought of one at a time, until the time is over or Ctrl-C.
+
+    Parameters
+    ----------
+    call, make_executor, jobs, failed, seconds, on_result
+        See `run_all`.
+    next_task : callable
+        Asked for a task whenever a worker is free.
+    patience : float
+        Seconds after which a task that is still under way is given up, and its worker ended.
+
+    Returns
+    -------
+    bool
+        Whether it was interrupted (Ctrl-C).
+
+    Notes
+    -----
+    Where a worker dies, every task under way with it has failed: none is tried again, because
+    there is always another task to think of.
+    """
+    started = time.monotonic()
+    others = frozenset(multiprocessing.active_children())
+    pending: dict[Future[R], tuple[T, float]] = {}
+
+    def time_left() -> float:
+        return inf if seconds is None else seconds - (time.monotonic() - started)
+
+    def fill() -> bool:
+        while len(pending) < jobs and time_left() > 0:
+            task = next_task()
+            try:
+                with _blocked_interrupt():
+                    future = executor.submit(call, task, time_left())
+            except BrokenExecutor:
+                on_result(task, failed(task, _DIED))
+                return False
+            pending[future] = task, time.monotonic()
+        return True
+
+    with _noted_interrupts() as interrupts:
+        executor = make_executor()
+        try:
+            while not interrupts and time_left() > -_GRACE_SECONDS:
+                sound = fill()
+                if sound and not pending:  # the time is over
+                    break
+                for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
+                    task, _ = pending.pop(future)
+                    outcome = _outcome(task, future, failed)
+                    sound = sound and outcome is not None
+                    on_result(task, failed(task, _DIED) if outcome is None else outcome[0])
+                overdue = time.monotonic() - patience
+                late = any(begun < overdue for _, begun in pending.values())
+                if late or not sound:
+                    _stop(executor, pending, others)
+                    for task, begun in pending.values():
+                        why = f"it took more than {patience:.0f} seconds"
+                        on_result(task, failed(task, why if begun < overdue else _DIED))
+                    pending.clear()
+                    executor = make_executor()
+        except KeyboardInterrupt:
+            interrupts.append(signal.SIGINT)
+        finally:
+            _stop(executor, pending, others)
+    return bool(interrupts)
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from verification import Instance
-from verification.claim import Claim, Dispute, Mutant
+from verification.claim import Assumption, Claim, Dispute, Mutant, Vacuity
 from verification.enclosure.balls import ball
 from verification.statistics.simulation import Simulation
-from verification.verdict import EvidenceKind, Relation
+from verification.verdict import EvidenceKind, Relation, Truth
 
 COIN = {
     "schema": "instance/1",
@@ -154,6 +154,31 @@ def hears_an_interrupt(_instance, _case):
     return Fraction(1) if reached else Fraction(1, 4)
 
 
+def number_of_states(asked, _case):
+    return Fraction(asked.chain.n_states)
+
+
+def share_of_states(asked, _case):
+    """Return 0.9 for 9 states, 0.8 for 8: nearer to 1 with every state."""
+    return Fraction(min(asked.chain.n_states, 9), 10)
+
+
+def three(_instance, _case):
+    return Fraction(3)
+
+
+def never(_instance):
+    return Truth.FALSE
+
+
+def the_sky(_instance):
+    return "it is blue"
+
+
+def whatever(_instance):
+    return True
+
+
 def naps(_instance, _case):
     time.sleep(0.3)
     return Fraction(1, 3)
@@ -222,8 +247,27 @@ SIMULATED = claim(
     ),
 )
 IDENTITY = claim("I1", left=third, right=third, relation=Relation.EQUAL)
+CROWDED = claim("C9", left=number_of_states, right=three)
+"""False of instances with more than three states."""
+SHARED = claim("Z1", left=share_of_states, right=one)
+UNMET = claim(
+    "V1", assumptions=(Assumption(text="the sky is green", holds=never, offending=the_sky),)
+)
+EMPTY = claim("V2", vacuities=(Vacuity(reason="nothing is said", holds=whatever),))
+ELSEWHERE = claim("W1", kind="another/1")
 DEAF = claim("H1", left=hears_an_interrupt)
 INTERRUPTED = (TRUE, SLOW, claim("S2", left=sleeps))
+
+
+def answers(task, _seconds):
+    """Answer a word; the words "dies", "sleeps" and "fault" do what they say."""
+    if task == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == "sleeps":
+        time.sleep(DROWSY)
+    if task == "fault":
+        raise ValueError
+    return f"{task}!"
 
 
 class Inline(Executor):

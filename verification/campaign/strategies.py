@@ -61,7 +61,8 @@ _TRAINING_BYTES = 4
 _CHOICE_BYTES = 2
 
 
-def _exact(numbers: str) -> Vector:
+def exact(numbers: str) -> Vector:
+    """Return the exact values of numbers divided by spaces."""
     return tuple(Fraction(number) for number in numbers.split())
 
 
@@ -79,11 +80,11 @@ class Numbers(NamedTuple):
 
 
 _ALL = Numbers(
-    coordinates=_exact("0 1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7"),
-    nonzero=_exact("1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7 0.9"),
-    positive=_exact("1 1/2 2 1/10 4 1/3 10 1/1000"),
-    centres=_exact("0 1 -1 1/2 0.6 -2 5 20"),
-    shifts=_exact("0 1/2 -1 3"),
+    coordinates=exact("0 1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7"),
+    nonzero=exact("1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7 0.9"),
+    positive=exact("1 1/2 2 1/10 4 1/3 10 1/1000"),
+    centres=exact("0 1 -1 1/2 0.6 -2 5 20"),
+    shifts=exact("0 1/2 -1 3"),
 )
 _MODERATE = Numbers(
     coordinates=_ALL.coordinates[:8],
@@ -94,8 +95,8 @@ _MODERATE = Numbers(
 )
 _SCALES = (10**3, 10**6, 10**2, 10**4, 10**9, 10**12, 10**15, 10**18)
 
-_CONTRACTING = _exact("1/2 0.9 1/10 0.99 3/4 0.999 0.999999 1/4 0.999999999 0")
-_EXPANDING = _exact("2 1.1 1.001 1.000001 5 20 3/2")
+_CONTRACTING = exact("1/2 0.9 1/10 0.99 3/4 0.999 0.999999 1/4 0.999999999 0")
+_EXPANDING = exact("2 1.1 1.001 1.000001 5 20 3/2")
 _STRENGTHS = {
     True: _CONTRACTING,
     False: _EXPANDING,
@@ -104,11 +105,11 @@ _STRENGTHS = {
 
 # sup |f'| of each family, from below and from above.  Only that of erf, 2/sqrt(pi), is irrational.
 _SLOPES = {
-    "tanh": _exact("1 1"),
-    "logistic": _exact("1/4 1/4"),
-    "erf": _exact("1.128379167 1.128379168"),
-    "arctan": _exact("1 1"),
-    "sin": _exact("1 1"),
+    "tanh": exact("1 1"),
+    "logistic": exact("1/4 1/4"),
+    "erf": exact("1.128379167 1.128379168"),
+    "arctan": exact("1 1"),
+    "sin": exact("1 1"),
 }
 _SYMMETRIC_SIGNS = (
     ((Fraction(1, 2), -1), (Fraction(1, 2), 1)),
@@ -117,10 +118,10 @@ _SYMMETRIC_SIGNS = (
 )
 _NAMED = tuple(ActivationSpec.named(family) for family in FAMILIES)
 
-_ALPHAS = _exact("1 1/10 2 10 200")
-_BETAS = _exact("3/4 0.6 0.9 0.51 0.99 2/3")
-_SHARES = _exact("1/2 1/10 0.9 0.01")
-_HORIZONS = _exact("1 1/2 2 1/10 1/3")
+_ALPHAS = exact("1 1/10 2 10 200")
+_BETAS = exact("3/4 0.6 0.9 0.51 0.99 2/3")
+_SHARES = exact("1/2 1/10 0.9 0.01")
+_HORIZONS = exact("1 1/2 2 1/10 1/3")
 
 
 class Size(NamedTuple):

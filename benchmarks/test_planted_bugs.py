@@ -1,0 +1,57 @@
+"""How many planted bugs the search finds by itself, and how fast: every mutant, one at a time.
+
+A mutant is handed to the search of a campaign without the instance of the gallery that is known to
+refute it.  `PLANTED_SECONDS` (default: 120) is the time for each, in one process; the last
+benchmark reports how many of those that ran before it were found.
+
+    make bench BENCH_ARGS="benchmarks/test_planted_bugs.py -s"
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from theorems import CLAIMS
+from verification.campaign.planted import hunt
+
+SECONDS = float(os.environ.get("PLANTED_SECONDS", "120"))
+MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
+HUNTS = {}
+
+
+@pytest.mark.parametrize(
+    ("claim", "mutant"), MUTANTS, ids=[f"{claim.id}-{mutant.name}" for claim, mutant in MUTANTS]
+)
+def test_one_mutant(benchmark, claim, mutant):
+    # Untimed, as the tests run benchmarks, a moment is enough.
+    seconds = SECONDS if benchmark.enabled else 0.2
+    found = benchmark.pedantic(
+        hunt, (claim, mutant), {"seconds": seconds, "seed": 0}, rounds=1, iterations=1
+    )
+    HUNTS[claim.id, mutant.name] = found
+    benchmark.extra_info |= {
+        "found": found.refuted is not None,
+        "seconds": found.seconds,
+        "examples": found.examples,
+        "source": found.source,
+        "tightness": found.tightness,
+    }
+    assert found.examples > 0 or found.seconds >= seconds
+
+
+def test_how_many_are_found(benchmark):
+    if not HUNTS:
+        pytest.skip("no mutant was tried")
+    missed = benchmark(lambda: [name for name, found in HUNTS.items() if found.refuted is None])
+    seconds = sorted(found.seconds for found in HUNTS.values() if found.refuted is not None)
+    print(f"\nplanted bugs found: {len(seconds)} of {len(HUNTS)} within {SECONDS:.0f} s each")
+    if seconds:
+        print(f"seconds: median {seconds[len(seconds) // 2]:.1f}, longest {seconds[-1]:.1f}")
+    for claim_id, name in missed:
+        found = HUNTS[claim_id, name]
+        print(
+            f"not found: {claim_id} {name}, {found.examples} examples, tightest {found.tightness}"
+        )
+    assert len(seconds) + len(missed) == len(HUNTS)

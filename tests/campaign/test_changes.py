@@ -1,0 +1,116 @@
+"""Changes of instances: valid, different, of bounded size, and able to reach what they should."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+import toy_claims as toys
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verification import gallery, strict_json
+from verification.campaign.changes import (
+    LARGEST_DENOMINATOR,
+    LARGEST_WEIGHT,
+    MAX_ATOMS,
+    MAX_STATES,
+    changed,
+    nudged,
+    weighted,
+    without_state,
+)
+from verification.campaign.linear_strategies import linear_functionals
+from verification.campaign.regimes import cells
+from verification.campaign.strategies import instances
+from verification.instance import AtomicLaw
+from verification.subject import read_subject
+
+SEEDS = st.integers(0, 2**32)
+
+
+def reread(subject):
+    return read_subject(strict_json.loads(json.dumps(subject.to_json())))
+
+
+@given(instances() | linear_functionals(), SEEDS)
+def test_what_comes_out_is_valid_exact_json(subject, seed):
+    after = changed(subject, random.Random(seed))
+    assert after.schema == subject.schema
+    assert reread(after) == after
+
+
+@given(instances(), SEEDS)
+def test_the_same_draws_make_the_same_changes(instance, seed):
+    assert changed(instance, random.Random(seed)) == changed(instance, random.Random(seed))
+
+
+def many_changes(subject, count=300):
+    rng = random.Random(0)
+    for _ in range(count):
+        subject = changed(subject, rng)
+        yield subject
+
+
+def test_sizes_stay_bounded_through_hundreds_of_changes():
+    found = list(many_changes(gallery.load("two-dimensional")))
+    assert max(instance.chain.n_states for instance in found) <= MAX_STATES
+    atoms = [len(i.law.atoms) for i in found if isinstance(i.law, AtomicLaw)]
+    assert max(atoms) <= MAX_ATOMS
+    denominators = [p.denominator for i in found for row in i.chain.rows for _, p in row]
+    # A row of weights up to LARGEST_WEIGHT sums to at most as many times that as it has entries.
+    assert max(denominators) <= MAX_STATES * LARGEST_WEIGHT
+    inputs = [x.denominator for i in found for point in i.chain.inputs for x in point]
+    assert max(inputs) <= LARGEST_DENOMINATOR
+
+
+def test_changes_reach_most_cells_from_one_coin():
+    reached = {cell for instance in many_changes(toys.instance()) for cell in cells(instance)}
+    for wanted in (
+        "chain: one state",
+        "chain: not reversible",
+        "activation: mixture",
+        "law: atoms",
+        "training: beta 0.6 to 0.8",
+        "q: above 1",
+    ):
+        assert wanted in reached
+
+
+@given(st.fractions(), SEEDS)
+def test_nudged_numbers_are_of_bounded_length(value, seed):
+    after = nudged(value, random.Random(seed))
+    assert abs(after) <= 10**6
+    assert after.denominator <= LARGEST_DENOMINATOR
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 20), st.fractions(min_value="1e-30", max_value=10**9), min_size=1
+    )
+)
+def test_weights_become_probabilities_of_bounded_length(weights):
+    row = weighted(weights)
+    assert [j for j, _ in row] == sorted(weights)
+    assert sum(p for _, p in row) == 1
+    assert all(p > 0 for _, p in row)
+    assert max(p.denominator for _, p in row) <= len(row) * LARGEST_WEIGHT
+    total = sum(weights.values())
+    largest = max(weights.values())
+    for j, p in row:
+        # Rounding to whole weights moves one by at most 1 of LARGEST_WEIGHT, the sum by as many.
+        assert abs(p - weights[j] / total) * total / largest <= (len(row) + 1) / LARGEST_WEIGHT
+
+
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_a_chain_without_one_state(state):
+    chain = gallery.load("periodic-three").chain
+    fewer = without_state(chain, state)
+    assert fewer.n_states == chain.n_states - 1
+    assert fewer.inputs == tuple(x for i, x in enumerate(chain.inputs) if i != state)
+    assert all(sum(p for _, p in row) == 1 for row in fewer.rows)
+
+
+def test_the_last_state_stays():
+    assert without_state(gallery.load("one-state").chain, 0) is None
