@@ -25,10 +25,10 @@ HUNTS = {}
     ("claim", "mutant"), MUTANTS, ids=[f"{claim.id}-{mutant.name}" for claim, mutant in MUTANTS]
 )
 def test_one_mutant(benchmark, claim, mutant):
-    # Untimed, as the tests run benchmarks, a moment is enough.
-    seconds = SECONDS if benchmark.enabled else 0.2
+    if not benchmark.enabled:
+        pytest.skip("a search takes its time: tests/campaign/test_planted.py tries a few")
     found = benchmark.pedantic(
-        hunt, (claim, mutant), {"seconds": seconds, "seed": 0}, rounds=1, iterations=1
+        hunt, (claim, mutant), {"seconds": SECONDS, "seed": 0}, rounds=1, iterations=1
     )
     HUNTS[claim.id, mutant.name] = found
     benchmark.extra_info |= {
@@ -38,7 +38,7 @@ def test_one_mutant(benchmark, claim, mutant):
         "source": found.source,
         "tightness": found.tightness,
     }
-    assert found.examples > 0 or found.seconds >= seconds
+    assert found.examples > 0
 
 
 def test_how_many_are_found(benchmark):
