@@ -15,6 +15,8 @@ import pytest
 
 from theorems import CLAIMS
 from verification.campaign.planted import hunt
+from verification.campaign.turns import MEMORY_BYTES
+from verification.workers import limit_memory
 
 SECONDS = float(os.environ.get("PLANTED_SECONDS", "120"))
 MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
@@ -27,6 +29,7 @@ HUNTS = {}
 def test_one_mutant(benchmark, claim, mutant):
     if not benchmark.enabled:
         pytest.skip("a search takes its time: tests/campaign/test_planted.py tries a few")
+    limit_memory(MEMORY_BYTES)
     found = benchmark.pedantic(
         hunt, (claim, mutant), {"seconds": SECONDS, "seed": 0}, rounds=1, iterations=1
     )

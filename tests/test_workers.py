@@ -136,3 +136,10 @@ def test_a_stream_ends_with_its_time():
     )
     assert not interrupted
     assert len(asked) > 1
+
+
+def test_a_worker_that_wants_too_much_memory_fails_alone():
+    results, _ = run_all(
+        toys.takes, [1, 200], make_executor=worker_pool(("toy_claims",), 1), jobs=1, failed=told
+    )
+    assert results == [2**20, "200: internal error: MemoryError: "]

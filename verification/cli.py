@@ -387,7 +387,7 @@ def _campaign(
         _print_json(summary.to_document(chosen, outcome.record, out))
     else:
         _say(summary.render(chosen, outcome.record, out, seconds=outcome.seconds))
-    if outcome.record.counterexamples:
+    if summary.refuted(chosen, outcome.record):
         return EXIT_REFUTED
     if outcome.interrupted:
         return EXIT_INTERRUPTED

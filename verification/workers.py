@@ -43,6 +43,21 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def limit_memory(size: int) -> None:
+    """Have this process fail rather than take more than `size` bytes, where the system can.
+
+    What asks for more meets a MemoryError, or ends this process; not another one, which the
+    system might choose where its memory runs out.
+    """
+    try:
+        import resource  # noqa: PLC0415 - only where there is one
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    size = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, most))
+
+
 def worker_pool(modules: Iterable[str], jobs: int) -> Callable[[], Executor]:
     """Return a maker of process pools whose workers have some modules loaded."""
     # The server that loads them, and with them BLAS, has our environment.

@@ -91,6 +91,26 @@ def test_the_tightest_instance_and_its_replay_line():
     assert tightest["q: 0"]["tightness"] == 0.5
 
 
+def test_of_a_disputed_claim_a_counterexample_is_expected():
+    claim = toys.DISPUTED
+    record = record_of(claim, {"REFUTED": 1})
+    record.add_counterexample(
+        Counterexample(
+            claim=claim.id,
+            side="above",
+            first=DIGEST,
+            digest=DIGEST,
+            cells=(),
+            time="2026",
+            revision="abc",
+            length=10,
+            done=True,
+        )
+    )
+    assert not failed((claim,), record)
+    assert render((claim,), record, OUT, seconds=1.0).startswith(f"REFUTED {claim.id} (disputed)")
+
+
 def test_counterexamples_come_first_and_fail():
     record = record_of(toys.FALSE, {"REFUTED": 1})
     record.add_counterexample(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from verification.claim import Assumption, Claim, Dispute, Mutant, Vacuity
 from verification.enclosure.balls import ball
 from verification.statistics.simulation import Simulation
 from verification.verdict import EvidenceKind, Relation, Truth
+from verification.workers import limit_memory
 
 COIN = {
     "schema": "instance/1",
@@ -257,6 +259,14 @@ EMPTY = claim("V2", vacuities=(Vacuity(reason="nothing is said", holds=whatever)
 ELSEWHERE = claim("W1", kind="another/1")
 DEAF = claim("H1", left=hears_an_interrupt)
 INTERRUPTED = (TRUE, SLOW, claim("S2", left=sleeps))
+
+
+def takes(megabytes, _seconds):
+    """Take some megabytes, with room for a hundred more than are in use."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    used = 1024 * int(re.search(r"VmData:\s+([0-9]+)", status)[1])
+    limit_memory(used + 100 * 2**20)
+    return len(bytearray(megabytes * 2**20))
 
 
 def answers(task, _seconds):

@@ -90,9 +90,14 @@ def summarize(claims: Sequence[AnyClaim], record: Record) -> list[ClaimSummary]:
 
 def failed(claims: Sequence[AnyClaim], record: Record) -> bool:
     """Tell whether a claim was refuted, or could have been tried in earnest and was not."""
-    asked = {claim.id for claim in claims}
-    refuted = any(found.claim in asked for found in record.counterexamples.values())
-    return refuted or any(summary.failed for summary in summarize(claims, record))
+    untried = any(summary.failed for summary in summarize(claims, record))
+    return refuted(claims, record) or untried
+
+
+def refuted(claims: Sequence[AnyClaim], record: Record) -> bool:
+    """Tell whether a claim was refuted, those apart that are disputed: of them it is expected."""
+    asked = {claim.id for claim in claims if claim.disputed is None}
+    return any(found.claim in asked for found in record.counterexamples.values())
 
 
 def to_document(claims: Sequence[AnyClaim], record: Record, out: Path) -> dict[str, Any]:
@@ -145,7 +150,8 @@ def render(claims: Sequence[AnyClaim], record: Record, out: Path, *, seconds: fl
     lines: list[str] = []
     counterexamples = record.distinct()
     for found in counterexamples:
-        lines += _counterexample_lines(found, out)
+        disputed = any(claim.id == found.claim and claim.disputed for claim in claims)
+        lines += _counterexample_lines(found, out, expected=disputed)
     if counterexamples:
         lines.append("")
     lines += _table(summaries)
@@ -163,13 +169,13 @@ def render(claims: Sequence[AnyClaim], record: Record, out: Path, *, seconds: fl
     return "\n".join(lines)
 
 
-def _counterexample_lines(found: Counterexample, out: Path) -> list[str]:
+def _counterexample_lines(found: Counterexample, out: Path, *, expected: bool) -> list[str]:
     where = "its left side lies above the right one"
     if found.side == "below":
         where = "its left side lies below the right one"
     shrunk = "" if found.done else " (not yet made as simple as can be)"
     return [
-        f"REFUTED {found.claim}: {where}{shrunk}",
+        f"REFUTED {found.claim}{' (disputed)' if expected else ''}: {where}{shrunk}",
         f"  first seen {found.time} at {found.revision}",
         f"  theorems replay {_file(out, found.digest)}",
     ]

@@ -39,6 +39,7 @@ from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
 from verification.subject import Subject
 from verification.verdict import Relation, Verdict
+from verification.workers import limit_memory
 
 CHANGED = "changed"
 """The source of instances that are not drawn afresh."""
@@ -69,6 +70,8 @@ TURN_SECONDS = 1.5
 EXAMPLE_SECONDS = 8.0
 SHRINK_SECONDS = 6.0
 EXAMPLES_A_SEARCH = 60
+MEMORY_BYTES = 3 * 2**30
+"""Of one worker: an instance drawn at random may ask for any amount."""
 
 FAULT = "fault"
 """Counted in place of a verdict where deciding raised an exception; such an instance is kept."""
@@ -200,6 +203,7 @@ def sharper(tightness: float, record: float | None) -> bool:
 
 def work(task: Turn | Shrinking, seconds: float) -> Found | Shrunk:
     """Take a turn or shrink a counterexample, within `seconds`; runs in a worker."""
+    limit_memory(MEMORY_BYTES)
     if isinstance(task, Shrinking):
         return shrink(task, min(task.seconds, seconds))
     return take_turn(task, min(task.seconds, seconds))
