@@ -42,6 +42,15 @@ def test_the_constant_of_a_ramp_is_known(order, truth):
     assert high - low < F(1, 10**10)
 
 
+def test_a_supremum_inside_is_found():
+    # beta^-1 sup exp(t/2) t exp(-t) = 2 (2/e), at t = 2
+    with precision(64):
+        found = decay_constant((of_parts(RAMP),), F(1, 2), 0, 64)
+    low, high = end_points(found.lower)[0], end_points(found.upper)[1]
+    assert float(low) == pytest.approx(4 / np.e, rel=1e-10)
+    assert float(high) == pytest.approx(4 / np.e, rel=1e-10)
+
+
 def test_the_constant_agrees_with_a_grid():
     beta, t = 0.25, np.linspace(0, 80, 400_001)
     (piece,) = of_parts(TURNING)

@@ -60,8 +60,10 @@ def test_scaling_time_leaves_both_sides_as_they_are():
     with precision(128):
         errors = [theorem.polynomial_error(x, case).upper for x in (slow, fast)]
         bounds = [theorem.rate_bound(x, case).upper for x in (slow, fast)]
-    for one, other in (errors, bounds):
-        assert float(sum(end_points(one))) == pytest.approx(float(sum(end_points(other))), rel=1e-4)
+    # Errors are enclosed to 2^-6 of themselves.
+    for (one, other), relative in ((errors, 2.0**-5), (bounds, 1e-9)):
+        first, second = (float(sum(end_points(x))) for x in (one, other))
+        assert first == pytest.approx(second, rel=relative)
 
 
 def test_verdicts():
@@ -105,3 +107,26 @@ def test_where_beta_is_one_the_two_bounds_are_alike():
     with precision(64):
         quoted, ours = theorem.quoted_bound(instance, case), theorem.rate_bound(instance, case)
     assert float(sum(end_points(quoted.upper))) == pytest.approx(float(sum(end_points(ours.upper))))
+
+
+def test_rates_of_the_networks_are_multiples_of_theta():
+    # theta = beta/(a + 1) = 1/4: the fourth rate is that of exp(-t), the first three are not.
+    target = ((Exponential(coefficient=F(1), rate=F(1)),),)
+    instance = dataclasses.replace(gallery.load("erlang-four"), target=target, beta=F(1, 2))
+    with precision(128):
+        found = [
+            theorem.polynomial_error(instance, RateCase(order=1, width=m)).upper for m in (3, 4)
+        ]
+        errors = [float(end_points(x)[1]) for x in found]
+    assert errors[0] > 1e-3
+    assert errors[1] < 1e-15
+
+
+def test_the_bound_is_proportional_to_the_number_of_channels():
+    one = gallery.load("exponential-pair")
+    two = dataclasses.replace(one, target=one.target * 2)
+    case = RateCase(order=1, width=12)
+    with precision(64):
+        single, double = (theorem.rate_bound(x, case).upper for x in (one, two))
+        ratio = float(sum(end_points(double)) / sum(end_points(single)))
+    assert ratio == pytest.approx(2, rel=1e-12)

@@ -13,9 +13,6 @@ from verification.linear_rnn.network import exponential_parts, kernel_channel
 from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import Function, QuasiPolynomial, of_parts
 
-# Errors are compared with lower bounds, which leave a few per cent between.
-_ERROR_BITS = 16
-
 
 def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Function, ...]:
     """Return ``rho - rho_hat``, one function a channel; what cancels exactly is gone."""
@@ -34,16 +31,19 @@ def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Func
 
 
 @lru_cache(maxsize=256)
-def distance(target: tuple[tuple[Part, ...], ...], network: Network | None, _bits: int) -> Between:
-    """Enclose ``||rho - rho_hat||``, the upper bound to about 2**-16 of it.
+def distance(
+    target: tuple[tuple[Part, ...], ...], network: Network | None, _precision: int, bits: int = 16
+) -> Between:
+    """Enclose ``||rho - rho_hat||``, the upper bound to about ``2**-bits`` of it.
 
-    No network is the zero network.
+    No network is the zero network.  Errors are compared with bounds that leave a few per cent
+    between, at the least.
     """
     if network is None:
         functions = tuple(of_parts(parts) for parts in target)
     else:
         functions = difference(target, network)
-    norms = [l1_norm(function, bits=_ERROR_BITS) for function in functions]
+    norms = [l1_norm(function, bits=bits) for function in functions]
     return Between(total(x.lower for x in norms), total(x.upper for x in norms))
 
 

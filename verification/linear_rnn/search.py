@@ -34,7 +34,7 @@ Poles: TypeAlias = list[tuple[float, float]]
 
 LAGUERRE_SIZE = 20
 CELLS = 12
-KY_FAN_CELLS = 9
+KY_FAN_CELLS = 7
 
 _NODES, _WEIGHTS = leggauss(12)
 _FARTHEST = 1e12

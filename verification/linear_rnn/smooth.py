@@ -30,6 +30,7 @@ from verification.enclosure.balls import (
     precision,
     total,
     upper_double,
+    working_precision,
 )
 from verification.enclosure.supremum import absolute_supremum
 from verification.linear_functional import Network
@@ -60,7 +61,7 @@ def decay_constant(
         slope = piece
         for k in range(1, order + 2):
             scale = ball(1 / beta**k)
-            height = _supremum(_slowed(slope, beta))
+            height = _supremum(_slowed(slope, beta), working_precision())
             found.append(Between(height.lower * scale, height.upper * scale))
             slope = slope.derivative
     return maximum_between(found)
@@ -81,7 +82,8 @@ def _slowed(piece: QuasiPolynomial, beta: Fraction) -> QuasiPolynomial:
     )
 
 
-def _supremum(piece: QuasiPolynomial) -> Between:
+@lru_cache(maxsize=256)
+def _supremum(piece: QuasiPolynomial, _bits: int) -> Between:
     """Enclose the supremum of the absolute value over t >= 0."""
     end = max(Fraction(len(wave.cosine)) / wave.rate for wave in piece.waves)
     seen = abs(piece.value(ball(0)))
