@@ -344,8 +344,8 @@ def drawings(instance: Instance, rng: random.Random) -> Sequence[Drawing]:
     law, inputs = instance.law, instance.chain.inputs
     cases, refused = [], False
     for state, other in [(i, i) for i in states] + [(states[0], j) for j in states[1:]]:
-        # Odd, so that no symmetry makes all units agree.
-        memory, other_memory = (Fraction(2 * rng.randint(-32, 31) + 1, 64) for _ in range(2))
+        # Odd over two powers of 2: no reflection, nor exchange of the points, makes units agree.
+        memory, other_memory = (Fraction(2 * rng.randint(-n, n - 1) + 1, 2 * n) for n in (32, 64))
         pair_of_inputs = inputs[state], inputs[other]
         if draws_one_value(law, *pair_of_inputs) or adds_to_a_cosine(
             instance.activation, law, *pair_of_inputs

@@ -767,3 +767,22 @@ def test_units_whose_sine_and_cosine_add_up_leave_nothing_to_draw(activation):
     )
     expected = Verdict.VACUOUS if activation == "sin" else Verdict.CERTIFIED
     assert decide(K4, instance).verdict is expected
+
+
+def test_units_that_two_points_exchange_leave_nothing_undecided():
+    """W = +-1/100 at inputs 3/2 and -3/2: at equal memories both kinds of units give one value."""
+    onegin = named("markov-onegin")
+    inputs = ((F(3, 2),), (F(-3, 2),))
+    law = AtomicLaw(
+        atoms=tuple(Atom(p=F(1, 2), c=F(1), w=(w,), b=F(1, 2)) for w in (F(1, 100), F(-1, 100)))
+    )
+    instance = dataclasses.replace(
+        onegin, law=law, chain=dataclasses.replace(onegin.chain, inputs=inputs)
+    )
+    cases = [
+        case for seed in range(300) for case in theorem.drawings(instance, random.Random(seed))
+    ]
+    pairs = [case.pair for case in cases if case.pair.state != case.pair.other]
+    assert len(pairs) >= 300
+    assert all(abs(pair.memory) != abs(pair.other_memory) for pair in pairs)
+    assert decide(K4, instance).verdict is Verdict.CERTIFIED
