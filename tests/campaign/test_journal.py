@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -54,6 +55,7 @@ def counterexample(journal, **more):
             "cells": ("law: atoms", "q: 1"),
             "time": "2026-01-01T00:00:00+00:00",
             "revision": "abc",
+            "steps": 0,
             "length": length,
             "done": False,
         }
@@ -212,15 +214,18 @@ def test_a_simpler_version_takes_the_place_of_a_counterexample_in_any_order():
         cells=(),
         time="2026",
         revision="abc",
+        steps=0,
         length=20,
         done=False,
     )
-    shrunk = Counterexample(**{**vars(raw), "digest": "cd" * 32, "length": 10, "done": True})
-    for order in ((raw, shrunk), (shrunk, raw)):
+    # A simpler instance may well have the longer document.
+    simpler = Counterexample(**{**vars(raw), "digest": "cd" * 32, "steps": 1, "length": 30})
+    last = Counterexample(**{**vars(simpler), "digest": "ef" * 32, "steps": 2, "done": True})
+    for order in itertools.permutations((raw, simpler, last)):
         record = Record()
         for found in order:
             record.add_counterexample(found)
-        assert record.distinct() == [shrunk]
+        assert record.distinct() == [last]
 
 
 GOOD = {

@@ -103,6 +103,7 @@ def test_of_a_disputed_claim_a_counterexample_is_expected():
             cells=(),
             time="2026",
             revision="abc",
+            steps=2,
             length=10,
             done=True,
         )
@@ -122,6 +123,7 @@ def test_counterexamples_come_first_and_fail():
             cells=("q: 1",),
             time="2026-01-01T00:00:00+00:00",
             revision="abc",
+            steps=2,
             length=10,
             done=True,
         )
@@ -141,4 +143,4 @@ def test_lost_turns_and_faults_are_said():
     record = record_of(toys.FAULTY, {"fault": 1}, kept=(fault,), lost={"it slept": 2})
     text = text_of(toys.FAULTY, record)
     assert "2 turns lost: it slept" in text
-    assert "fault: LookupError, an error in this project: theorems replay" in text
+    assert "fault: LookupError, a fault of this project: theorems replay" in text

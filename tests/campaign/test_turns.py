@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 import toy_claims as toys
 
+from verification.campaign import turns
 from verification.campaign.turns import (
     CHANGED,
     FAULT,
@@ -101,6 +102,14 @@ def test_a_fault_is_found_once_and_ends_nothing():
     assert found.verdicts[FAULT] > 1
     (example,) = found.kept
     assert example.cells == ("fault: LookupError",)
+
+
+def test_an_example_that_takes_too_long_is_given_up_and_kept(monkeypatch):
+    monkeypatch.setattr(turns, "TOO_LONG_SECONDS", 0.2)
+    found = taken(toys.SLOW)
+    assert found.verdicts.keys() == {FAULT}
+    (example,) = found.kept
+    assert example.cells == ("fault: TooLong",)
 
 
 def test_levels_of_all_items_sum_to_the_level():

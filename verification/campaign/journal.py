@@ -407,6 +407,7 @@ _COUNTEREXAMPLE = (
     "cells",
     "time",
     "revision",
+    "steps",
     "length",
     "done",
 )
@@ -429,6 +430,7 @@ def _read_counterexample(node: Node) -> Counterexample:
         cells=_read_cells(members["cells"]),
         time=members["time"].string(MAX_NAME),
         revision=members["revision"].string(MAX_NAME),
+        steps=members["steps"].integer(0, _MAX_COUNT),
         length=members["length"].integer(0, _MAX_COUNT),
         done=done,
     )

@@ -64,6 +64,8 @@ class Counterexample:
         Of the simplest.
     time, revision : str
         When, and at which revision of the code, it was first seen.
+    steps : int
+        Number of turns that made it simpler.
     length : int
         Characters of the simplest one's replay file.
     done : bool
@@ -77,6 +79,7 @@ class Counterexample:
     cells: Cells
     time: str
     revision: str
+    steps: int
     length: int
     done: bool
 
@@ -159,7 +162,7 @@ class Record:
     def add_counterexample(self, found: Counterexample) -> None:
         """Take note of a counterexample, or of a simpler version of one."""
         former = self.counterexamples.get(found.first)
-        if former is None or _simplicity(found) < _simplicity(former):
+        if former is None or _progress(found) > _progress(former):
             self.counterexamples[found.first] = found
 
     def distinct(self) -> list[Counterexample]:
@@ -190,6 +193,10 @@ class Record:
 
 def _seen(found: Counterexample, time: str, revision: str) -> Counterexample:
     return Counterexample(**{**vars(found), "time": time, "revision": revision})
+
+
+def _progress(found: Counterexample) -> tuple[bool, int, str]:
+    return found.done, found.steps, found.digest
 
 
 def _simplicity(found: Counterexample) -> tuple[bool, int, str]:

@@ -208,7 +208,7 @@ def _notes(summary: ClaimSummary, out: Path) -> list[str]:
         for reason, count in sorted(summary.tally.lost.items())
     ]
     notes += [
-        f"{cell}, an error in this project: theorems replay {_file(out, kept.digest)}"
+        f"{cell}, a fault of this project: theorems replay {_file(out, kept.digest)}"
         for cell, kept in sorted(summary.tally.tightest.items())
         if cell.startswith(FAULT)
     ]

@@ -15,10 +15,14 @@ ever says of random draws is wrong with probability at most L together.
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -69,6 +73,8 @@ TURN_SECONDS = 1.5
 """A turn begins no example after this."""
 EXAMPLE_SECONDS = 8.0
 SHRINK_SECONDS = 6.0
+TOO_LONG_SECONDS = 20.0
+"""An example that has not heeded its deadline by then is given up, and kept as a fault."""
 EXAMPLES_A_SEARCH = 60
 MEMORY_BYTES = 3 * 2**30
 """Of one worker: an instance drawn at random may ask for any amount."""
@@ -204,6 +210,8 @@ def sharper(tightness: float, record: float | None) -> bool:
 def work(task: Turn | Shrinking, seconds: float) -> Found | Shrunk:
     """Take a turn or shrink a counterexample, within `seconds`; runs in a worker."""
     limit_memory(MEMORY_BYTES)
+    # What Hypothesis notes of source files between its runs, it would leave where the user works.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.devnull)
     if isinstance(task, Shrinking):
         return shrink(task, min(task.seconds, seconds))
     return take_turn(task, min(task.seconds, seconds))
@@ -240,7 +248,8 @@ class _Notes:
         turn = self._turn
         count = sum(self._verdicts.values())
         try:
-            result = _decided(turn, subject, level_of(count, turn.level))
+            with _given_up_after(TOO_LONG_SECONDS):
+                result = _decided(turn, subject, level_of(count, turn.level))
         except Exception as error:  # a fault is a find, and costs one example
             self._note_fault(subject, type(error).__name__)
             return None
@@ -283,6 +292,31 @@ class _Notes:
             kept=tuple(distinct.values()),
             refuted=self._refuted,
         )
+
+
+class TooLong(Exception):  # noqa: N818 - reads as the fault that it is
+    """An example took longer than it was given."""
+
+
+@contextmanager
+def _given_up_after(seconds: float) -> Iterator[None]:
+    """Raise `TooLong` in the block after some seconds, where an alarm can be set."""
+    if not hasattr(signal, "setitimer") or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def ring(_number: int, _frame: object) -> None:
+        raise TooLong
+
+    former = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
 
 
 def _decided(turn: Turn | Shrinking, subject: Subject, level: Fraction, seed: int = -1) -> Result:
