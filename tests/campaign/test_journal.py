@@ -270,6 +270,11 @@ def flip_a_byte(folder):
     path.write_bytes(bytes(content))
 
 
+def change_a_count(folder):
+    path = path_of(folder)
+    path.write_bytes(path.read_bytes().replace(b'"turns":1', b'"turns":7'))
+
+
 def cut_in_the_middle(folder):
     lines = path_of(folder).read_bytes().splitlines(keepends=True)
     lines[1] = lines[1][:40] + b"\n"
@@ -312,6 +317,7 @@ def a_stray_name(folder):
 
 HOSTILE = {
     "a flipped byte": flip_a_byte,
+    "a changed count": change_a_count,
     "a line cut in the middle of the file": cut_in_the_middle,
     "not a line": appended("hello\n"),
     "an empty line": appended("\n"),

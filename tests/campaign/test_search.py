@@ -96,8 +96,21 @@ def test_nothing_is_changed_before_there_is_something(journal, tmp_path):
         task = search.next_task()
         changed = task if task.source == CHANGED and task.claim is toys.SHARED else None
         search.note(task, found(example(1, 0.25), example(2, 0.75, cells=("q: 0",))))
-    assert [subject.name for subject in changed.tightest] == ["coin 2", "coin 1"]
+    assert [subject.name for subject in changed.tightest[:2]] == ["coin 2", "coin 1"]
     assert changed.records == {"q: 1": 0.25, "q: 0": 0.75}
+
+
+def test_other_claims_lend_their_tightest_instances(journal, tmp_path):
+    search = begun(journal, tmp_path)
+    kept = {"T1": example(1, 0.25), "Z1": example(2, 0.75)}
+    lent = set()
+    for _ in range(60):
+        task = search.next_task()
+        if task.source == CHANGED:
+            assert task.tightest[0].name == kept[task.claim.id].subject.name
+            lent |= {(task.claim.id, subject.name) for subject in task.tightest[1:]}
+        search.note(task, found(kept[task.claim.id]))
+    assert lent == {("T1", "coin 2"), ("Z1", "coin 1")}
 
 
 def test_only_the_tightest_of_a_cell_stays_on_disk(journal, tmp_path):

@@ -59,6 +59,16 @@ def test_the_same_seed_draws_the_same_and_another_one_others():
     assert first.refuted != other.refuted
 
 
+def test_the_simplest_example_of_all_is_decided_in_the_first_turn_only():
+    first, second = (
+        [taken(toys.FALSE, seed=seed, number=number).refuted.subject for seed in (1, 2)]
+        for number in (0, 1)
+    )
+    assert first[0] == first[1]
+    assert first[0] not in second
+    assert second[0] != second[1]
+
+
 def test_a_refutation_ends_the_turn_and_is_replayed():
     found = taken(toys.CROWDED, seconds=60.0)
     assert found.verdicts["REFUTED"] == 1

@@ -7,12 +7,14 @@ from collections import deque
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from verification.campaign.journal import Journal, load_instance
-from verification.campaign.record import Counterexample, Entry, Kept, Record
+from verification.campaign.record import Counterexample, Entry, Kept, Record, Tally
 from verification.campaign.sharing import Sharing
 from verification.campaign.turns import (
     CHANGED,
+    FAULT,
     FRESH,
     TURN_SECONDS,
     Example,
@@ -34,6 +36,22 @@ MOST_COUNTEREXAMPLES = 16
 """Of one claim; further ones are counted, not kept."""
 
 _PARENTS = 8
+_LENDERS = 2
+
+T = TypeVar("T")
+
+
+def _distinct(tally: Tally) -> list[Kept]:
+    """Return the instances kept of a claim, faults apart, the tightest first."""
+    kept = {
+        kept.digest: kept for cell, kept in tally.tightest.items() if not cell.startswith(FAULT)
+    }
+    return sorted(kept.values(), key=lambda item: (-item.tightness, item.digest))
+
+
+def _turned(items: list[T], turn: int) -> list[T]:
+    start = turn % len(items) if items else 0
+    return items[start:] + items[:start]
 
 
 def now() -> str:
@@ -121,21 +139,24 @@ class Search:
         return level_of(self._turns[claim.id] - 1, self._level)
 
     def _tightest(self, claim: AnyClaim) -> tuple[Subject, ...]:
-        """Return the tightest instances of a claim, one a cell, the tightest of all first."""
-        kept = sorted(
-            {kept.digest: kept for kept in self._record.tally(claim.id).tightest.values()}.values(),
-            key=lambda kept: (-kept.tightness, kept.digest),
-        )
-        # Of the rest others each time, so that every cell's turn comes.
+        """Return the tightest instances of a claim, one a cell, the tightest of all first.
+
+        After them a few of other claims about the same kind of instances: where one is nearly an
+        equality, others of the same theory often are.
+        """
+        own = _distinct(self._record.tally(claim.id))
+        # Of all but the first others each time, so that every cell's turn comes.
         turn = self._turns[claim.id]
-        rest = kept[1:]
-        turned = rest[turn % len(rest) :] + rest[: turn % len(rest)] if rest else []
-        found = []
-        for item in (kept[:1] + turned)[:_PARENTS]:
-            subject = self._subject(item.digest, claim)
-            if subject is not None:
-                found.append(subject)
-        return tuple(found)
+        chosen = [(claim, kept) for kept in own[:1] + _turned(own[1:], turn)[: _PARENTS - 1]]
+        others = [
+            other
+            for other in self._claims.values()
+            if other.kind == claim.kind and other is not claim
+        ]
+        for other in _turned(others, _LENDERS * turn)[:_LENDERS] if own else ():
+            chosen += [(other, kept) for kept in _distinct(self._record.tally(other.id))[:1]]
+        subjects = (self._subject(kept.digest, owner) for owner, kept in chosen)
+        return tuple(subject for subject in subjects if subject is not None)
 
     def _subject(self, digest: str, claim: AnyClaim) -> Subject | None:
         if digest not in self._subjects:
