@@ -50,7 +50,6 @@ from verification.flow.second_order import SecondOrder, is_admissible, second_or
 from verification.flow.stratified import (
     Course,
     few_mirrored_units,
-    has_no_odd_moments,
     linear_outputs,
     squared_feature,
     stratified_outputs,
@@ -58,7 +57,7 @@ from verification.flow.stratified import (
 from verification.instance import SCHEMA, Atom, AtomicLaw, Instance
 from verification.kernel.limiting import Point, point
 from verification.markov.chain import sample_path
-from verification.recurrent.law import moment_of_c
+from verification.recurrent.law import has_no_odd_moments_of_c, moment_of_c
 from verification.verdict import Truth
 
 _WIDTHS = (2**6, 2**10, 2**16, 2**24)
@@ -76,10 +75,7 @@ _MEMORIES = (Fraction(-3, 4), Fraction(0), Fraction(3, 4))
 
 def odd_moments_vanish(instance: Instance) -> Truth:
     """Decide ``E[C | W, B] = E[C^3 | W, B] = 0``, exactly."""
-    law = instance.law
-    if isinstance(law, AtomicLaw):
-        return Truth.TRUE if has_no_odd_moments(law) else Truth.FALSE
-    return Truth.FALSE if moment_of_c(law, 1) or moment_of_c(law, 3) else Truth.TRUE
+    return Truth.TRUE if has_no_odd_moments_of_c(instance.law) else Truth.FALSE
 
 
 def shown_odd_moments(instance: Instance) -> str:

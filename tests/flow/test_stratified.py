@@ -15,7 +15,6 @@ from verification.enclosure.balls import ball, end_points, precision
 from verification.flow.stratified import (
     Course,
     few_mirrored_units,
-    has_no_odd_moments,
     linear_outputs,
     mirrored_units,
     reflected_units,
@@ -25,6 +24,7 @@ from verification.flow.stratified import (
 from verification.instance import ActivationSpec, Atom, AtomicLaw, Instance, Training
 from verification.kernel.limiting import kernel, point
 from verification.markov.chain import sample_path
+from verification.recurrent.law import has_no_odd_moments_of_c
 from verification.recurrent.network import Trainer, Units
 from verification.recurrent.network_balls import ball_rates
 
@@ -156,17 +156,17 @@ def test_the_linear_recursion_is_that_of_the_kernel():
 
 def test_mirrored_units_have_no_odd_moments():
     law = units(1)
-    assert not has_no_odd_moments(law)
-    assert has_no_odd_moments(mirrored_units(law))
+    assert not has_no_odd_moments_of_c(law)
+    assert has_no_odd_moments_of_c(mirrored_units(law))
     drawn = few_mirrored_units(load("markov-onegin"), 4, random.Random(1))
     assert len(drawn.atoms) == 8
-    assert has_no_odd_moments(drawn)
+    assert has_no_odd_moments_of_c(drawn)
     assert sum(atom.p for atom in drawn.atoms) == 1
 
 
 def test_the_third_moment_and_the_dependence_on_weights_count():
     skewed = [(F(2, 3), F(-1)), (F(1, 3), F(2))]
     law = AtomicLaw(atoms=tuple(Atom(p=p, c=c, w=(F(1),), b=F(0)) for p, c in skewed))
-    assert not has_no_odd_moments(law)
+    assert not has_no_odd_moments_of_c(law)
     apart = AtomicLaw(atoms=tuple(Atom(p=F(1, 2), c=c, w=(c,), b=F(0)) for c in (F(1), F(-1))))
-    assert not has_no_odd_moments(apart)
+    assert not has_no_odd_moments_of_c(apart)

@@ -158,9 +158,21 @@ def test_the_share_holds_in_repeated_runs(rain):
 
 
 def test_the_rate_is_the_theorys():
-    for beta, rate in (("0.6", F(1, 10)), ("0.75", F(1, 4)), ("0.9", F(1, 10))):
+    for beta, rate in (("0.6", F(1, 10)), ("0.75", F(1, 4)), ("0.9", F(1, 5))):
         instance = changed(training={"beta": beta, "gamma": "0.05"})
         assert trained(instance, [4], replicas=1).rate == rate
+    # Where C has a third moment, laziness is of first order.
+    skewed = changed(
+        training={"beta": "0.9", "gamma": "0.05"},
+        law={
+            "kind": "atoms",
+            "atoms": [
+                {"p": "2/3", "C": "-1", "W": ["0.5"], "B": "0.5"},
+                {"p": "1/3", "C": "2", "W": ["0.5"], "B": "0.5"},
+            ],
+        },
+    )
+    assert trained(skewed, [4], replicas=1).rate == F(1, 10)
 
 
 # Whoever does it

@@ -15,8 +15,8 @@ from verification import gallery
 from verification.campaign import strategies
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
-from verification.flow.stratified import has_no_odd_moments
 from verification.instance import AtomicLaw, Instance, Uniform
+from verification.recurrent.law import has_no_odd_moments_of_c
 from verification.verdict import Verdict
 
 F = Fraction
@@ -119,7 +119,7 @@ def test_plain_doubles_stay_below_the_bound(instance):
     assume(instance.training is not None)
     assume(instance.activation.label in CURVES)
     for case in lazy_cases(instance, random.Random(0)):
-        assume(has_no_odd_moments(case.course.law))
+        assume(has_no_odd_moments_of_c(case.course.law))
         with precision(64):
             bound = float(end_points(lazy_bound(instance, case))[1])
         seen = train(instance, case.course.law, case.course.width, case.course.word, case.place)

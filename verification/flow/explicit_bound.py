@@ -104,8 +104,7 @@ from verification.enclosure.balls import (
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.flow.expansion import suprema
 from verification.flow.lazy_terms import Training, second_order_terms
-from verification.flow.stratified import has_no_odd_moments
-from verification.instance import AtomicLaw, Instance
+from verification.instance import Instance
 from verification.kernel.deviation import kernel_deviation
 from verification.kernel.diagonal import largest_diagonal
 from verification.kernel.limiting import (
@@ -120,6 +119,7 @@ from verification.recurrent.law import (
     bound_b,
     bound_c,
     has_centred_c,
+    has_no_odd_moments_of_c,
     mean_absolute_c,
     moment_of_c,
 )
@@ -478,12 +478,8 @@ class _Constants:
 
     def second_order(self) -> Laziness | None:
         """Return what holds where C has no odd moments given W and B."""
-        law, energy = self.instance.law, self.fourth_norm_of_error()
-        if isinstance(law, AtomicLaw):
-            centred = has_no_odd_moments(law)
-        else:
-            centred = not moment_of_c(law, 1) and not moment_of_c(law, 3)
-        if not centred or energy is None:
+        energy = self.fourth_norm_of_error()
+        if energy is None or not has_no_odd_moments_of_c(self.instance.law):
             return None
         found = second_order_terms(
             self.instance,

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from fractions import Fraction
 
 from verification.enclosure.balls import Ball, ball
-from verification.instance import Atom, AtomicLaw, Instance, Vector
+from verification.instance import Atom, AtomicLaw, Instance
 from verification.kernel.limiting import Point, point
 from verification.recurrent.activation import activation
 from verification.recurrent.drawn_units import drawn_units
@@ -96,15 +95,6 @@ def reflected_units(law: AtomicLaw) -> AtomicLaw:
 def few_mirrored_units(instance: Instance, count: int, rng: random.Random) -> AtomicLaw:
     """Draw so many units of the instance's law, each with both signs of C."""
     return mirrored_units(drawn_units(instance.law, count, rng))
-
-
-def has_no_odd_moments(law: AtomicLaw) -> bool:
-    """Tell whether ``E[C | W, B] = E[C^3 | W, B] = 0``, exactly."""
-    moments: dict[tuple[Vector, Fraction], tuple[Fraction, Fraction]] = {}
-    for atom in law.atoms:
-        first, third = moments.get((atom.w, atom.b), (Fraction(0), Fraction(0)))
-        moments[atom.w, atom.b] = first + atom.p * atom.c, third + atom.p * atom.c**3
-    return not any(first or third for first, third in moments.values())
 
 
 def stratified_outputs(instance: Instance, course: Course, *, reflected: bool = False) -> Outputs:

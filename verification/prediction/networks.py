@@ -21,11 +21,13 @@ loss at its end and that at its beginning, for it never grows.
 ``E[C | W] = 0``; the theory asks for this, and for a C that is independent of W and B.
 
 **Rate.**  The theory has the mean of sup ``|G - g|`` at one point fall as N to the power of minus
-``r = min(beta - 1/2, 1 - beta)``, and no faster than ``-(beta - 1/2)``, for ``|G_0|`` alone is of
-that size.  A fitted slope beside it is a diagnostic and no more.  It means little where the
-smallest width has ``N < alpha (s0^2 + chat^2 s1^2 R^2)``, so that a step overshoots, or
-``D_C > cbar``, so that the weights leave their initial range: ``D_C = alpha N^(beta-2) s0 sum |e|``
-bounds how far any C moves, |C| is at most ``cbar`` at first and ``chat = cbar + D_C`` ever after.
+``r = min(beta - 1/2, 1 - beta)``, or ``min(beta - 1/2, 2 - 2 beta)`` where C has no odd moments
+given W and B (`verification.flow.explicit_bound`), and no faster than ``-(beta - 1/2)``, for
+``|G_0|`` alone is of that size.  A fitted slope beside it is a diagnostic and no more.  It means
+little where the smallest width has ``N < alpha (s0^2 + chat^2 s1^2 R^2)``, so that a step
+overshoots, or ``D_C > cbar``, so that the weights leave their initial range:
+``D_C = alpha N^(beta-2) s0 sum |e|`` bounds how far any C moves, |C| is at most ``cbar`` at first
+and ``chat = cbar + D_C`` ever after.
 R is the largest norm of an input.
 
 Source: this project; the limit is that of Lam, Sirignano and Spiliopoulos (arXiv 2308.14555).
@@ -50,7 +52,12 @@ from verification.kernel.limiting import squared_input_bound
 from verification.prediction.prediction import LimitCurve, Prediction
 from verification.prediction.replicas import Plan, require_plan, steps_at, train_all
 from verification.recurrent.activation import activation
-from verification.recurrent.law import bound_c, conditional_means_of_c, moment_of_c
+from verification.recurrent.law import (
+    bound_c,
+    conditional_means_of_c,
+    has_no_odd_moments_of_c,
+    moment_of_c,
+)
 from verification.recurrent.network import Trajectory
 from verification.statistics.slope import SlopeEstimate, fit_slope
 from verification.statistics.tolerance import content_lower
@@ -201,7 +208,7 @@ def train_networks(
             level=LEVEL,
             seed=plan.seed,
         ),
-        rate=min(training.beta - Fraction(1, 2), 1 - training.beta),
+        rate=_rate(instance, training),
         interrupted=interrupted,
         notes=(
             *_off_centre(instance),
@@ -277,6 +284,14 @@ def _left_out(plan: Plan, training: Training) -> tuple[str, ...]:
         else "would take long"
     )
     return (f"Width {widths} is left out, for it {why}: --widths {widths} trains it nonetheless.",)
+
+
+def _rate(instance: Instance, training: Training) -> Fraction:
+    """Return r."""
+    lazy = 1 - training.beta
+    if has_no_odd_moments_of_c(instance.law):
+        lazy *= 2
+    return min(training.beta - Fraction(1, 2), lazy)
 
 
 def _off_centre(instance: Instance) -> tuple[str, ...]:

@@ -228,6 +228,17 @@ def has_centred_c(law: Law) -> bool:
     return moment_of_c(law, 1) == 0
 
 
+def has_no_odd_moments_of_c(law: Law) -> bool:
+    """Tell whether ``E[C | W, B] = E[C^3 | W, B] = 0``, exactly."""
+    if not isinstance(law, AtomicLaw):
+        return not moment_of_c(law, 1) and not moment_of_c(law, 3)
+    moments: dict[tuple[Vector, Fraction], tuple[Fraction, Fraction]] = {}
+    for atom in law.atoms:
+        first, third = moments.get((atom.w, atom.b), (Fraction(0), Fraction(0)))
+        moments[atom.w, atom.b] = first + atom.p * atom.c, third + atom.p * atom.c**3
+    return not any(first or third for first, third in moments.values())
+
+
 def mean_square_of_w(law: Law, k: int, *, with_c: bool = False) -> Fraction:
     """Return ``E[W_k^2]``, or ``E[C^2 W_k^2]``."""
     if isinstance(law, AtomicLaw):
