@@ -73,6 +73,9 @@ def test_changes_reach_most_cells_from_one_coin():
         "activation: mixture",
         "law: atoms",
         "training: beta 0.6 to 0.8",
+        "training: none",
+        "q: below 0.01",
+        "q: 1",
         "q: above 1",
     ):
         assert wanted in reached

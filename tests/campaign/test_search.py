@@ -62,6 +62,15 @@ def test_every_claim_has_a_turn_before_any_has_two(journal, tmp_path):
     assert [search.next_task().claim.id for _ in range(2)] == ["T1", "Z1"]
 
 
+def test_each_start_begins_with_another_source(tmp_path):
+    sources = []
+    for _ in range(3):
+        journal = Journal(tmp_path, seed=1, time="2026", revision="abc")
+        sources.append(begun(journal, tmp_path).next_task().source)
+        journal.close()
+    assert len(set(sources)) == 3
+
+
 def test_no_two_turns_draw_alike_and_their_levels_sum_to_less_than_that_of_a_run(journal, tmp_path):
     search = begun(journal, tmp_path)
     tasks = []

@@ -56,7 +56,7 @@ _FACTORS = exact("2 1/2 11/10 9/10 10 1/10 -1 101/100 99/100")
 _STEPS = exact("1 -1 0.1 -0.1 0.01 -0.01")
 _PLAIN = exact("0 1 -1 1/2 2 0.1 10 0.01 100")
 _WEIGHTS = exact("2 1/2 10 1/10 1000 1/1000 11/10")
-_STRENGTHS = exact("1/2 0.9 0.99 0.999 0.999999 0.1 0.01 1/3")
+_STRENGTHS = exact("1/2 0.9 0.99 0.999 0.999999 0.1 0.01 1/3 0.001 1")
 _TRIES = 8
 
 
@@ -373,7 +373,7 @@ def _centre(law: ProductLaw) -> Atom:
 
 
 def _size_of_b(instance: Instance, rng: random.Random) -> Instance | None:
-    """Scale B so that q, or s1 max|B|, is a chosen number below 1."""
+    """Scale B so that q, or s1 max|B|, is a chosen number up to 1."""
     law, slope = instance.law, slope_upper(instance.activation)
     actual = slope * rng.choice((mean_absolute_b, bound_b))(law)
     if not actual:
@@ -400,7 +400,9 @@ def _training(instance: Instance, rng: random.Random) -> Instance:
         beta = Fraction(3, 4)
         new = Training(alpha=Fraction(1), beta=beta, gamma=(1 - beta) / 2, horizon=Fraction(1))
         return dataclasses.replace(instance, training=new)
-    part = rng.choice(("alpha", "beta", "gamma", "horizon"))
+    part = rng.choice(("alpha", "beta", "gamma", "horizon", "none"))
+    if part == "none":
+        return dataclasses.replace(instance, training=None)
     if part == "beta":
         beta = rng.choice(exact("0.501 0.6 2/3 3/4 0.9 0.99"))
         share = training.gamma / (1 - training.beta)

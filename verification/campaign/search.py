@@ -92,8 +92,10 @@ class Search:
         self._revision = revision
         self._level = level_of(journal.start - 1, RUN_LEVEL) / max(len(claims), 1)
         self._between_claims = Sharing(self._claims)
+        # A campaign that is killed often begins elsewhere each time.
         self._between_sources = {
-            claim.id: Sharing((*FRESH[claim.kind], CHANGED)) for claim in claims
+            claim.id: Sharing((*_turned(list(FRESH[claim.kind]), journal.start - 1), CHANGED))
+            for claim in claims
         }
         self._turns = dict.fromkeys(self._claims, 0)
         self._numbers: dict[tuple[str, str], int] = {}
