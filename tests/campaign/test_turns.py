@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from fractions import Fraction
 
 import pytest
@@ -87,6 +89,15 @@ def test_search_by_changes_finds_what_is_tighter():
         # A lower bound of the ratio, rounded once from 17 digits to a double.
         truth = min(example.subject.chain.n_states, 9) / 10
         assert truth - 1e-15 <= example.tightness <= truth
+
+
+def test_equalities_the_next_tightest_and_all_others_are_changed():
+    rng = random.Random(0)
+    chosen = Counter(turns._chosen([0.2, 1.0, 0.9, 0.1], rng) for _ in range(900))
+    # A third each for the tightest and for the tightest but equalities; a twelfth more for each.
+    assert all(chosen[k] > 20 for k in range(4))
+    assert min(chosen[1], chosen[2]) > 2 * max(chosen[0], chosen[3])
+    assert turns._chosen([1.0], rng) == 0
 
 
 def test_what_is_no_sharper_is_not_kept():

@@ -21,7 +21,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -401,9 +401,7 @@ def _search_by_changes(turn: Turn, notes: _Notes) -> None:
     if not parents:
         return
     while not notes.is_over():
-        k = rng.randrange(len(parents))
-        if rng.randrange(2):
-            k = max(range(len(parents)), key=lambda i: parents[i][0])
+        k = _chosen([record for record, _ in parents], rng)
         record, parent = parents[k]
         child = changed(parent, rng)
         if child == parent:
@@ -415,6 +413,21 @@ def _search_by_changes(turn: Turn, notes: _Notes) -> None:
             parents[k] = found.tightness, child
         elif len(parents) < _PARENTS:
             parents.append((found.tightness, child))
+
+
+def _chosen(records: Sequence[float], rng: random.Random) -> int:
+    """Choose among instances by tightness: the tightest, the tightest but equalities, or any.
+
+    Beside an equality there may be a violation; but where the equality is one for a reason, such
+    as a term that vanishes, nothing beside it gets anywhere, and the next tightest is worth more.
+    """
+    how = rng.randrange(3)
+    places = list(range(len(records)))
+    if how == 1:
+        places = [k for k in places if records[k] < 1 - _TIGHT] or places
+    if how == 2:
+        return rng.choice(places)
+    return max(places, key=records.__getitem__)
 
 
 def shrink(task: Shrinking, seconds: float) -> Shrunk:
