@@ -44,6 +44,7 @@ from functools import partial
 
 from theorems.memory_contraction import CONTRACTION, Q
 from theorems.ode_limit import TRAINING
+from theorems.training_convergence import FLAT, NO_SIGMA
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
 from verification.enclosure.balls import Ball, maximum, power, shown, square
 from verification.flow.second_order import SecondOrder, is_admissible, second_order
@@ -249,6 +250,8 @@ T8: Claim[Instance, LazyCase] = Claim(
         ),
     ),
     vacuities=(
+        NO_SIGMA,
+        FLAT,
         Vacuity(reason="every target is 0, so that nothing is learnt", holds=has_no_targets),
     ),
     cases=lazy_cases,

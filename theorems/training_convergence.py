@@ -92,6 +92,7 @@ from math import floor
 from typing import TypeVar
 
 from theorems.finite_width_memory import EVERY_UNIT_CONTRACTS, unit_contraction
+from theorems.memory_contraction import has_constant_activation
 from theorems.ode_limit import TRAINING, has_no_activation
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
 from verification.enclosure.balls import (
@@ -710,6 +711,10 @@ NO_SIGMA = Vacuity(
     reason="the activation's terms cancel: sigma is 0, and no weight moves",
     holds=has_no_activation,
 )
+FLAT = Vacuity(
+    reason="sigma is constant: only the output weights move, and the output is linear in them",
+    holds=has_constant_activation,
+)
 NO_INPUT = Vacuity(
     reason="every input is 0: the output depends on the output weights alone, linearly",
     holds=has_no_input,
@@ -800,7 +805,7 @@ T2: Claim[Instance, Network] = Claim(
     kind=SCHEMA,
     assumptions=(TRAINING, EVERY_UNIT_CONTRACTS),
     constants=(CBAR, INPUT_BOUND, QBAR),
-    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA),
+    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA, FLAT),
     cases=moved_memories,
     left=distance_of_memories,
     right=memory_bound,
@@ -846,7 +851,7 @@ T3: Claim[Instance, PlacedStep] = Claim(
     kind=SCHEMA,
     assumptions=(TRAINING,),
     constants=(CBAR, INPUT_BOUND),
-    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA, NO_INPUT),
+    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA, FLAT, NO_INPUT),
     cases=placed_steps,
     left=remainder,
     right=remainder_bound,
@@ -993,7 +998,7 @@ T7Z: Claim[Instance, Network] = Claim(
     kind=SCHEMA,
     assumptions=(TRAINING,),
     constants=(CBAR, INPUT_BOUND),
-    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA, NO_INPUT),
+    vacuities=(NOTHING_TO_TRAIN, NO_SIGMA, FLAT, NO_INPUT),
     cases=linearised_networks,
     left=linearisation_error,
     right=linearisation_bound,

@@ -15,7 +15,7 @@ from verification import gallery
 from verification.campaign import strategies
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
-from verification.instance import AtomicLaw, Instance, Uniform
+from verification.instance import ActivationSpec, AtomicLaw, Instance, Term, Uniform
 from verification.recurrent.law import has_no_odd_moments_of_c
 from verification.verdict import Verdict
 
@@ -91,6 +91,16 @@ def test_nothing_to_learn_makes_it_vacuous():
     result = decide(T8, dataclasses.replace(onegin, chain=silent))
     assert result.verdict is Verdict.VACUOUS
     assert "target" in result.reason
+
+
+@pytest.mark.parametrize(("family", "reason"), [("tanh", "cancel"), ("logistic", "constant")])
+def test_an_activation_that_does_not_move_makes_it_vacuous(family, reason):
+    one = Term(weight=F(1), scale=F(1), shift=F(0), of=family)
+    # tanh(u) + tanh(-u) = 0, and 1 of the logistic function.
+    still = ActivationSpec(terms=(one, dataclasses.replace(one, scale=F(-1))))
+    result = decide(T8, dataclasses.replace(load("sharp-lazy"), activation=still))
+    assert result.verdict is Verdict.VACUOUS
+    assert reason in result.reason
 
 
 def test_a_training_too_fast_for_every_width_leaves_no_case():

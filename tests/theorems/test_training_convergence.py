@@ -475,6 +475,18 @@ def test_where_the_terms_of_sigma_cancel_nothing_moves():
         assert "cancel" in result.reason
 
 
+@pytest.mark.parametrize("claim", [T2, T3, T7Z], ids=lambda claim: claim.id)
+def test_where_sigma_is_constant_there_is_nothing_to_bound(claim):
+    """The logistic function of u and of -u add up to 1."""
+    terms = tuple(
+        Term(weight=F(1, 4), scale=F(sign), shift=F(0), of="logistic") for sign in (1, -1)
+    )
+    instance = dataclasses.replace(load("rain-tel-aviv"), activation=ActivationSpec(terms=terms))
+    result = decide(claim, instance)
+    assert result.verdict is Verdict.VACUOUS
+    assert "constant" in result.reason
+
+
 @pytest.mark.parametrize("claim", [T3, T7Z], ids=lambda claim: claim.id)
 def test_without_inputs_a_step_is_linear(claim):
     base = load("rain-tel-aviv")
