@@ -292,8 +292,9 @@ C2P: Claim[LinearFunctional, RateCase] = Claim(
             "The bound is stated here as secondary sources quote it, with the constant C(a) of C2. "
             "Both sides must stay as they are when time is measured in another unit, ρ(t) becoming "
             "c ρ(ct): errors do, and so does g, but β becomes cβ. Without the division the "
-            "statement holds, with a constant that is explicit (C2). The two differ in nothing "
-            "else, and coincide for β = 1: rate, hypothesis and idea of the proof are the authors'."
+            "statement holds, with a constant that is explicit (C2; there m^a is m!/(m−a)!, a "
+            "little less). For β = 1 and a = 1 the two are the same: rate, hypothesis and idea of "
+            "the proof are the authors'."
         ),
     ),
     proof="None: the left side is a lower bound of the error of every network of width m (C4).",
