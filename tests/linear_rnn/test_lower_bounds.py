@@ -284,3 +284,23 @@ def test_estimates_agree_with_mpmath():
             np.testing.assert_allclose(found, truth, atol=1e-12)
     ramp = [float(x * mpmath.exp(-x)) for x in t]
     np.testing.assert_allclose(search.value_estimate(of_parts(RAMP), t), ramp, rtol=1e-14)
+
+
+def test_a_wave_beside_a_power_law_needs_no_fine_cells_where_it_is_over():
+    """A law lasts 10^12 times as long: cells of the wave's length all the way would fill memory."""
+    functions = (of_parts((*LAW, wave(1, 1, 0, 100))),)
+    t, weights = search.quadrature(functions)
+    assert len(t) == len(weights) < 10**5
+    assert t[-1] > 10**11
+    assert search.near_best_network(functions, 2) is not None
+
+
+def test_a_small_box_beside_a_power_law_does_not_overflow():
+    """Most of the grid lies where nothing is left to fit."""
+    box = Box(height=F(1, 100), start=F(2), length=F(1, 10))
+    law = PowerLaw(coefficient=F(1, 2), exponent=F(1, 2))
+    functions = (of_parts((law, box)), of_parts((wave(2, "0.1"),)))
+    for width in (1, 2):
+        network = search.near_best_network(functions, width)
+        assert network is not None
+        assert network.width <= width

@@ -100,14 +100,19 @@ def quadrature(functions: Sequence[Function]) -> tuple[Array, Array]:
     ]
     jumps = [float(jump) for function in functions for piece in function for jump in piece.jumps]
     lasts = [(40 + 3 * len(wave.cosine)) / float(wave.rate) for wave in waves]
+    swinging = [end for end, wave in zip(lasts, waves, strict=True) if wave.frequency]
     fastest = max((float(wave.rate + wave.frequency) for wave in waves), default=1.0)
-    frequency = max((float(wave.frequency) for wave in waves), default=0.0)
+    frequency, swung = (
+        max((float(w.frequency) for w in waves), default=0.0),
+        max(swinging, default=0),
+    )
     has_law = any(isinstance(piece, PowerLawPiece) for f in functions for piece in f)
     last = max([*lasts, *(10 * jump for jump in jumps), _FARTHEST if has_law else 1.0])
     ends, point = [0.0], min([0.1 / fastest, *(0.1 * jump for jump in jumps if jump)])
     while point < last:
         ends.append(point)
-        point = min(1.6 * point, point + 4 / frequency) if frequency else 1.6 * point
+        # Fine cells only as long as something oscillates: a power law lasts much longer.
+        point = min(1.6 * point, point + 4 / frequency) if point < swung else 1.6 * point
     cells = list(pairwise(sorted({*ends, last, *jumps})))
     middles = np.array([(a + b) / 2 for a, b in cells])[:, None]
     halves = np.array([(b - a) / 2 for a, b in cells])[:, None]
@@ -216,12 +221,21 @@ def _fitted(poles: Poles, t: Array, weights: Array, heights: Array) -> tuple[flo
             error = float(weights @ rest)
             if best is None or error < best[0]:
                 best = error, found
-            floor = 1e-3 * float(np.median(rest)) + 1e-300
-            scale = np.sqrt(weights / np.maximum(rest, floor))
+            scale = _reweighted(weights, rest, 1e-3, values)
         if best is not None:
             distance += best[0]
             coefficients.append(best[1])
     return distance, np.array(coefficients)
+
+
+def _reweighted(weights: Array, rest: Array, share: float, values: Array) -> Array:
+    """Return the roots of weights that make squares of what is left its absolute values.
+
+    What is left counts as no less than a share of its median, nor than what would overflow.
+    """
+    floor = share * float(np.median(rest)) + 1e-30 * float(np.abs(values).max()) + 1e-150
+    scale: Array = np.sqrt(weights / np.maximum(rest, floor))
+    return scale
 
 
 def _improved(poles: Poles, t: Array, weights: Array, values: Array) -> Poles:
@@ -232,7 +246,7 @@ def _improved(poles: Poles, t: Array, weights: Array, values: Array) -> Poles:
         coefficients = found[0]
         basis = _basis(poles, t)
         rest = values - basis @ coefficients
-        scale = np.sqrt(weights / np.maximum(np.abs(rest), 0.05 * np.median(np.abs(rest)) + 1e-300))
+        scale = _reweighted(weights, np.abs(rest), 0.05, values)
         rates = np.array([rate for rate, _ in poles])
         slopes = -basis * coefficients * t[:, None] * rates
         jacobian = np.hstack([basis, slopes]) * scale[:, None]
