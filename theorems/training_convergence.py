@@ -119,6 +119,7 @@ from verification.recurrent.law import (
     bound_c,
     conditional_means_of_c,
     dot,
+    has_centred_c,
     moment_of_c,
 )
 from verification.recurrent.memory import iterate
@@ -194,15 +195,11 @@ def shown_clip(instance: Instance) -> str:
 
 def output_is_centred(instance: Instance) -> Truth:
     """Decide ``E[C | W] = 0``, exactly."""
-    return Truth.FALSE if _off_centre(instance) else Truth.TRUE
+    return Truth.TRUE if has_centred_c(instance.law) else Truth.FALSE
 
 
 def shown_output_mean(instance: Instance) -> str:
     """Return a value of ``E[C | W]`` other than 0 for a sentence."""
-    return _off_centre(instance)
-
-
-def _off_centre(instance: Instance) -> str:
     law = instance.law
     if not isinstance(law, AtomicLaw):
         mean = moment_of_c(law, 1)

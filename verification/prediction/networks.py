@@ -47,16 +47,15 @@ import numpy.typing as npt
 
 from verification.enclosure.balls import ball, precision
 from verification.enclosure.doubles import above
-from verification.instance import AtomicLaw, Instance, Training
+from verification.instance import Instance, Training
 from verification.kernel.limiting import squared_input_bound
 from verification.prediction.prediction import LimitCurve, Prediction
 from verification.prediction.replicas import Plan, require_plan, steps_at, train_all
 from verification.recurrent.activation import activation
 from verification.recurrent.law import (
     bound_c,
-    conditional_means_of_c,
+    has_centred_c,
     has_no_odd_moments_of_c,
-    moment_of_c,
 )
 from verification.recurrent.network import Trajectory
 from verification.statistics.slope import SlopeEstimate, fit_slope
@@ -296,13 +295,7 @@ def _rate(instance: Instance, training: Training) -> Fraction:
 
 def _off_centre(instance: Instance) -> tuple[str, ...]:
     """Say where the theory's networks are not those of the instance."""
-    law = instance.law
-    means = (
-        conditional_means_of_c(law).values()
-        if isinstance(law, AtomicLaw)
-        else (moment_of_c(law, 1),)
-    )
-    if not any(means):
+    if has_centred_c(instance.law):
         return ()
     note = (
         "E[C | W] is not 0: the mean of the first output is N^(1 - beta) E[C sigma], which does "
