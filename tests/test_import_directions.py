@@ -23,8 +23,8 @@ PACKAGES = [
 FLOORS = (
     ("errors", "verdict"),
     ("strict_json", "enclosure"),
-    ("instance", "linear_functional", "subject", "claim", "statistics"),
-    ("decision", "case", "gallery", "oracle", "environment", "workers", "cluster"),
+    ("instance", "linear_functional", "subject", "claim", "figure", "statistics"),
+    ("decision", "case", "drawing", "gallery", "oracle", "environment", "workers", "cluster"),
     ("markov", "recurrent", "kernel", "flow", "linear_rnn"),
     ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate", "prediction"),

@@ -47,7 +47,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
-from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Number, Vacuity
+from verification.claim import (
+    AnyClaim,
+    Assumption,
+    Claim,
+    Constant,
+    Drawing,
+    Mutant,
+    Number,
+    Vacuity,
+)
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -58,6 +67,7 @@ from verification.enclosure.balls import (
     lower_double,
     maximum_between,
     power,
+    precision,
     shown,
     square,
     upper_double,
@@ -65,6 +75,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.chebyshev import analytic_supremum
 from verification.enclosure.supremum import absolute_supremum
+from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.instance import SCHEMA, ActivationSpec, Instance
 from verification.markov.chain import sample_path
 from verification.recurrent.activation import activation
@@ -99,6 +110,9 @@ _KNOWN = (1, 2, 3, 5)
 _PASTS = 2
 _LONGEST_PAST = 200
 _SMALL = Fraction(1, 1024)
+_DRAWN_STEPS = 24
+_DRAWN_BITS = 128
+_DRAWN_GAP = 1e-12
 
 
 # Assumptions, vacuities
@@ -442,6 +456,46 @@ def widest_gap(instance: Instance, _case: MemoryPair | History) -> Ball:
     return 2 * ball(memory_bound(instance))
 
 
+# Figures
+
+
+def forgetting_figure(instance: Instance) -> Figure:
+    """Draw how two memories that are fed the same inputs approach each other, and q^k."""
+    rng = random.Random(instance.name)
+    chain = instance.chain
+    word = sample_path(chain, chain.initial, _DRAWN_STEPS, rng)
+    bound = _rational_below(memory_bound(instance), _grid(instance))
+    near = _rational_below(fixed_point(instance, word[:1]), _grid(instance))
+    starts = {
+        "from −v̄ and v̄": (-bound, bound),
+        "from 0.1 % of v̄ apart, near the fixed point": (near, near + _grid(instance)),
+    }
+    series = []
+    # The gaps are differences of nearly equal numbers.
+    with precision(_DRAWN_BITS):
+        q = contraction_factor(instance)
+        steps = [k for k in range(len(word) + 1) if upper_double(power(ball(q), k)) > _DRAWN_GAP]
+        for name, (first, second) in starts.items():
+            one, other, gaps = ball(first), ball(second), []
+            for k in steps:
+                gaps.append((k, abs(one - other) / ball(second - first)))
+                if k < len(word):
+                    one, other = (iterate(instance, word[k : k + 1], v) for v in (one, other))
+            series.append(Series.of(name, gaps, guarantee=Guarantee.ENCLOSURE))
+        bounds = [(k, power(ball(q), k)) for k in steps]
+    theorem = Series.of("the claim: qᵏ", bounds, guarantee=Guarantee.UPPER, kind=Kind.BOUND)
+    return Figure(
+        title="Two memories forget where they started",
+        description=(
+            "The gap |v_k − v′_k| of two memories along one path of the chain, relative to the gap "
+            "at the start, and the factor q^k by which it must have shrunk."
+        ),
+        x=Axis(label="number k of inputs read"),
+        y=Axis(label="gap / first gap", scale=Scale.LOG),
+        series=(theorem, *series),
+    )
+
+
 # The claims
 
 CONTRACTION = Assumption(text="q < 1", holds=contracts, offending=shown_contraction_factor)
@@ -667,6 +721,13 @@ M5: Claim[Instance, MemoryPair | History] = Claim(
     source=SOURCE.format("section 4"),
     uses=("M1",),
     sharp=("sharp-fixed-point", "sharp-forgetting"),
+    figures=(
+        Drawing(
+            name="forgetting",
+            draw=forgetting_figure,
+            on=("sharp-fixed-point", "markov-onegin"),
+        ),
+    ),
     mutants=(
         Mutant(
             name="one-step-too-many",

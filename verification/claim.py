@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from verification.enclosure.balls import Ball, Between
+from verification.figure import Figure
 from verification.statistics.simulation import Simulation
 from verification.verdict import EvidenceKind, Relation, Truth
 
@@ -112,6 +113,38 @@ class Dispute:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawing(Generic[Inst]):
+    """How a figure beside the claim is computed.
+
+    Parameters
+    ----------
+    name : str
+        Short identifier within the claim.
+    draw : callable
+        Maps an instance to a `Figure`, at the current precision; a number that it cannot enclose,
+        or any other failure, costs the figure and nothing else.  It runs in the process that has
+        just decided the claim on this instance, whose caches it finds filled.
+    on : tuple of str
+        Gallery instances on which it is drawn.
+    suits : callable, optional
+        Tells of which other instances it is drawn too.
+    joined : bool
+        Whether there is one figure for all instances, each of which contributes its points to the
+        series of one name; otherwise there is one for each.
+    """
+
+    name: str
+    draw: Callable[[Inst], Figure]
+    on: tuple[str, ...] = ()
+    suits: Callable[[Inst], bool] | None = None
+    joined: bool = False
+
+    def is_for(self, instance: Any) -> bool:  # noqa: ANN401 - what an instance is, claims know
+        """Tell whether it is drawn on an instance."""
+        return instance.name in self.on or (self.suits is not None and self.suits(instance))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim(Generic[Inst, C]):
     """A statement that a machine decides on a concrete instance.
 
@@ -153,6 +186,8 @@ class Claim(Generic[Inst, C]):
         What each verdict does and does not establish.
     source : str
         Paper and section, or "this project".
+    figures : tuple of Drawing
+        What the report draws beside it.
     """
 
     id: str
@@ -177,6 +212,7 @@ class Claim(Generic[Inst, C]):
     evidence: EvidenceKind = EvidenceKind.BALLS
     relation: Relation = Relation.AT_MOST
     disputed: Dispute | None = None
+    figures: tuple[Drawing[Inst], ...] = ()
 
     def __post_init__(self) -> None:
         if self.relation is Relation.EQUAL and self.trivial is not None:

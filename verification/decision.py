@@ -22,6 +22,7 @@ from verification.case import Decided, Effort, decide_case
 from verification.claim import AnyClaim, Claim, Mutant
 from verification.enclosure.balls import PRECISIONS, enclosure, precision
 from verification.errors import NotEnclosed
+from verification.figure import Drawn
 from verification.statistics.ledger import RUN_LEVEL, Ledger, level_text
 from verification.subject import Subject, digest
 from verification.verdict import (
@@ -59,6 +60,8 @@ class Result:
     reason : str
         Why, in one sentence.
     seconds : float
+    drawn : tuple of Drawn
+        The claim's figures on this instance, where they were asked for.
     """
 
     claim: str
@@ -73,6 +76,7 @@ class Result:
     cases: dict[str, int] = field(default_factory=dict)
     constants: dict[str, Enclosure] = field(default_factory=dict)
     seconds: float = 0.0
+    drawn: tuple[Drawn, ...] = ()
 
 
 _WORST_FIRST = (

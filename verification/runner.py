@@ -6,6 +6,7 @@ A claim that kills its worker twice, the second time alone, is UNDECIDED; see
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -14,6 +15,7 @@ from fractions import Fraction
 
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
+from verification.drawing import draw_figures
 from verification.statistics.ledger import RUN_LEVEL
 from verification.subject import Subject
 from verification.verdict import Verdict
@@ -31,6 +33,8 @@ class Task:
     mutant : Mutant or None
     level : Fraction
         Probability with which the verdict may be wrong where sides are simulated.
+    draw : bool
+        Whether to compute the claim's figures as well.
     """
 
     claim: AnyClaim
@@ -38,6 +42,7 @@ class Task:
     seed: int
     mutant: Mutant[object, object] | None = None
     level: Fraction = RUN_LEVEL
+    draw: bool = False
 
     def undecided(self, reason: str) -> Result:
         """Return the result of a task that was not brought to its end."""
@@ -51,14 +56,20 @@ class Task:
 
 def run_task(task: Task, seconds: float | None) -> Result:
     """Decide one task within `seconds` (None: without limit); runs in a worker."""
-    return decide(
+    deadline = None if seconds is None else time.monotonic() + seconds
+    result = decide(
         task.claim,
         task.instance,
         seed=task.seed,
         level=task.level,
         mutant=task.mutant,
-        deadline=None if seconds is None else time.monotonic() + seconds,
+        deadline=deadline,
     )
+    if not task.draw:
+        return result
+    applicable = result.verdict is not Verdict.INAPPLICABLE
+    drawn = draw_figures(task.claim, task.instance, applicable=applicable, deadline=deadline)
+    return dataclasses.replace(result, drawn=drawn)
 
 
 def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:

@@ -94,7 +94,7 @@ def verify_and_report(
     checks = selftest.run()
     selftest.require(checks)
     tasks = [
-        Task(claim=claim, instance=instance, seed=seed)
+        Task(claim=claim, instance=instance, seed=seed, draw=True)
         for claim in claims
         for instance in instances
         if claim.kind == instance.schema

@@ -14,7 +14,7 @@ from verification.verdict import Evidence, EvidenceKind, Relation, Verdict
 VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
 ALLOWED = """
     html head meta title style body a header p h1 h2 h3 time nav ul li main section span strong
-    div table caption thead tbody tr th td dl dt dd bdi figure figcaption svg path rect text
+    div table caption thead tbody tr th td dl dt dd bdi figure figcaption svg path rect text g desc
     article details summary code math semantics annotation mrow mi mn mo mtext mspace mfrac msub
     msup msubsup munder mover munderover msqrt mstyle mpadded sub sup
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from decimal import Decimal
 from fractions import Fraction
 
 import mpmath
@@ -12,12 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from theorems import memory_contraction as theorem
-from theorems.memory_contraction import CLAIMS, M1, M2, M3, M4, M5
+from theorems.memory_contraction import CLAIMS, M1, M2, M3, M4, M5, forgetting_figure
 from verification import gallery
 from verification.campaign import strategies
 from verification.decision import decide
 from verification.enclosure.balls import Between, enclosure, precision
 from verification.errors import NotEnclosed
+from verification.figure import Guarantee
 from verification.instance import (
     ActivationSpec,
     Atom,
@@ -512,3 +514,29 @@ def test_the_height_on_the_strip_is_the_mean_absolute_weight_times_the_bound():
     contains(logistic, mpmath.mpf("0.4") / (4 * mpmath.cos(1) ** 2))
     tanh = theorem.height_on_strip(gallery.load("mutant-signed-b"), Fraction(1))
     contains(tanh, mpmath.mpf("0.9") / mpmath.cos(1) ** 2)
+
+
+# The figure
+
+
+def test_the_figure_shows_the_memories_of_the_oracle_below_the_bound():
+    instance = gallery.load("sharp-fixed-point")  # all inputs are one
+    theorem, far, near = forgetting_figure(instance).series
+    assert [len(series.points) for series in (theorem, far, near)] == [25, 25, 25]
+    one, other = mpmath.mpf(-3), mpmath.mpf(3)
+    for k, (bound, point) in enumerate(zip(theorem.points, far.points, strict=True)):
+        assert bound.x == point.x == k
+        contains_enclosed(bound.y, mpmath.mpf(3) ** k / 4**k)
+        contains_enclosed(point.y, (other - one) / 6)
+        assert point.y.upper <= bound.y.lower or k == 0
+        one, other = (oracle_phi(instance, 0, v) for v in (one, other))
+    for bound, point in zip(theorem.points, near.points, strict=True):
+        ratio = point.y.lower / bound.y.upper
+        assert Decimal("0.99") < ratio <= 1
+    assert theorem.guarantee is Guarantee.UPPER
+    assert far.guarantee is near.guarantee is Guarantee.ENCLOSURE
+
+
+def contains_enclosed(bounds, value: mpmath.mpf) -> None:
+    assert mpmath.mpf(str(bounds.lower)) <= value <= mpmath.mpf(str(bounds.upper))
+    assert bounds.width_upper() <= Decimal("1e-25")

@@ -33,6 +33,7 @@ _ROUND = 4
 _POSITIONAL = range(-4, 13)
 _WORK_DIGITS = 80
 _RATIO_DIGITS = 5
+_PLAIN_DIGITS = 7
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -61,6 +62,16 @@ def short(end_points: Mapping[str, str]) -> str:
     above = _context(ROUND_CEILING)
     radius = max(above.subtract(upper, middle), above.subtract(middle, lower))
     return f"{_exact(middle)} ± {_rounded(radius, ROUND_CEILING, 1)}"
+
+
+def plain(value: Decimal) -> str:
+    """Return a number on an axis: exact where it is short, of seven digits else."""
+    if value.is_zero():
+        return "0"
+    rounded = _context(ROUND_HALF_EVEN, _PLAIN_DIGITS).plus(value)
+    digits = _digits(rounded)
+    positional = range(-3, 5) if len(digits) == 1 else range(-3, _PLAIN_DIGITS)
+    return _number(rounded.is_signed(), digits, rounded.adjusted(), positional=positional)
 
 
 def ratio(value: float) -> str:
@@ -124,11 +135,18 @@ def _common_digits(lower: Decimal, upper: Decimal) -> str:
     return texts[0][:count]
 
 
-def _number(negative: bool, digits: str, exponent: int, *, more: bool = False) -> str:
+def _number(
+    negative: bool,
+    digits: str,
+    exponent: int,
+    *,
+    more: bool = False,
+    positional: range = _POSITIONAL,
+) -> str:
     """Return ``d.ddd * 10**exponent``, positional where that is short; `more` digits follow."""
     sign, rest = "−" if negative else "", "…" if more else ""
     # Digits left of the point cannot be elided: 123… would read as a number near 123.
-    if exponent not in _POSITIONAL or (more and exponent >= len(digits) - 1):
+    if exponent not in positional or (more and exponent >= len(digits) - 1):
         mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
         if mantissa == "1" and not more:
             mantissa = ""

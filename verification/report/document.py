@@ -8,17 +8,35 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from verification import strict_json
 from verification.claim import AnyClaim, Dispute
 from verification.decision import Result
-from verification.strict_json import Node, NumberText
+from verification.report.figure_document import (
+    MAX_FIGURES,
+    figure_documents,
+    read_figure_entry,
+)
+from verification.report.reading import (
+    MAX_ITEMS,
+    check_distinct,
+    check_known,
+    read_count,
+    read_double,
+    read_end_points,
+    read_list,
+    read_members,
+    read_optional,
+    read_plain_members,
+    read_text,
+    read_texts,
+)
+from verification.strict_json import Node
 from verification.subject import Subject, digest
 from verification.verdict import Enclosure, EvidenceKind, Relation, Verdict
 
@@ -27,14 +45,9 @@ SCHEMA = "report/1"
 MAX_CLAIMS = 10_000
 MAX_INSTANCES = 1_000_000
 MAX_RESULTS = 10_000_000
-MAX_ITEMS = 100_000
-MAX_TEXT = 100_000
-MAX_DEPTH = 16
 
 _DIGITS = 30
 _SECONDS_DECIMALS = 6
-_MAX_END_POINT = 100
-_MAX_EXPONENT = 10**9
 
 Document: TypeAlias = dict[str, Any]
 """A report: nothing but dicts, lists, texts, finite numbers, booleans and None."""
@@ -128,6 +141,7 @@ def to_document(run: Run) -> Document:
         ],
         "results": [result_document(result) for result in run.results],
         "mutants": [_mutant(outcome) for outcome in run.mutants],
+        "figures": figure_documents(run.claims, run.results),
         "summary": {str(verdict): counts[verdict] for verdict in Verdict},
     }
 
@@ -243,15 +257,15 @@ def _read(node: Node) -> Document:
     node.member("schema").choice((SCHEMA,))
     top = node.fields(
         ("schema", "created", "environment", "claims", "results", "mutants", "summary"),
-        ("instances", "interrupted"),
+        ("instances", "interrupted", "figures"),
     )
-    claims = _list(top["claims"], _read_claim, MAX_CLAIMS, "claims")
-    _distinct(top["claims"], claims, "id")
+    claims = read_list(top["claims"], _read_claim, MAX_CLAIMS, "claims")
+    check_distinct(top["claims"], claims, "id")
     ids = {claim["id"] for claim in claims}
-    results = _list(top["results"], _read_result, MAX_RESULTS, "results")
-    mutants = _list(top["mutants"], _read_mutant, MAX_RESULTS, "mutants")
+    results = read_list(top["results"], _read_result, MAX_RESULTS, "results")
+    mutants = read_list(top["mutants"], _read_mutant, MAX_RESULTS, "mutants")
     if "instances" in top:
-        instances = _list(top["instances"], _read_instance, MAX_INSTANCES, "instances")
+        instances = read_list(top["instances"], _read_instance, MAX_INSTANCES, "instances")
     else:
         kinds = {claim["id"]: claim["kind"] for claim in claims}
         named = {result["instance"]: kinds.get(result["claim"], "") for result in results}
@@ -260,23 +274,29 @@ def _read(node: Node) -> Document:
             for name, kind in named.items()
         ]
     if "instances" in top:
-        _distinct(top["instances"], instances, "name")
+        check_distinct(top["instances"], instances, "name")
     names = {instance["name"] for instance in instances}
     for key, items in (("results", results), ("mutants", mutants)):
         for i, item in enumerate(items):
-            _known(top[key], i, "claim", item, ids)
+            check_known(top[key], i, "claim", item, ids)
     for i, item in enumerate(results):
-        _known(top["results"], i, "instance", item, names)
-    _distinct(top["results"], results, "claim", "instance")
+        check_known(top["results"], i, "instance", item, names)
+    check_distinct(top["results"], results, "claim", "instance")
+    figures = []
+    if "figures" in top:
+        figures = read_list(top["figures"], read_figure_entry, MAX_FIGURES, "figures")
+        for i, item in enumerate(figures):
+            check_known(top["figures"], i, "claim", item, ids)
     return {
         "schema": SCHEMA,
         "created": _read_time(top["created"]),
-        "environment": _object(top["environment"]),
-        "interrupted": _optional(top, "interrupted", _text),
+        "environment": read_plain_members(top["environment"]),
+        "interrupted": read_optional(top, "interrupted", read_text),
         "claims": claims,
         "instances": instances,
         "results": results,
         "mutants": mutants,
+        "figures": figures,
         "summary": _read_summary(top["summary"], results),
     }
 
@@ -290,57 +310,60 @@ def _read_claim(node: Node) -> Document:
         ),
     )
     return {
-        **{key: _text(members[key]) for key in ("id", "title", "source")},
-        "uses": _texts(members["uses"]),
-        "statement": _text(members["statement"]),
-        **{key: _optional(members, key, _text, "") for key in ("theorem", "kind", "formula")},
-        "relation": _optional(members, "relation", _read_relation, str(Relation.AT_MOST)),
-        "assumptions": _optional(members, "assumptions", _texts, []),
-        "constants": _optional(members, "constants", _read_constants, []),
-        "vacuities": _optional(members, "vacuities", _texts, []),
-        "disputed": _optional(members, "disputed", _read_dispute),
-        **{key: _optional(members, key, _text, "") for key in ("proof", "establishes")},
-        "sharp": _optional(members, "sharp", _texts, []),
-        "mutants": _optional(members, "mutants", _read_named_mutants, []),
+        **{key: read_text(members[key]) for key in ("id", "title", "source")},
+        "uses": read_texts(members["uses"]),
+        "statement": read_text(members["statement"]),
+        **{
+            key: read_optional(members, key, read_text, "")
+            for key in ("theorem", "kind", "formula")
+        },
+        "relation": read_optional(members, "relation", _read_relation, str(Relation.AT_MOST)),
+        "assumptions": read_optional(members, "assumptions", read_texts, []),
+        "constants": read_optional(members, "constants", _read_constants, []),
+        "vacuities": read_optional(members, "vacuities", read_texts, []),
+        "disputed": read_optional(members, "disputed", _read_dispute),
+        **{key: read_optional(members, key, read_text, "") for key in ("proof", "establishes")},
+        "sharp": read_optional(members, "sharp", read_texts, []),
+        "mutants": read_optional(members, "mutants", _read_named_mutants, []),
     }
 
 
 def _read_dispute(node: Node) -> Document:
     members = node.fields(("refuted_on", "corrected_by", "reading"))
     return {
-        "refuted_on": _texts(members["refuted_on"]),
-        "corrected_by": _text(members["corrected_by"]),
-        "reading": _text(members["reading"]),
+        "refuted_on": read_texts(members["refuted_on"]),
+        "corrected_by": read_text(members["corrected_by"]),
+        "reading": read_text(members["reading"]),
     }
 
 
 def _read_constants(node: Node) -> list[Document]:
     def constant(item: Node) -> Document:
         members = item.fields(("symbol", "meaning", "formula"))
-        return {key: _text(members[key]) for key in ("symbol", "meaning", "formula")}
+        return {key: read_text(members[key]) for key in ("symbol", "meaning", "formula")}
 
-    return _list(node, constant, MAX_ITEMS, "constants")
+    return read_list(node, constant, MAX_ITEMS, "constants")
 
 
 def _read_named_mutants(node: Node) -> list[Document]:
     def mutant(item: Node) -> Document:
         members = item.fields(("name", "error", "refuted_on"))
         return {
-            "name": _text(members["name"]),
-            "error": _text(members["error"]),
-            "refuted_on": _texts(members["refuted_on"]),
+            "name": read_text(members["name"]),
+            "error": read_text(members["error"]),
+            "refuted_on": read_texts(members["refuted_on"]),
         }
 
-    return _list(node, mutant, MAX_ITEMS, "mutants")
+    return read_list(node, mutant, MAX_ITEMS, "mutants")
 
 
 def _read_instance(node: Node) -> Document:
     members = node.fields(("name", "schema"), ("origin", "digest"))
     return {
-        "name": _text(members["name"]),
-        "schema": _text(members["schema"]),
-        "origin": _optional(members, "origin", _text),
-        "digest": _optional(members, "digest", _text),
+        "name": read_text(members["name"]),
+        "schema": read_text(members["schema"]),
+        "origin": read_optional(members, "origin", read_text),
+        "digest": read_optional(members, "digest", read_text),
     }
 
 
@@ -351,21 +374,21 @@ def _read_result(node: Node) -> Document:
     )
     members = node.fields(contract, ("case", "cases", "constants"))
     return {
-        "claim": _text(members["claim"]),
-        "instance": _text(members["instance"]),
+        "claim": read_text(members["claim"]),
+        "instance": read_text(members["instance"]),
         "verdict": _read_verdict(members["verdict"]),
-        "left": _optional(members, "left", _read_end_points),
-        "right": _optional(members, "right", _read_end_points),
-        "tightness": _optional(members, "tightness", _double),
-        "evidence": _optional(members, "evidence", _read_evidence),
-        "confidence": _optional(members, "confidence", _text),
-        "precision_bits": _optional(members, "precision_bits", _count),
-        "samples": _optional(members, "samples", _count),
-        "seconds": _double(members["seconds"]),
-        "reason": _text(members["reason"]),
-        "case": _optional(members, "case", _text),
-        "cases": _optional(members, "cases", _read_cases, {}),
-        "constants": _optional(members, "constants", _read_values, {}),
+        "left": read_optional(members, "left", read_end_points),
+        "right": read_optional(members, "right", read_end_points),
+        "tightness": read_optional(members, "tightness", read_double),
+        "evidence": read_optional(members, "evidence", _read_evidence),
+        "confidence": read_optional(members, "confidence", read_text),
+        "precision_bits": read_optional(members, "precision_bits", read_count),
+        "samples": read_optional(members, "samples", read_count),
+        "seconds": read_double(members["seconds"]),
+        "reason": read_text(members["reason"]),
+        "case": read_optional(members, "case", read_text),
+        "cases": read_optional(members, "cases", _read_cases, {}),
+        "constants": read_optional(members, "constants", _read_values, {}),
     }
 
 
@@ -374,12 +397,12 @@ def _read_mutant(node: Node) -> Document:
         ("claim", "mutant", "instance", "verdict"), ("error", "reason", "tightness", "seconds")
     )
     return {
-        **{key: _text(members[key]) for key in ("claim", "mutant", "instance")},
+        **{key: read_text(members[key]) for key in ("claim", "mutant", "instance")},
         "verdict": _read_verdict(members["verdict"]),
-        "error": _optional(members, "error", _text, ""),
-        "reason": _optional(members, "reason", _text, ""),
-        "tightness": _optional(members, "tightness", _double),
-        "seconds": _optional(members, "seconds", _double, 0.0),
+        "error": read_optional(members, "error", read_text, ""),
+        "reason": read_optional(members, "reason", read_text, ""),
+        "tightness": read_optional(members, "tightness", read_double),
+        "seconds": read_optional(members, "seconds", read_double, 0.0),
     }
 
 
@@ -387,7 +410,7 @@ def _read_summary(node: Node, results: Sequence[Document]) -> dict[str, int]:
     members = node.fields(tuple(map(str, Verdict)))
     counts = Counter(result["verdict"] for result in results)
     for verdict in Verdict:
-        claimed = _count(members[verdict])
+        claimed = read_count(members[verdict])
         if claimed != counts[verdict]:
             members[verdict].fail(f"is {claimed}, expected {counts[verdict]}, as the results say")
     return {str(verdict): counts[verdict] for verdict in Verdict}
@@ -407,123 +430,17 @@ def _read_evidence(node: Node) -> str:
 
 def _read_cases(node: Node) -> dict[str, int]:
     members = node.fields((), tuple(map(str, Verdict)))
-    return {verdict: _count(member) for verdict, member in members.items()}
+    return {verdict: read_count(member) for verdict, member in members.items()}
 
 
 def _read_values(node: Node) -> dict[str, dict[str, str]]:
-    return {symbol: _read_end_points(member) for symbol, member in _members(node).items()}
-
-
-def _read_end_points(node: Node) -> dict[str, str]:
-    members = node.fields(("lower", "upper"))
-    lower, upper = (_decimal(members[key]) for key in ("lower", "upper"))
-    if lower > upper:
-        node.fail(f"has lower = {lower} above upper = {upper}, expected an interval")
-    return {"lower": str(lower), "upper": str(upper)}
-
-
-def _decimal(node: Node) -> Decimal:
-    text = node.value
-    if isinstance(text, str) and text in ("Infinity", "-Infinity"):
-        return Decimal(text)
-    what = "a decimal text such as 0.1, 1E-30 or Infinity, of at most 100 characters"
-    if not isinstance(text, str) or len(text) > _MAX_END_POINT:
-        node.expected(what)
-    mantissa, _, exponent = text.upper().partition("E")
-    digits = exponent.removeprefix("-").removeprefix("+")
-    if strict_json.parse_number(mantissa) is None or "/" in mantissa:
-        node.expected(what)
-    if exponent and not (digits.isascii() and digits.isdigit() and int(digits) <= _MAX_EXPONENT):
-        node.expected(what)
-    return Decimal(text)
+    return {symbol: read_end_points(member) for symbol, member in read_members(node).items()}
 
 
 def _read_time(node: Node) -> str:
-    text = _text(node)
+    text = read_text(node)
     try:
         datetime.fromisoformat(text)
     except ValueError:
         node.expected("an ISO 8601 date and time")
     return text
-
-
-def _text(node: Node) -> str:
-    if not isinstance(node.value, str):
-        node.expected("a string")
-    if len(node.value) > MAX_TEXT:
-        node.fail(f"has {len(node.value)} characters, expected at most {MAX_TEXT}")
-    return node.value
-
-
-def _texts(node: Node) -> list[str]:
-    return _list(node, _text, MAX_ITEMS, "strings")
-
-
-def _list(node: Node, read: Callable[[Node], Any], most: int, of: str) -> list[Any]:
-    return [read(item) for item in node.elements(least=0, most=most, of=of)]
-
-
-def _optional(
-    members: dict[str, Node], key: str, read: Callable[[Node], Any], default: object = None
-) -> Any:  # noqa: ANN401 - whatever `read` returns
-    if key not in members or members[key].value is None:
-        return default
-    return read(members[key])
-
-
-def _count(node: Node) -> int:
-    return node.integer(0, 2**63)
-
-
-def _double(node: Node) -> float:
-    if not isinstance(node.value, NumberText):
-        node.expected("a number")
-    try:
-        return float(node.number())
-    except OverflowError:
-        node.expected("a number within the range of a double")
-
-
-def _members(node: Node) -> dict[str, Node]:
-    """Return all members of an object, whatever their names; none may be repeated."""
-    known = tuple(node.value) if isinstance(node.value, dict) else ()
-    return node.fields((), known)
-
-
-def _object(node: Node) -> Document:
-    return {key: _plain(member, MAX_DEPTH) for key, member in _members(node).items()}
-
-
-def _plain(node: Node, depth: int) -> Any:  # noqa: ANN401 - any JSON value
-    if depth == 0:
-        node.fail(f"is nested too deeply, expected at most {MAX_DEPTH} levels")
-    if isinstance(node.value, dict):
-        return {key: _plain(member, depth - 1) for key, member in _members(node).items()}
-    if isinstance(node.value, list):
-        return _list(node, lambda item: _plain(item, depth - 1), MAX_ITEMS, "values")
-    if isinstance(node.value, NumberText):
-        text = node.value.text
-        return int(text) if text.removeprefix("-").isdigit() else _double(node)
-    return node.value
-
-
-def _distinct(node: Node, items: Sequence[Document], *keys: str) -> None:
-    seen: dict[tuple[str, ...], int] = {}
-    for i, item in enumerate(items):
-        name = tuple(item[key] for key in keys)
-        if name in seen:
-            _fail_at(node, i, f"repeats {', '.join(keys)} of element {seen[name]}")
-        seen[name] = i
-
-
-def _known(node: Node, i: int, key: str, item: Document, known: Collection[str]) -> None:
-    if item[key] not in known:
-        _fail_at(node, i, f"names the {key} {_shown(item[key])}, which the report does not list")
-
-
-def _fail_at(node: Node, i: int, problem: str) -> NoReturn:
-    Node(None, f"{node.path}[{i}]").fail(problem)
-
-
-def _shown(text: str) -> str:
-    return Node(text, "").shown()

@@ -19,6 +19,7 @@ from verification.report.digits import ratio, short
 from verification.report.document import Document
 from verification.report.graph import NODE_HEIGHT, NODE_WIDTH, uses_graph
 from verification.report.mathml import looks_like_latex, to_mathml
+from verification.report.plot import SHEET, plot
 from verification.report.prose import prose
 from verification.report.summary import (
     GLYPHS,
@@ -95,6 +96,8 @@ def render_html(document: Document) -> str:
         outcome=outcome(document),
         problems=found[:MAX_PROBLEMS],
         further_problems=len(found[MAX_PROBLEMS:]),
+        figures=_figures(document),
+        sheet=SHEET,
         graph=uses_graph({summary.id: summary.claim["uses"] for summary in summaries}),
         node_width=NODE_WIDTH,
         node_height=NODE_HEIGHT,
@@ -113,6 +116,15 @@ def render_html(document: Document) -> str:
         css=Markup(css),  # noqa: S704 - our own file
         policy=_policy(css),
     )
+
+
+def _figures(document: Document) -> dict[str, list[Document]]:
+    """Return each claim's figures, laid out."""
+    figures: dict[str, list[Document]] = {}
+    for entry in document["figures"]:
+        laid_out = None if entry["figure"] is None else plot(entry["figure"])
+        figures.setdefault(entry["claim"], []).append({**entry, "plot": laid_out})
+    return figures
 
 
 def outcome(document: Document) -> str:
