@@ -109,6 +109,7 @@ def test_series_of_one_name_are_joined():
         "more": [2],
     }
     assert joined([one]) == one
+    assert joined([one, one]) == one
 
 
 @pytest.mark.parametrize(

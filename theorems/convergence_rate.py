@@ -109,7 +109,7 @@ Source: convergence without a rate is the theorem of Lam, Sirignano and Spiliopo
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -118,10 +118,21 @@ from theorems.finite_width_memory import EVERY_UNIT_CONTRACTS
 from theorems.geometric_ergodicity import MIXING
 from theorems.ode_limit import NO_KERNEL, TRAINING
 from theorems.training_convergence import output_is_centred, shown_output_mean
-from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
-from verification.enclosure.balls import Ball, ball, less, less_equal, maximum, shown, sign, total
+from verification.claim import AnyClaim, Assumption, Claim, Constant, Drawing, Mutant, Vacuity
+from verification.enclosure.balls import (
+    Ball,
+    Between,
+    ball,
+    less,
+    less_equal,
+    maximum,
+    shown,
+    sign,
+    total,
+)
 from verification.enclosure.doubles import above
 from verification.errors import InvalidInstance, NotEnclosed
+from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.flow.driven import Driven
 from verification.flow.explicit_bound import (
     ExplicitBound,
@@ -146,6 +157,8 @@ _MOST_STATES = 5
 _DRAWS = 2**13
 _CHUNK = 2**8
 _LENGTHS = (1, 4)
+_DRAWN_WIDTHS = (16, 64, 256)
+_DRAWN = 64
 
 
 # Assumptions, vacuities
@@ -402,6 +415,58 @@ def decayed_bound(instance: Instance, case: Wider, *, exponent: Fraction | None 
     return bound_at(instance, case.width).total * width_power(case.times, -power)
 
 
+# Figure
+
+
+def width_figure(instance: Instance) -> Figure:
+    """Draw the bound of T6 and its parts against the width, and networks that were trained."""
+    import numpy as np  # noqa: PLC0415 - loaded where figures are drawn
+
+    widths = [10**k for k in range(1, 13) if is_finite_at(instance, 10**k) is Truth.TRUE]
+    bounds = {width: bound_at(instance, width) for width in widths}
+    parts: dict[str, Callable[[ExplicitBound], Ball]] = {
+        "the claim: B₁ + B₂": lambda bound: bound.total,
+        "what holds anyway": lambda bound: bound.trivial,
+        "of B₁, the output before training": lambda bound: bound.initial_part,
+        "of B₁, the network against the recursion": lambda bound: bound.network_part,
+        "B₂, the recursion against the equation": lambda bound: bound.recursion_part,
+    }
+    series = [
+        Series.of(
+            name,
+            [(width, part(bound)) for width, bound in bounds.items()],
+            guarantee=Guarantee.UPPER,
+            kind=Kind.LINE if number else Kind.BOUND,
+        )
+        for number, (name, part) in enumerate(parts.items())
+    ]
+    means = []
+    for width in _DRAWN_WIDTHS:
+        if width * training_of(instance).horizon <= _MOST_STEPS:
+            case = Networks(width=width, state=instance.chain.initial, memory=Fraction(0))
+            drawn = largest_error(instance, case).draw(np.random.default_rng(width), _DRAWN)
+            mean, deviation = float(drawn.mean()), float(drawn.std() / (_DRAWN - 1) ** 0.5)
+            ends = (Fraction(repr(mean + side * 2 * deviation)) for side in (-1, 1))
+            means.append((width, Between(*(ball(end) for end in ends))))
+    networks_drawn = Series.of(
+        f"mean of {_DRAWN} networks, ± 2 standard errors",
+        means,
+        guarantee=Guarantee.ESTIMATE,
+        kind=Kind.DOTS,
+    )
+    return Figure(
+        title="Distance of a network from the limit equation, against its width",
+        description=(
+            "Expected largest distance of output and limit during training, at the initial state "
+            "and memory 0: its bound B₁ + B₂, the parts of which the bound is the sum, a bound "
+            "that holds without the theorem, and networks that were drawn and trained."
+        ),
+        x=Axis(label="width N", scale=Scale.LOG),
+        y=Axis(label="distance", scale=Scale.LOG),
+        series=(*series, networks_drawn),
+    )
+
+
 # The claims
 
 CENTRED_OUTPUT = Assumption(
@@ -502,6 +567,7 @@ T6: Claim[Instance, Networks] = Claim(
     uses=("T1", "T2", "T3", "T4", "T7", "T7Z", "T6D", "M6", "K4", "P6M", "P7", "O5"),
     evidence=EvidenceKind.SIMULATION,
     sharp=("sharp-small-steps",),
+    figures=(Drawing(name="width", draw=width_figure, on=("markov-onegin", "sharp-small-steps")),),
     mutants=(
         Mutant(
             name="without-gradient",

@@ -113,6 +113,7 @@ _SMALL = Fraction(1, 1024)
 _DRAWN_STEPS = 24
 _DRAWN_BITS = 128
 _DRAWN_GAP = 1e-12
+_DRAWN_PRECISIONS = (32, 64, 128, 256)
 
 
 # Assumptions, vacuities
@@ -496,6 +497,32 @@ def forgetting_figure(instance: Instance) -> Figure:
     )
 
 
+def precision_figure(instance: Instance) -> Figure:
+    """Draw how narrowly the fixed point of the first state's word is enclosed, by precision."""
+    widths = []
+    for bits in _DRAWN_PRECISIONS:
+        with precision(bits):
+            low, high = end_points(fixed_point(instance, (instance.chain.initial,)))
+            widths.append((bits, high - low))
+    return Figure(
+        title="A bit of precision is a bit of the fixed point",
+        description=(
+            "Width of the enclosure of v*, for the word of the initial state alone, against the "
+            "precision of the arithmetic; the error of quadrature is part of it."
+        ),
+        x=Axis(label="precision in bits"),
+        y=Axis(label="upper − lower end point", scale=Scale.LOG),
+        series=(
+            Series.of(instance.name, widths, guarantee=Guarantee.ENCLOSURE),
+            Series.of(
+                "2^{−bits}",
+                [(bits, Fraction(1, 2**bits)) for bits in _DRAWN_PRECISIONS],
+                guarantee=Guarantee.ESTIMATE,
+            ),
+        ),
+    )
+
+
 # The claims
 
 CONTRACTION = Assumption(text="q < 1", holds=contracts, offending=shown_contraction_factor)
@@ -669,6 +696,14 @@ M4: Claim[Instance, WordCase] = Claim(
     source=SOURCE.format("section 3"),
     uses=("M1",),
     sharp=("sharp-fixed-point",),
+    figures=(
+        Drawing(
+            name="precision",
+            draw=precision_figure,
+            on=("markov-onegin", "mixture-activation", "sharp-fixed-point"),
+            joined=True,
+        ),
+    ),
     mutants=(
         Mutant(
             name="divisor-dropped",

@@ -205,7 +205,8 @@ class Drawn:
 def joined(figures: Iterable[Figure]) -> Figure:
     """Return one figure with the points of all: series of one name become one series.
 
-    Title, description and axes are the first one's.
+    A point that several of them have is there once.  Title, description and axes are those of the
+    first one.
 
     Raises
     ------
@@ -224,7 +225,7 @@ def joined(figures: Iterable[Figure]) -> Figure:
             if known is not each:
                 series[each.name] = Series(
                     name=each.name,
-                    points=known.points + each.points,
+                    points=tuple(dict.fromkeys(known.points + each.points)),
                     guarantee=each.guarantee,
                     kind=each.kind,
                 )

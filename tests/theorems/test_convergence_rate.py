@@ -22,10 +22,12 @@ from theorems.convergence_rate import (
     summed_forces,
     trivial_bound,
     wider_bound,
+    width_figure,
 )
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import ball, end_points, precision
+from verification.figure import Guarantee
 from verification.flow.driven import Driven, without_gradient
 from verification.flow.explicit_bound import explicit_bound
 from verification.flow.history import joint_law
@@ -216,3 +218,33 @@ def test_the_width_is_smaller_for_a_long_horizon():
     instance = load("sharp-energy")
     (case,) = networks(instance, random.Random(0))
     assert case == Networks(width=4, state=instance.chain.initial, memory=F(0))
+
+
+def test_the_figure_shows_the_bound_the_parts_and_networks_below_it():
+    instance = gallery.load("mutant-kernel-slope")
+    with precision(64):
+        shown = width_figure(instance)
+    total, anyway, *parts, drawn = (
+        {int(point.x): point.y for point in series.points} for series in shown.series
+    )
+    assert set(total) == {10**k for k in range(1, 13)}
+    for width in total:
+        with precision(128):
+            bound = explicit_bound(instance, width, instance.chain.initial, Fraction(0))
+            low, high = end_points(bound.total)
+        assert total[width].contains(low)
+        assert total[width].contains(high)
+        assert float(total[width].lower) == pytest.approx(
+            sum(float(part[width].upper) for part in parts), rel=1e-12
+        )
+        assert (total[width].upper < anyway[width].lower) or width < 10**3
+    for width, mean in drawn.items():
+        # The rest of the two standard errors: the mean itself is drawn again, by other draws.
+        simulated = largest_error(instance, Networks(width=width, state=0, memory=Fraction(0)))
+        again = simulated.draw(np.random.default_rng(1), 512)
+        error = float(mean.width_upper()) / 4
+        assert abs(again.mean() - float(mean.lower + mean.upper) / 2) < 8 * error
+        assert again.std() / 8 == pytest.approx(error, rel=0.5)
+    assert [series.guarantee for series in shown.series] == [Guarantee.UPPER] * 5 + [
+        Guarantee.ESTIMATE
+    ]

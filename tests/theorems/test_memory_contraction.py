@@ -13,7 +13,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from theorems import memory_contraction as theorem
-from theorems.memory_contraction import CLAIMS, M1, M2, M3, M4, M5, forgetting_figure
+from theorems.memory_contraction import (
+    CLAIMS,
+    M1,
+    M2,
+    M3,
+    M4,
+    M5,
+    forgetting_figure,
+    precision_figure,
+)
 from verification import gallery
 from verification.campaign import strategies
 from verification.decision import decide
@@ -540,3 +549,15 @@ def test_the_figure_shows_the_memories_of_the_oracle_below_the_bound():
 def contains_enclosed(bounds, value: mpmath.mpf) -> None:
     assert mpmath.mpf(str(bounds.lower)) <= value <= mpmath.mpf(str(bounds.upper))
     assert bounds.width_upper() <= Decimal("1e-25")
+
+
+def test_each_bit_of_precision_halves_the_enclosure_of_the_fixed_point():
+    widths, reference = precision_figure(gallery.load("sharp-fixed-point")).series
+    ratios = [
+        float(wide.y.upper / bit.y.lower)
+        for wide, bit in zip(widths.points, reference.points, strict=True)
+    ]
+    assert [int(point.x) for point in widths.points] == [32, 64, 128, 256]
+    assert reference.points[0].y.contains(Fraction(1, 2**32))
+    # v* = 1.5, and a few roundings: no enclosure is narrower than a bit, none much wider.
+    assert all(1 < ratio < 2**8 for ratio in ratios)
