@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from verification.report.digits import ratio, short
+from verification.report.digits import end_points, plain, ratio, short
 
 FINITE = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
     lambda value: abs(value.adjusted()) < 400
@@ -119,3 +119,56 @@ def test_a_ratio_is_rounded_down(value):
     shown = _value(ratio(value))[0]
     assert shown <= Fraction(Decimal(repr(value))) + Fraction(1, 2**40)
     assert shown >= Fraction(value) * (1 - Fraction(1, 9_000))
+
+
+def _opened(text):
+    """Return the two end points that a text stands for."""
+    match = re.fullmatch(r"([^\[]*)\[([^,]*), ([^\]]*)\](.*)", text)
+    if match is None:
+        return text, text
+    before, lower, upper, after = match.groups()
+    return before + lower + after, before + upper + after
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "text"),
+    [
+        ("0.93716", "0.93718", "0.9371[6, 8]"),
+        ("0.9371", "0.93718", "0.937[1, 18]"),
+        ("-1.23451E-7", "-1.23449E-7", "-1.234[51, 49]E-7"),
+        ("1.2345E-7", "1.2346E-8", "[1.2345E-7, 1.2346E-8]"),
+        ("123456", "123457", "[123456, 123457]"),
+        ("12345.1", "12345.25", "12345.[1, 25]"),
+        ("0.4999", "0.5001", "[0.4999, 0.5001]"),
+        ("-0.12345", "0.12345", "[-0.12345, 0.12345]"),
+        ("0.625", "0.625", "0.625"),
+        ("1", "Infinity", "[1, Infinity]"),
+    ],
+)
+def test_shared_digits_are_shown_once(lower, upper, text):
+    assert end_points({"lower": lower, "upper": upper}) == text
+
+
+@given(FINITE, FINITE)
+@example(Decimal("0.12345"), Decimal("0.123456"))
+@example(Decimal("1.0000E+5"), Decimal("1.00001E+5"))
+def test_nothing_is_lost_where_digits_are_shared(first, second):
+    lower, upper = str(min(first, second)), str(max(first, second))
+    assert _opened(end_points({"lower": lower, "upper": upper})) == (lower, upper)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0", "0"),
+        ("1000", "1000"),
+        ("1e5", "10⁵"),
+        ("2e-4", "2×10⁻⁴"),
+        ("65536", "65536"),
+        ("0.1", "0.1"),
+        ("-2.5", "−2.5"),
+        ("12345678", "1.234568×10⁷"),
+    ],
+)
+def test_numbers_on_an_axis(value, text):
+    assert plain(Decimal(value)) == text

@@ -9,6 +9,7 @@ import pytest
 
 from verification.report.document import to_document
 from verification.report.html import MAX_PROBLEMS, render_html
+from verification.report.summary import GLYPHS
 from verification.verdict import Evidence, EvidenceKind, Relation, Verdict
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
@@ -16,7 +17,7 @@ ALLOWED = """
     html head meta title style body a header p h1 h2 h3 time nav ul li main section span strong
     div table caption thead tbody tr th td dl dt dd bdi figure figcaption svg path rect text g desc
     article details summary code math semantics annotation mrow mi mn mo mtext mspace mfrac msub
-    msup msubsup munder mover munderover msqrt mstyle mpadded sub sup
+    msup msubsup munder mover munderover msqrt mstyle mpadded sub sup b i
 """
 
 
@@ -162,7 +163,7 @@ def test_each_cell_leads_to_its_result(document, small):
     cells = [
         attrs["href"]
         for attrs, text in small.all("a")
-        if attrs["href"].startswith("#result-") and "✓certified" in text
+        if attrs["href"].startswith("#r-") and text == "certified"
     ]
     assert len(cells) == len(document["results"])
     assert len(set(cells)) == len(cells)
@@ -173,7 +174,7 @@ def test_a_verdict_is_always_a_word_too(bad, verdict):
     cells = [
         text
         for tag, attrs, text in bad.elements
-        if tag in ("td", "span", "li")
+        if tag in ("td", "span", "li", "b")
         and verdict.lower() in attrs.get("class", "").split()
         and attrs.get("aria-hidden") != "true"
     ]
@@ -275,11 +276,14 @@ def test_a_supported_result_says_on_what_it_rests(make_run, make_result):
     result = make_result("M1", "coin", Verdict.SUPPORTED, evidence=evidence)
     page = Page(render_html(to_document(make_run(results=(result,)))))
     facts = [text for _, text in page.all("dd")]
-    assert "simulation, at most 64 bits, 32768 samples, error level 2.5e-8" in facts
-    badges = [
-        " ".join(text.split()) for attrs, text in page.all("span") if "supported" in str(attrs)
-    ]
-    assert "≈ supported" in badges
+    assert "simulation, at most 64 bits, 32768 samples, error level 2.5e-8; 0.250 s" in facts
+    assert "supported" in [text for attrs, text in page.all("b") if attrs["class"] == "supported"]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_style_sheet_gives_each_verdict_its_glyph(small, verdict):
+    (css,) = [text for _, text in small.all("style")]
+    assert f'.{verdict.lower()} {{ --glyph: "{GLYPHS[verdict]}";' in css
 
 
 def test_the_relation_stands_where_both_sides_do(make_run, make_claim):

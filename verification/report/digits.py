@@ -7,6 +7,8 @@
     the shared ones end in a row of zeros.
 ``[0.3, 0.81]``
     It lies between; used where little is known.
+``0.937[16, 18]``
+    It lies between 0.93716 and 0.93718; used where all digits are shown.
 
 All end points are rounded outward, so that what is shown is never more than what is known.
 """
@@ -34,6 +36,7 @@ _POSITIONAL = range(-4, 13)
 _WORK_DIGITS = 80
 _RATIO_DIGITS = 5
 _PLAIN_DIGITS = 7
+_LEAST_SHARED = 4
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -62,6 +65,27 @@ def short(end_points: Mapping[str, str]) -> str:
     above = _context(ROUND_CEILING)
     radius = max(above.subtract(upper, middle), above.subtract(middle, lower))
     return f"{_exact(middle)} ± {_rounded(radius, ROUND_CEILING, 1)}"
+
+
+def end_points(bounds: Mapping[str, str]) -> str:
+    """Return both end points as they are recorded, the digits that they share once."""
+    lower, upper = bounds["lower"], bounds["upper"]
+    if lower == upper:
+        return lower
+    mantissas, exponents = zip(*(text.partition("E")[::2] for text in (lower, upper)), strict=True)
+    shared = _shared(*mantissas)
+    alike = exponents[0] == exponents[1] and len({text.find(".") for text in mantissas}) == 1
+    # Behind the point only: 12[34, 56] would read as a product.
+    if not alike or "." not in shared or sum(map(str.isdigit, shared)) < _LEAST_SHARED:
+        return f"[{lower}, {upper}]"
+    rest = ", ".join(text[len(shared) :] for text in mantissas)
+    return f"{shared}[{rest}]" + (f"E{exponents[0]}" if exponents[0] else "")
+
+
+def _shared(first: str, second: str) -> str:
+    """Return what two texts begin with, but never all of either."""
+    most = min(len(first), len(second)) - 1
+    return first[: next((i for i in range(most) if first[i] != second[i]), most)]
 
 
 def plain(value: Decimal) -> str:

@@ -12,7 +12,7 @@ from verification.report.document import Document
 from verification.report.html import render_html
 from verification.report.junit import render_junit
 from verification.report.markdown import render_markdown
-from verification.report.text import short_digest, slug
+from verification.report.text import counterexample_name
 from verification.subject import Subject, digest
 
 REPLAY_SCHEMA = "replay/1"
@@ -60,10 +60,8 @@ def write_counterexample(
         "seed": seed,
         "instance": instance.to_json(),
     }
-    names = [claim_id, *([] if mutant is None else [mutant]), instance.name]
-    readable = "-".join(filter(None, map(slug, names)))
-    known_by = short_digest([claim_id, "" if mutant is None else f"={mutant}", digest(instance)])
-    path = out / COUNTEREXAMPLES / f"{readable}-{known_by}.json"
+    name = counterexample_name(claim_id, mutant, instance.name, digest(instance))
+    path = out / COUNTEREXAMPLES / name
     write_atomically(path, json_bytes(document))
     return path
 

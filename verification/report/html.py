@@ -15,14 +15,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from verification.report.digits import ratio, short
+from verification.report import margins
+from verification.report.digits import end_points, ratio, short
 from verification.report.document import Document
 from verification.report.graph import NODE_HEIGHT, NODE_WIDTH, uses_graph
 from verification.report.mathml import looks_like_latex, to_mathml
 from verification.report.plot import SHEET, plot
 from verification.report.prose import prose
 from verification.report.summary import (
-    GLYPHS,
     MEANINGS,
     ClaimSummary,
     MutantStatus,
@@ -79,7 +79,9 @@ def render_html(document: Document) -> str:
     )
     environment.filters.update(
         brief=brief,
+        end_points=end_points,
         formula=_formula,
+        isolated=_isolated,
         maths=_maths,
         paragraphs=_paragraphs,
         prose=prose,
@@ -97,6 +99,7 @@ def render_html(document: Document) -> str:
         problems=found[:MAX_PROBLEMS],
         further_problems=len(found[MAX_PROBLEMS:]),
         figures=_figures(document),
+        margins=margins,
         sheet=SHEET,
         graph=uses_graph({summary.id: summary.claim["uses"] for summary in summaries}),
         node_width=NODE_WIDTH,
@@ -108,7 +111,6 @@ def render_html(document: Document) -> str:
         anchors=anchors,
         claim_ids={summary.id for summary in summaries},
         instance_names={instance["name"] for instance in document["instances"]},
-        glyphs=GLYPHS,
         meanings=MEANINGS,
         statuses=MutantStatus,
         by_verdict=_by_verdict,
@@ -181,6 +183,12 @@ def _kinds(document: Document, summaries: Sequence[ClaimSummary]) -> list[_Kind]
     return kinds
 
 
+def _isolated(name: str) -> Markup | str:
+    """Return a name that cannot reorder the text around it, whatever its letters."""
+    shown = brief(name)
+    return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
+
+
 def _formula(latex: str) -> Markup:
     """Return a displayed formula; one that cannot be typeset is shown as it is written."""
     mathml = to_mathml(latex, block=True)
@@ -192,7 +200,7 @@ def _maths(text: str) -> Markup:
     """Return a symbol or a short formula, typeset where it is LaTeX."""
     mathml = to_mathml(text) if looks_like_latex(text) else None
     if mathml is None:
-        return Markup('<span class="maths">{}</span>').format(prose(text))
+        return Markup("<i>{}</i>").format(prose(text))
     return Markup(mathml)  # noqa: S704 - see `_formula`
 
 

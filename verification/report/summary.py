@@ -147,14 +147,18 @@ class ClaimSummary:
         }
 
     @property
-    def tightest(self) -> Document | None:
-        """The result with the largest left / right, of those that test the claim."""
-        told = [
+    def told(self) -> list[Document]:
+        """The results that test the claim and tell left / right."""
+        return [
             result
             for result in self.results.values()
             if result["tightness"] is not None and result["verdict"] not in _TELLS_NOTHING
         ]
-        return max(told, key=lambda result: float(result["tightness"]), default=None)
+
+    @property
+    def tightest(self) -> Document | None:
+        """The result with the largest left / right, of those that test the claim."""
+        return max(self.told, key=lambda result: float(result["tightness"]), default=None)
 
     @property
     def refuted_mutants(self) -> int:

@@ -62,6 +62,18 @@ def short_digest(parts: Sequence[str]) -> str:
     return hashed.hexdigest()[:_DIGEST_LENGTH]
 
 
+def counterexample_name(claim: str, mutant: str | None, instance: str, digest: str) -> str:
+    """Return the name of the file in which a refuted result is kept for replay.
+
+    It is made of the names, as far as they are letters and digits, and a digest of claim, mutant
+    and instance that tells it from every other.
+    """
+    names = [claim, *([] if mutant is None else [mutant]), instance]
+    readable = "-".join(filter(None, map(slug, names)))
+    known_by = short_digest([claim, "" if mutant is None else f"={mutant}", digest])
+    return f"{readable}-{known_by}.json"
+
+
 class Anchors:
     """Stable, unique identifiers for the parts of one page.
 
