@@ -361,6 +361,7 @@ def moving_paths(instance: Instance, rng: random.Random) -> Sequence[Path | Swit
     return cases
 
 
+@lru_cache(maxsize=16)
 def _even(steps: int) -> tuple[Fraction, ...]:
     """Return the numbers k/n."""
     return tuple(Fraction(k, steps) for k in range(steps))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 
 import pytest
 from enumerated_paths import COIN, CYCLE, KNOWN, chain_of, ends, mean_over_paths, partial_sums
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verification.campaign.strategies import chains
@@ -73,3 +74,44 @@ def test_unlikely_paths_are_given_up_and_counted():
     exact = sum(((1 - leak) ** (k - 1) * leak * (50 - k) ** 2 for k in range(1, 50)), Fraction(0))
     assert low < exact < high
     assert high - low <= 50**3 * leak
+
+
+@settings(max_examples=100)
+@given(
+    chain=chains(max_states=4),
+    observable=values,
+    steps=st.integers(2, 30),
+    most=st.integers(1, 300),
+    bits=st.sampled_from([3, 10, 60]),
+)
+def test_doubles_tell_beforehand_where_there_are_too_many(chain, observable, steps, most, bits):
+    shared = lcm(*(p.denominator for row in chain.rows for _, p in row))
+    weighted = [[(j, int(p * shared)) for j, p in row] for row in chain.rows]
+    parts = lcm(*(value.denominator for value in observable))
+    moves = [[int(value * parts) for value in observable[: chain.n_states]]] * steps
+    walk = (weighted, moves, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merged_paths, "MAX_TRANSITIONS", most)
+        told = merged_paths._are_too_many(*walk, shared=shared, bits=bits)
+    here, coarser = (
+        merged_paths._followed(*walk, shared=shared, bits=b, most=most) for b in (bits, bits - 1)
+    )
+    # Between the two lies what has a probability at which rounding decides.
+    assert here is None if told else coarser is not None
+
+
+def test_what_rounding_might_hide_is_not_called_too_many(monkeypatch):
+    # The coin's paths of 10 steps have exactly the probability at which they are still followed.
+    half = [[(0, 1), (1, 1)], [(0, 1), (1, 1)]]
+    moves = [[1, 2 ** (k + 1)] for k in range(12)]
+    arguments = {"shared": 2, "bits": 10}
+    monkeypatch.setattr(merged_paths, "MAX_TRANSITIONS", 2_500)
+    assert merged_paths._followed(half, moves, 0, most=2_500, **arguments) is None
+    assert not merged_paths._are_too_many(half, moves, 0, **arguments)
+    assert merged_paths._are_too_many(half, moves, 0, shared=2, bits=11)
+
+
+def test_sums_beyond_the_integers_of_a_processor_are_not_counted_in_doubles():
+    moves = [[2**40, -(2**40)]] * 50
+    half = [[(0, 1), (1, 1)], [(0, 1), (1, 1)]]
+    assert not merged_paths._are_too_many(half, moves, 0, shared=2, bits=60)

@@ -262,6 +262,20 @@ def test_a_mixture_with_one_plain_term_is_the_named_activation():
                 assert difference.contains(0)
 
 
+@pytest.mark.parametrize("name", ["tanh", "shifted"])
+def test_a_curve_is_as_sharp_as_the_precision_at_which_it_is_asked_for(name):
+    sigma, t = activation(SPECS[name]), Fraction(1, 3)
+    found = []
+    for bits in (64, 256, 64):
+        with precision(bits):
+            low, high = end_points(sigma.curve(0)(ball(t)))
+            assert (low, high) == end_points(sigma.derivative(0, ball(t)))
+            assert high - low <= Fraction(1, 2 ** (bits - 6))
+        found.append((low, high))
+    assert found[0] == found[2]
+    assert found[0][0] < found[1][0] <= found[1][1] < found[0][1]
+
+
 def test_logistic_is_a_shifted_tanh():
     """(1 + tanh(t/2))/2, in all derivatives."""
     constant_free = activation(mixture("1/2 1/2 0 tanh"))

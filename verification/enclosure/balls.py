@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import reduce
-from math import ceil, inf, log10, nextafter
+from math import ceil, inf, ldexp, log10, nextafter
 from typing import TypeAlias, TypeVar
 
 from flint import __FLINT_VERSION__, acb, arb, ctx, fmpq
@@ -46,7 +46,10 @@ PRECISIONS = (64, 128, 256, 512, 1024)
 """Working precisions in bits, tried in this order until a comparison is decided."""
 
 _EXPONENT_LIMIT = 2**16
+_DOUBLE_BITS = 53
+_SMALLEST_EXPONENT = -1074
 _NARROW = arb(2.0**-10)
+_ZERO = Fraction(0)
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,13 @@ def working_precision() -> int:
 
 def ball(value: Fraction | int | Ball) -> Ball:
     """Enclose an exact number; a ball is returned as it is."""
+    # In the order of how fast the question is answered: this is called millions of times.
+    if isinstance(value, arb):
+        return value
     if isinstance(value, Fraction):
-        if value.denominator == 1:
-            return arb(value.numerator) if value else arb(0)
-        return arb(fmpq(value.numerator, value.denominator))
-    return value if isinstance(value, arb) else arb(value)
+        numerator, denominator = value.as_integer_ratio()
+        return arb(numerator) if denominator == 1 else arb(fmpq(numerator, denominator))
+    return arb(value)
 
 
 def exact_ball(value: float) -> Ball:
@@ -167,11 +172,16 @@ def end_points(x: Ball) -> tuple[Fraction, Fraction]:
     NotEnclosed
         Where the ball is not finite, or reaches beyond 2**65536.
     """
+    centre, distance = centre_and_radius(x)
+    return centre - distance, centre + distance
+
+
+def centre_and_radius(x: Ball) -> tuple[Fraction, Fraction]:
+    """Return the midpoint and the radius of a finite ball; see `end_points`."""
     if not x.is_finite():
         raise NotEnclosed("a ball that is not finite has no rational end points")
     (mid, beside), (rad, more) = _dyadic(x.mid()), _dyadic(x.rad())
-    rad += beside + more
-    return mid - rad, mid + rad
+    return mid, rad + beside + more if beside or more else rad
 
 
 def _dyadic(x: Ball) -> tuple[Fraction, Fraction]:
@@ -181,8 +191,14 @@ def _dyadic(x: Ball) -> tuple[Fraction, Fraction]:
         raise NotEnclosed("a ball's exponent is beyond the supported range")
     if exponent < -_EXPONENT_LIMIT:
         size = max(mantissa.bit_length() + exponent, -_EXPONENT_LIMIT)
-        return Fraction(0), Fraction(2) ** size if mantissa else Fraction(0)
-    return Fraction(mantissa) * Fraction(2) ** exponent, Fraction(0)
+        return _ZERO, Fraction(2) ** size if mantissa else _ZERO
+    return _times_power_of_two(mantissa, exponent), _ZERO
+
+
+def _times_power_of_two(mantissa: int, exponent: int) -> Fraction:
+    if exponent >= 0:
+        return Fraction(mantissa << exponent)
+    return Fraction(mantissa, 1 << -exponent)
 
 
 def enclosure(x: Ball | Fraction | Between) -> Enclosure:
@@ -211,7 +227,7 @@ def _decimal_end_points(x: Ball, digits: int) -> tuple[Decimal, Decimal]:
         if abs(exponent) > _EXPONENT_LIMIT:
             bounds.append(_far(mantissa, exponent, rounding))
             continue
-        exact = Fraction(mantissa) * Fraction(2) ** exponent
+        exact = _times_power_of_two(mantissa, exponent)
         context = Context(prec=digits, rounding=rounding, Emax=10**9, Emin=-(10**9))
         bounds.append(context.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
     return bounds[0], bounds[1]
@@ -230,22 +246,24 @@ def _far(mantissa: int, exponent: int, rounding: str) -> Decimal:
 
 
 def upper_double(x: Ball) -> float:
-    """Return a double no smaller than the number that a ball encloses (may be infinite)."""
+    """Return the least double no smaller than what a ball encloses (may be infinite)."""
     if not x.is_finite():
         return inf
     mantissa, exponent = (int(part) for part in x.upper().man_exp())
-    # Beyond the range of doubles one size is as good as another, and some would fill the memory.
-    nearer = min(max(exponent, -1_100 - mantissa.bit_length()), 1_100)
-    high = Fraction(mantissa) * Fraction(2) ** nearer
+    # What is left has 53 bits or fewer, and none below those of the subnormal doubles.
+    excess = max(mantissa.bit_length() - _DOUBLE_BITS, _SMALLEST_EXPONENT - exponent, 0)
+    rounded = -(-mantissa >> excess)
+    if not rounded:
+        # As usual in doubles, what is rounded to zero keeps its sign.
+        return -0.0 if mantissa else 0.0
     try:
-        rounded = float(high)
+        return ldexp(rounded, exponent + excess)
     except OverflowError:
-        return inf if high > 0 else -nextafter(inf, 0)
-    return rounded if Fraction(rounded) >= high else nextafter(rounded, inf)
+        return inf if mantissa > 0 else -nextafter(inf, 0)
 
 
 def lower_double(x: Ball) -> float:
-    """Return a double no larger than the number that a ball encloses (may be infinite)."""
+    """Return the largest double no larger than what a ball encloses (may be infinite)."""
     return -upper_double(-x)
 
 
@@ -294,10 +312,7 @@ def power(x: Ball, exponent: int) -> Ball:
 
 def total(terms: Iterable[Ball]) -> Ball:
     """Enclose a finite sum."""
-    result = arb(0)
-    for term in terms:
-        result = result + term
-    return result
+    return sum(terms, arb(0))
 
 
 def is_finite(x: Ball) -> bool:

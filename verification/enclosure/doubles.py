@@ -23,7 +23,7 @@ from functools import lru_cache
 from math import fsum, inf, nextafter
 from typing import TYPE_CHECKING
 
-from verification.enclosure.balls import Ball, ball, end_points, upper_double
+from verification.enclosure.balls import Ball, ball, centre_and_radius, upper_double
 from verification.errors import NotEnclosed
 
 if TYPE_CHECKING:
@@ -134,13 +134,14 @@ def nearest(value: Fraction | Ball) -> tuple[float, Rounded]:
     NotEnclosed
         Where the number is beyond the range of doubles.
     """
-    low, high = (value, value) if isinstance(value, Fraction) else end_points(value)
+    centre, radius = (value, None) if isinstance(value, Fraction) else centre_and_radius(value)
     try:
-        double = float((low + high) / 2)
+        double = float(centre)
     except OverflowError:
         raise NotEnclosed("a number is beyond the range of double precision") from None
     exact = Fraction(double)
-    return double, Rounded(abs(exact), max(abs(exact - low), abs(high - exact)))
+    error = abs(exact - centre)
+    return double, Rounded(abs(exact), error + radius if radius else error)
 
 
 def upward(bound: Fraction) -> float:

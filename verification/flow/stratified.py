@@ -160,8 +160,9 @@ def _shares(law: AtomicLaw) -> BallVector:
 
 def _values(instance: Instance, units: BallUnits, place: Point, order: int) -> BallVector:
     """Return a derivative of sigma at ``W.x + v``, one for each unit."""
-    sigma, x, memory = activation(instance.activation), ball_vector(place.input), ball(place.memory)
-    return tuple(sigma.derivative(order, inner(w, x) + memory) for w in units.input)
+    curve, x = activation(instance.activation).curve(order), ball_vector(place.input)
+    memory = ball(place.memory)
+    return tuple(curve(inner(w, x) + memory) for w in units.input)
 
 
 def _features(instance: Instance, units: BallUnits, place: Point) -> BallVector:

@@ -87,10 +87,10 @@ def _mean_of_product(
     rule = pair_rule(
         law, first.input, second.input, strip, more_bits=ceil(2 * log2(max(growth, 1.0)))
     )
-    v, w = ball(first.memory), ball(second.memory)
+    v, w, curve = ball(first.memory), ball(second.memory), sigma.curve(order)
     return rule.mean(
-        lambda u: sigma.derivative(order, u + v),
-        lambda u: sigma.derivative(order, u + w),
+        lambda u: curve(u + v),
+        lambda u: curve(u + w),
         square(strip_bound),
         square(real_bound),
         squared=order == 1,

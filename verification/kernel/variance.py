@@ -73,10 +73,10 @@ def mean_of_products(
         law, first.input, second.input, strip, more_bits=ceil(2 * log2(max(growth, 1.0)))
     )
     v, w = ball(first.memory), ball(second.memory)
+    one, other = (sigma.curve(order) for order in orders)
 
     def product(u: Ball) -> Ball:
-        one, other = orders
-        return sigma.derivative(one, u) * sigma.derivative(other, u)
+        return one(u) * other(u)
 
     return rule.mean(
         lambda u: product(u + v),

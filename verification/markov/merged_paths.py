@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import lcm
 
 from verification.instance import Chain
@@ -20,6 +20,12 @@ from verification.markov.walk import Walk
 
 MAX_TRANSITIONS = 30_000
 """Transitions of merged paths that are followed, altogether: less than a tenth of a second."""
+
+_FIRST_SHARE = 10
+"""Of the transitions allowed one in so many is followed before it is asked how many there are."""
+
+_ROUNDING = 2.0**-20
+"""Far above what `3 * MAX_TRANSITIONS` roundings of doubles can do."""
 
 MAX_BITS = 20_000
 """Bits of the common denominator of the paths' probabilities, at most."""
@@ -86,11 +92,14 @@ def _bounds_of_moves(
     weighted = [[(j, int(p * shared)) for j, p in row] for row in chain.rows]
     if steps * shared.bit_length() > MAX_BITS:
         return None
-    for bits in NEGLIGIBLE_BITS:
-        found = _followed(weighted, moves, start, shared=shared, bits=bits)
-        if found is not None:
-            return found[0] * unit**2, found[1] * unit**2
-    return None
+    follow = partial(_followed, weighted, moves, start, shared=shared)
+    found = follow(bits=NEGLIGIBLE_BITS[0], most=MAX_TRANSITIONS // _FIRST_SHARE)
+    if found is None and not _are_too_many(
+        weighted, moves, start, shared=shared, bits=NEGLIGIBLE_BITS[-1]
+    ):
+        attempts = (follow(bits=bits, most=MAX_TRANSITIONS) for bits in NEGLIGIBLE_BITS)
+        found = next((attempt for attempt in attempts if attempt is not None), None)
+    return None if found is None else (found[0] * unit**2, found[1] * unit**2)
 
 
 def _followed(
@@ -100,8 +109,12 @@ def _followed(
     *,
     shared: int,
     bits: int,
+    most: int,
 ) -> tuple[Fraction, Fraction] | None:
-    """Bound the mean for integer moves and probabilities in parts of `shared`."""
+    """Bound the mean for integer moves and probabilities in parts of `shared`.
+
+    None where more than `most` transitions would have to be followed.
+    """
     # Probabilities times shared^k, in integers.
     merged = {(start, moves[0][start], abs(moves[0][start])): 1}
     followed, unit, given_up = 0, 1, Fraction(0)
@@ -112,7 +125,7 @@ def _followed(
             for j, share in weighted[i]:
                 reached = total + move[j]
                 following[j, reached, max(largest, abs(reached))] += weight * share
-        if followed > MAX_TRANSITIONS:
+        if followed > most:
             return None
         unit *= shared
         least = unit >> bits
@@ -122,3 +135,51 @@ def _followed(
     squares = sum(weight * largest**2 for (_, _, largest), weight in merged.items())
     low = Fraction(squares, unit)
     return low, low + given_up * sum(max(map(abs, move)) for move in moves) ** 2
+
+
+def _are_too_many(
+    weighted: Sequence[Sequence[tuple[int, int]]],
+    moves: Sequence[Sequence[int]],
+    start: int,
+    *,
+    shared: int,
+    bits: int,
+) -> bool:
+    """Tell whether certainly more than `MAX_TRANSITIONS` would have to be followed.
+
+    The same paths are followed in doubles, which is faster, and a little more of them is given up
+    than rounding can hide.  What is followed here is then part of what `_followed` follows.
+    """
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    size = len(weighted)
+    reach = sum(max(map(abs, move)) for move in moves)
+    if (2 * reach + 1) * (reach + 1) * size >= 2**62:
+        return False
+    counts = np.array([len(row) for row in weighted])
+    firsts = np.concatenate(([0], np.cumsum(counts)))
+    successors = np.array([j for row in weighted for j, _ in row])
+    shares = np.array([share / shared for row in weighted for _, share in row])
+    least = 2.0**-bits * (1 + _ROUNDING)
+    states, totals = np.array([start]), np.array([moves[0][start]])
+    largest, weights = abs(totals), np.array([1.0])
+    followed = 0
+    for move in moves[1:]:
+        ways = counts[states]
+        followed += int(ways.sum())
+        if followed > MAX_TRANSITIONS:
+            return True
+        origin = np.repeat(np.arange(len(states)), ways)
+        # The place of each way among those of its state.
+        nth = np.arange(len(origin)) - np.repeat(np.cumsum(ways) - ways, ways)
+        edges = firsts[states[origin]] + nth
+        reached = successors[edges]
+        sums = totals[origin] + np.array(move)[reached]
+        keys = ((sums + reach) * (reach + 1) + np.maximum(largest[origin], abs(sums))) * size
+        merged, place = np.unique(keys + reached, return_inverse=True)
+        summed = np.bincount(place, weights[origin] * shares[edges])
+        merged, weights = merged[summed >= least], summed[summed >= least]
+        merged, states = np.divmod(merged, size)
+        totals, largest = np.divmod(merged, reach + 1)
+        totals = totals - reach
+    return False

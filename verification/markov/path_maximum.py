@@ -137,16 +137,20 @@ def _bounds(
     exceeded = _exceedances(walked, steps, levels, transitions)
 
     # max |S_k| / unit is within the slack of M; the square of a negative number would not do.
-    lowest = [Fraction(0), *(max(level + 1 - slack, Fraction(0)) for level in levels)]
-    highest = [level + slack for level in (*levels, top)]
-    below = [float(high**2 - low**2) for low, high in pairwise(lowest)]
-    above = [float(high**2 - low**2) for low, high in pairwise(highest)]
+    # In parts of the slack's denominator, which are integers.
+    parts, beside = slack.denominator, slack.numerator
+    lowest = [0, *(max((level + 1) * parts - beside, 0) for level in levels)]
+    highest = [level * parts + beside for level in (*levels, top)]
+    below, above = (
+        [(high**2 - low**2) / parts**2 for low, high in pairwise(values)]
+        for values in (lowest, highest)
+    )
     relative = gamma((steps - 1) * (transitions.successors + 1) + 3)
     underflow = 2 * steps * transitions.successors * SMALLEST_UNDERFLOW * 2 * (top + slack + 1) ** 2
     return tuple(
         (
             max((sum_lower(row * below) - underflow) / (1 + relative), Fraction(0)),
-            (sum_upper(row * above) + underflow) / (1 - relative) + highest[0] ** 2,
+            (sum_upper(row * above) + underflow) / (1 - relative) + (levels[0] + slack) ** 2,
         )
         for row in exceeded
     )

@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from operator import mul
 from typing import TypeAlias
 
 from verification.claim import Number
@@ -38,6 +39,7 @@ from verification.enclosure.balls import (
     pi,
     square,
     total,
+    working_precision,
 )
 from verification.instance import ActivationSpec, Term
 from verification.verdict import Truth
@@ -436,13 +438,36 @@ class Activation:
 
     def derivative(self, order: int, t: Ball) -> Ball:
         """Enclose the derivative of an order from 0 to 4 at a real ball."""
+        return self.curve(order)(t)
+
+    def curve(self, order: int) -> Curve:
+        """Return `derivative` as a function of the ball, for use at the current precision only."""
         if self.named:
-            return self.terms[0][1].derivatives[order](t)
-        return total(
-            ball(term.weight * term.scale**order)
-            * family.derivatives[order](ball(term.scale) * t + ball(term.shift))
+            return self.terms[0][1].derivatives[order]
+        key = order, working_precision()
+        if key not in self._curves:
+            self._curves[key] = self._mixed(order)
+        return self._curves[key]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[int, int], Curve]:
+        return {}
+
+    def _mixed(self, order: int) -> Curve:
+        terms = [
+            (
+                ball(term.weight * term.scale**order),
+                family.derivatives[order],
+                ball(term.scale),
+                ball(term.shift),
+            )
             for term, family in self.terms
-        )
+        ]
+
+        def mixture(t: Ball) -> Ball:
+            return total([weight * of(scale * t + shift) for weight, of, scale, shift in terms])
+
+        return mixture
 
     def complex_derivative(self, order: int, z: ComplexBall) -> ComplexBall:
         """Enclose the derivative of an order from 0 to 2 at a complex ball."""
@@ -461,16 +486,35 @@ class Activation:
         For a mixture it is the triangle inequality ``sum_j |a_j| |b_j|^k s_k(f_j)``, an upper
         bound.  Exact (a Fraction) where all the families' suprema are rational.
         """
-        parts = [
-            (abs(term.weight * term.scale**order), family.supremum(order))
-            for term, family in self.terms
-        ]
-        if all(isinstance(supremum, Fraction) for _, supremum in parts):
-            return sum(
-                (factor * supremum for factor, supremum in parts if isinstance(supremum, Fraction)),
-                Fraction(0),
+        exact = self._exact_bounds[order]
+        if exact is not None:
+            return exact
+        return total(
+            ball(factor) * ball(family.supremum(order))
+            for factor, (_, family) in zip(self._factors[order], self.terms, strict=True)
+        )
+
+    @cached_property
+    def _factors(self) -> tuple[tuple[Fraction, ...], ...]:
+        """The numbers ``|a_j b_j^k|`` for every order k."""
+        return tuple(
+            tuple(abs(term.weight * term.scale**order) for term, _ in self.terms)
+            for order in ORDERS
+        )
+
+    @cached_property
+    def _exact_bounds(self) -> tuple[Fraction | None, ...]:
+        """Bounds of every order, None where a family's supremum is no rational."""
+        bounds: list[Fraction | None] = []
+        for order, factors in zip(ORDERS, self._factors, strict=True):
+            suprema = [family.supremum(order) for _, family in self.terms]
+            rational = [supremum for supremum in suprema if isinstance(supremum, Fraction)]
+            bounds.append(
+                sum(map(mul, factors, rational), Fraction(0))
+                if len(rational) == len(suprema)
+                else None
             )
-        return total(ball(factor) * ball(supremum) for factor, supremum in parts)
+        return tuple(bounds)
 
     def strip_bound(self, order: int, width: Ball) -> Ball:
         """Bound the derivative of order 0, 1 or 2 on the strip ``|Im z| <= width``.

@@ -58,8 +58,9 @@ def _mean(spec: ActivationSpec, law: Law, point: Vector, memory: Ball, order: in
     strip = sigma.strip_width()
     rule = projection(law, point, strip).memory_rule
     result = rule.error(sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order)))
+    curve = sigma.curve(order)
     for node, weight in zip(rule.nodes, rule.weights, strict=True):
-        result = result + weight * sigma.derivative(order, node + memory)
+        result = result + weight * curve(node + memory)
     return result
 
 

@@ -92,14 +92,15 @@ def _weighted_square(
 ) -> Ball:
     """Enclose the sum over atoms, with these factors, or one factor times the mean over W."""
     sigma, law = activation(instance.activation), instance.law
+    curve = sigma.curve(0)
     if isinstance(law, AtomicLaw):
         return total(
-            ball(factor) * square(sigma.derivative(0, ball(dot(atom.w, x)) + memory))
+            ball(factor) * square(curve(ball(dot(atom.w, x)) + memory))
             for factor, atom in zip(factors, law.atoms, strict=True)
         )
     rule = projection(law, x, sigma.strip_width()).rule
     return ball(factors[0]) * rule.mean(
-        lambda u: square(sigma.derivative(0, u + memory)),
+        lambda u: square(curve(u + memory)),
         _squared_height(instance),
         square(ball(sigma.bound(0))),
     )

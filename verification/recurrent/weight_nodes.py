@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from verification.enclosure.balls import Ball, ball
+from verification.enclosure.balls import Ball, ball, working_precision
 from verification.enclosure.doubles import ONE, Rounded, nearest
 from verification.enclosure.quadrature import MAX_NODES, Rule, normal_rule, uniform_sum_rule
 from verification.errors import NotEnclosed
@@ -159,7 +159,12 @@ def _normal_axis(deviation: Fraction, strip: Fraction, bits: int) -> Axis:
     """Return a rule for a standard normal Z and functions of ``deviation * Z``."""
     if not deviation:
         return _centre_only()
-    return _axis(normal_rule(ball(0), ball(1), strip / deviation, bits=bits))
+    return _standard_axis(strip / deviation, bits, working_precision())
+
+
+@lru_cache(maxsize=64)
+def _standard_axis(strip: Fraction, bits: int, _precision: int) -> Axis:
+    return _axis(normal_rule(ball(0), ball(1), strip, bits=bits))
 
 
 def _uniform_axis(half: Fraction, strip: Fraction, bits: int) -> Axis:
