@@ -1,0 +1,83 @@
+"""One browser for all tests of a process, and the pages that they look at."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from chromium import Browser, program
+from toy_runs import hostile_run, large_run, troubled_run
+
+from theorems.memory_contraction import M1, M4, M5
+from verification import gallery
+from verification.report.document import Run, to_document
+from verification.report.html import render_html
+from verification.runner import Task, run_task
+
+NAMES = ("markov-onegin", "sharp-fixed-point", "critical", "zero-memory")
+
+
+def real_run():
+    """Return a run with figures, as `theorems verify` makes one."""
+    claims, instances = (M1, M4, M5), tuple(gallery.load(name) for name in NAMES)
+    return Run(
+        created="2025-11-20T11:03:00+00:00",
+        environment={"seed": 0},
+        claims=claims,
+        instances=instances,
+        results=tuple(
+            run_task(Task(claim=claim, instance=instance, seed=0, draw=True), None)
+            for claim in claims
+            for instance in instances
+        ),
+    )
+
+
+RUNS = {
+    "real": real_run,
+    "large": large_run,
+    "troubled": troubled_run,
+    "hostile": hostile_run,
+}
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    executable = program()
+    if executable is None:
+        reason = "no Chromium on this machine: the page is not tried in a browser"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with Browser(executable, tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """Return what writes a run's page and returns its address."""
+    folder = tmp_path_factory.mktemp("pages")
+    known = {}
+
+    def of(name):
+        if name not in known:
+            path = folder / f"{name}.html"
+            path.write_text(render_html(to_document(RUNS[name]())), encoding="utf-8")
+            known[name] = path.as_uri()
+        return known[name]
+
+    return of
+
+
+@pytest.fixture
+def open_page(browser, address):
+    pages = []
+
+    def opened(name, **size):
+        page = browser.open(address(name), **size)
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.__exit__()
