@@ -14,7 +14,7 @@ from scipy.special import eval_laguerre
 from verification.enclosure.balls import end_points, precision
 from verification.enclosure.singular import singular_values
 from verification.linear_functional import Box, Exponential, Network, PowerLaw
-from verification.linear_rnn import search
+from verification.linear_rnn import near_best, search
 from verification.linear_rnn.distance import difference
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
@@ -223,7 +223,7 @@ def test_bounds_stay_below_the_error_of_any_network():
 )
 def test_near_best_networks_are_near_the_lower_bounds(parts, width, least_ratio):
     functions = (of_parts(parts),)
-    network = search.near_best_network(functions, width)
+    network = near_best.near_best_network(functions, width)
     assert network is None or network.width <= width
     with precision(64):
         left = functions if network is None else difference((parts,), network)
@@ -236,7 +236,7 @@ def test_near_best_networks_are_near_the_lower_bounds(parts, width, least_ratio)
 
 def test_a_target_of_that_width_is_found_again():
     target = (wave(1, 1), wave("-0.5", 3), wave("0.25", "0.5", 0, 2))
-    network = search.near_best_network((of_parts(target),), 4)
+    network = near_best.near_best_network((of_parts(target),), 4)
     assert network is not None
     with precision(64):
         (function,) = difference((target,), network)
@@ -244,8 +244,8 @@ def test_a_target_of_that_width_is_found_again():
 
 
 def test_no_unit_no_network():
-    assert search.near_best_network((of_parts(LAW),), 0) is None
-    assert search.near_best_network(((),), 3) is None
+    assert near_best.near_best_network((of_parts(LAW),), 0) is None
+    assert near_best.near_best_network(((),), 3) is None
 
 
 def test_least_exact_widths():
@@ -292,7 +292,7 @@ def test_a_wave_beside_a_power_law_needs_no_fine_cells_where_it_is_over():
     t, weights = search.quadrature(functions)
     assert len(t) == len(weights) < 10**5
     assert t[-1] > 10**11
-    assert search.near_best_network(functions, 2) is not None
+    assert near_best.near_best_network(functions, 2) is not None
 
 
 def test_a_small_box_beside_a_power_law_does_not_overflow():
@@ -301,6 +301,6 @@ def test_a_small_box_beside_a_power_law_does_not_overflow():
     law = PowerLaw(coefficient=F(1, 2), exponent=F(1, 2))
     functions = (of_parts((law, box)), of_parts((wave(2, "0.1"),)))
     for width in (1, 2):
-        network = search.near_best_network(functions, width)
+        network = near_best.near_best_network(functions, width)
         assert network is not None
         assert network.width <= width

@@ -1,4 +1,4 @@
-"""Near-best networks and places for lower bounds, found in doubles: candidates, never bounds.
+"""Estimates of targets in doubles, and places for lower bounds: candidates, never bounds.
 
 What is found here is rounded to exact numbers, and everything that is claimed of it is computed
 again in balls.  A poor candidate gives a poor bound, not a wrong one.
@@ -19,7 +19,6 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from verification.linear_functional import Network
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
     IndicatorPlace,
@@ -29,8 +28,6 @@ from verification.linear_rnn.lower_bounds import (
 from verification.linear_rnn.pieces import BoxPiece, Function, PowerLawPiece, QuasiPolynomial
 
 Array: TypeAlias = NDArray[np.float64]
-Poles: TypeAlias = list[tuple[float, float]]
-"""Rate and frequency of each exponential; a frequency stands for a pair of units."""
 
 LAGUERRE_SIZE = 20
 CELLS = 12
@@ -38,10 +35,7 @@ KY_FAN_CELLS = 7
 
 _NODES, _WEIGHTS = leggauss(12)
 _FARTHEST = 1e12
-_SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
-_REACHES = (1e1, 1e3, 1e6)
-_ROUNDS = 12
-_STEPS = 20
+SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def value_estimate(function: Function, t: Array) -> Array:
@@ -126,165 +120,6 @@ def median_time(function: Function) -> float:
     return float(t[np.searchsorted(passed, passed[-1] / 2)])
 
 
-# Near-best exponential sums
-
-
-@lru_cache(maxsize=256)
-def near_best_network(functions: tuple[Function, ...], width: int) -> Network | None:
-    """Return a network of at most this width whose kernel is near the functions in L1.
-
-    Its rates and frequencies are those of balanced truncations of Laguerre expansions, or for long
-    memories spaced geometrically and then improved; the coefficients minimise the L1 distance on a
-    grid.  None means that none better than the zero network was found.
-    """
-    if not width:
-        return None
-    t, weights = quadrature(functions)
-    heights = np.array([value_estimate(function, t) for function in functions])
-    best, found = float((np.abs(heights) * weights).sum()), None
-    for poles in _candidates(functions, t, weights, heights, width):
-        fitted = _fitted(poles, t, weights, heights)
-        if fitted[0] < best:
-            best, found = fitted[0], (poles, fitted[1])
-    return None if found is None else _network(*found)
-
-
-def _candidates(
-    functions: Sequence[Function], t: Array, weights: Array, heights: Array, width: int
-) -> list[Poles]:
-    found: list[Poles] = []
-    for function, values in zip(functions, heights, strict=True):
-        if not function:
-            continue
-        half = median_time(function)
-        for scale in _SCALES:
-            poles = _balanced(t, weights * values, scale / half, width)
-            if poles is not None:
-                found.append(poles)
-        if any(isinstance(piece, PowerLawPiece) for piece in function):
-            for reach in _REACHES:
-                rates = np.geomspace(0.3 / reach, 3.0, width) if width > 1 else [0.3 / half]
-                geometric = [(float(rate), 0.0) for rate in rates]
-                found.append(_improved(geometric, t, weights, values))
-    return found
-
-
-def _laguerre_hankel(t: Array, weighted: Array, p: float) -> Array:
-    """Return the compression to Laguerre functions of rate p; see `laguerre_matrix`."""
-    size = LAGUERRE_SIZE
-    functions = np.empty((2 * size + 1, len(t)))
-    x = 2 * p * t
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        functions[0] = np.exp(-p * t)
-        functions[1] = (1 - x) * functions[0]
-        for n in range(1, 2 * size):
-            functions[n + 1] = ((2 * n + 1 - x) * functions[n] - n * functions[n - 1]) / (n + 1)
-    moments = np.nan_to_num(functions, posinf=0, neginf=0) @ weighted
-    steps = moments[:-1] - moments[1:]
-    return np.array([steps[i : i + size] for i in range(size)])
-
-
-def _balanced(t: Array, weighted: Array, p: float, width: int) -> Poles | None:
-    """Return the poles of a balanced truncation of the Laguerre expansion with rate p."""
-    hankel = _laguerre_hankel(t, weighted, p)
-    left = np.linalg.svd(hankel)[0][:, :width]
-    shift = np.linalg.lstsq(left[:-1], left[1:], rcond=None)[0]
-    values = np.linalg.eigvals(shift)
-    if (np.abs(values - 1) < 1e-12).any():
-        return None
-    poles = p * (values + 1) / (values - 1)
-    if (poles.real >= 0).any():
-        return None
-    return [(float(-z.real), float(z.imag)) for z in poles if z.imag >= 0]
-
-
-def _basis(poles: Poles, t: Array) -> Array:
-    columns: list[Array] = []
-    for rate, frequency in poles:
-        decay = np.exp(-rate * t)
-        if frequency:
-            columns += [decay * np.cos(frequency * t), decay * np.sin(frequency * t)]
-        else:
-            columns.append(decay)
-    return np.array(columns).T
-
-
-def _fitted(poles: Poles, t: Array, weights: Array, heights: Array) -> tuple[float, Array]:
-    """Return about the least L1 distance, and its coefficients, by reweighted least squares."""
-    basis, distance, coefficients = _basis(poles, t), 0.0, []
-    for values in heights:
-        scale = np.sqrt(weights)
-        best: tuple[float, Array] | None = None
-        for _ in range(_ROUNDS):
-            found = np.linalg.lstsq(basis * scale[:, None], values * scale, rcond=None)[0]
-            rest = np.abs(values - basis @ found)
-            error = float(weights @ rest)
-            if best is None or error < best[0]:
-                best = error, found
-            scale = _reweighted(weights, rest, 1e-3, values)
-        if best is not None:
-            distance += best[0]
-            coefficients.append(best[1])
-    return distance, np.array(coefficients)
-
-
-def _reweighted(weights: Array, rest: Array, share: float, values: Array) -> Array:
-    """Return the roots of weights that make squares of what is left its absolute values.
-
-    What is left counts as no less than a share of its median, nor than what would overflow.
-    """
-    floor = share * float(np.median(rest)) + 1e-30 * float(np.abs(values).max()) + 1e-150
-    scale: Array = np.sqrt(weights / np.maximum(rest, floor))
-    return scale
-
-
-def _improved(poles: Poles, t: Array, weights: Array, values: Array) -> Poles:
-    """Move real rates to a smaller L1 distance, by reweighted Gauss-Newton steps."""
-    best, found = _fitted(poles, t, weights, values[None, :])
-    damping = 1e-3
-    for _ in range(_STEPS):
-        coefficients = found[0]
-        basis = _basis(poles, t)
-        rest = values - basis @ coefficients
-        scale = _reweighted(weights, np.abs(rest), 0.05, values)
-        rates = np.array([rate for rate, _ in poles])
-        slopes = -basis * coefficients * t[:, None] * rates
-        jacobian = np.hstack([basis, slopes]) * scale[:, None]
-        sizes = np.linalg.norm(jacobian, axis=0) + 1e-300
-        system = np.vstack([jacobian / sizes, np.sqrt(damping) * np.eye(len(sizes))])
-        wanted = np.concatenate([rest * scale, np.zeros(len(sizes))])
-        step = np.linalg.lstsq(system, wanted, rcond=None)[0] / sizes
-        moved = [
-            (float(rate * np.exp(np.clip(change, -0.5, 0.5))), 0.0)
-            for rate, change in zip(rates, step[len(poles) :], strict=True)
-        ]
-        error, other = _fitted(moved, t, weights, values[None, :])
-        if error < best:
-            poles, best, found, damping = moved, error, other, max(damping / 3, 1e-9)
-        else:
-            damping *= 10
-    return poles
-
-
-def _network(poles: Poles, coefficients: Array) -> Network:
-    """Return the network in blocks (-a) and ((-a, w), (-w, -a)) with these coefficients."""
-    zero, one = Fraction(0), Fraction(1)
-    width = coefficients.shape[1]
-    rows = [[zero] * width for _ in range(width)]
-    reads = [zero] * width
-    k = 0
-    u = [[Fraction(float(x)) for x in row] for row in coefficients.T]
-    for rate, frequency in poles:
-        reads[k] = one
-        rows[k][k] = -Fraction(rate)
-        if frequency:
-            # The kernel is (u_1 cos + u_2 sin) exp(-a t) where c = (1, 0).
-            rows[k + 1][k + 1] = -Fraction(rate)
-            rows[k][k + 1], rows[k + 1][k] = Fraction(frequency), -Fraction(frequency)
-        k += 2 if frequency else 1
-    return Network(w=tuple(map(tuple, rows)), u=tuple(map(tuple, u)), c=tuple(reads))
-
-
 # Places for lower bounds
 
 
@@ -311,7 +146,7 @@ def bang_bang_place(function: Function, width: int) -> BangBangPlace | None:
         return None
     steps = np.exp(free)
     places = [np.concatenate([[0], np.cumsum(part)]) for part in (steps[:width], steps[width:])]
-    ends, points = (tuple(_rounded(float(x)) for x in part) for part in places)
+    ends, points = (tuple(rounded(float(x)) for x in part) for part in places)
     return BangBangPlace(ends, points)
 
 
@@ -342,6 +177,21 @@ def _bang_bang_estimate(function: Function, logarithms: Array) -> float:
     return float(1 / np.abs(np.linalg.inv(matrix)).sum(axis=1).max())
 
 
+def laguerre_hankel(t: Array, weighted: Array, p: float) -> Array:
+    """Return the compression to Laguerre functions of rate p; see `laguerre_matrix`."""
+    size = LAGUERRE_SIZE
+    functions = np.empty((2 * size + 1, len(t)))
+    x = 2 * p * t
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        functions[0] = np.exp(-p * t)
+        functions[1] = (1 - x) * functions[0]
+        for n in range(1, 2 * size):
+            functions[n + 1] = ((2 * n + 1 - x) * functions[n] - n * functions[n - 1]) / (n + 1)
+    moments = np.nan_to_num(functions, posinf=0, neginf=0) @ weighted
+    steps = moments[:-1] - moments[1:]
+    return np.array([steps[i : i + size] for i in range(size)])
+
+
 @lru_cache(maxsize=256)
 def hankel_place(function: Function, width: int) -> LaguerrePlace | IndicatorPlace:
     """Return functions on which a compression has a large ``s_{m+1}``.
@@ -358,16 +208,16 @@ def laguerre_scale(function: QuasiPolynomial, width: int) -> Fraction:
     t, weights = quadrature([(function,)])
     weighted = weights * value_estimate((function,), t)
     half = median_time((function,))
-    scales = [scale / half for scale in _SCALES]
-    values = [np.linalg.svd(_laguerre_hankel(t, weighted, p))[1][width] for p in scales]
-    return _rounded(scales[int(np.argmax(values))], bits=4)
+    scales = [scale / half for scale in SCALES]
+    values = [np.linalg.svd(laguerre_hankel(t, weighted, p))[1][width] for p in scales]
+    return rounded(scales[int(np.argmax(values))], bits=4)
 
 
 def indicator_ends(function: Function, width: int) -> tuple[Fraction, ...]:
     """Return end points of intervals on whose indicators ``s_{m+1}`` is large."""
     grids = _grids(function, width, max(CELLS, 2 * width + 2))
     best = max(grids, key=lambda ends: float(_indicator_values(function, ends)[width]))
-    return tuple(_rounded(float(x), bits=10) for x in best)
+    return tuple(rounded(float(x), bits=10) for x in best)
 
 
 @lru_cache(maxsize=256)
@@ -387,7 +237,7 @@ def ky_fan_place(function: Function, width: int) -> KyFanPlace:
             best, found = float(ratios[1:].max()), (ends, 2 + int(np.argmax(ratios[1:])))
     if found is None:
         raise ValueError("there are too few intervals")
-    return KyFanPlace(tuple(_rounded(float(x), bits=10) for x in found[0]), found[1])
+    return KyFanPlace(tuple(rounded(float(x), bits=10) for x in found[0]), found[1])
 
 
 def _grids(function: Function, width: int, cells: int) -> list[Array]:
@@ -414,7 +264,7 @@ def _indicator_values(function: Function, ends: Array) -> Array:
     return np.asarray(np.linalg.svd(scaled, compute_uv=False))
 
 
-def _rounded(x: float, bits: int = 40) -> Fraction:
+def rounded(x: float, bits: int = 40) -> Fraction:
     """Round to some bits: what is found is not known better, and short numbers read well."""
     if not x:
         return Fraction(0)
