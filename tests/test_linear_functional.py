@@ -15,6 +15,7 @@ from verification.errors import InvalidInstance
 from verification.linear_functional import (
     SCHEMA,
     Box,
+    BumpTraining,
     Exponential,
     LinearFunctional,
     Network,
@@ -51,6 +52,11 @@ VALID = {
     "widths": [0, 1, "4"],
     "beta": "1/6",
     "network": {"W": [["-1", 0], ["1/2", -2]], "U": [[1, 0], ["0", 2]], "c": ["1", -1]},
+    "training": {
+        "bump": {"height": "-1", "length": "1/2"},
+        "delays": ["1", 2, "5/2"],
+        "radius": "0.25",
+    },
 }
 
 
@@ -107,6 +113,12 @@ def test_every_part_is_read():
             u=((F(1), F(0)), (F(0), F(2))),
             c=(F(1), F(-1)),
         ),
+        training=BumpTraining(
+            height=F(-1),
+            length=F(1, 2),
+            delays=(F(1), F(2), F(5, 2)),
+            radius=F(1, 4),
+        ),
     )
     assert (read(VALID).channels, read(VALID).network.width) == (2, 2)
 
@@ -117,7 +129,11 @@ def test_what_is_written_is_read_again():
     assert VALIDATOR.is_valid(found.to_json())
     short = edited(("network",), None)
     del short["origin"]
+    del short["training"]["radius"]
     assert read(read(short).to_json()) == read(short)
+    del short["training"]
+    assert read(read(short).to_json()) == read(short)
+    assert read(short).training is None
 
 
 @pytest.mark.parametrize("name", gallery.names_of(SCHEMA))
@@ -174,6 +190,25 @@ def test_the_gallery_agrees_with_the_schema_and_shows_its_numbers(name):
         (("network", "U"), [["1", "0"]], "network.U: has 1 elements, expected 2 rows"),
         (("network", "U", 0), ["1"], "network.U[0]: has 1 elements, expected 2 numbers"),
         (("network", "c"), ["1"], "network.c: has 1 elements, expected 2 numbers"),
+        (("training", "delays"), [], "training.delays: has 0 elements, expected 1 to 16 delays"),
+        (
+            ("training", "delays"),
+            ["2", "2"],
+            'training.delays[1]: is "2", expected more than the delay before it, 2',
+        ),
+        (("training", "delays", 0), 0, "training.delays[0]: is 0, expected a positive number"),
+        (("training", "radius"), -1, "training.radius: is -1, expected a positive number"),
+        (
+            ("training", "bump", "length"),
+            "0",
+            'training.bump.length: is "0", expected a positive number',
+        ),
+        (
+            ("training", "bump", "start"),
+            1,
+            'training.bump: has the unknown key "start", nearest known key:',
+        ),
+        (("training", "bump"), None, "training: lacks the key 'bump', expected bump, delays"),
         (("network", "w"), [], "network: has the unknown key \"w\", nearest known key: 'W'"),
     ],
 )
@@ -203,6 +238,8 @@ def test_reader_and_schema_agree_on_what_may_be_left_out():
         ("origin",),
         ("network",),
         ("beta",),
+        ("training",),
+        ("training", "radius"),
         ("target", 0, 0, "power"),
         ("target", 0, 1, "sine"),
     }
@@ -224,6 +261,7 @@ def test_reader_and_schema_have_the_same_limits():
         top["target"]["maxItems"],
         top["target"]["items"]["maxItems"],
         top["widths"]["maxItems"],
+        top["training"]["properties"]["delays"]["maxItems"],
         top["widths"]["items"]["anyOf"][0]["maximum"],
         definitions["rows"]["maxItems"],
         definitions["vector"]["maxItems"],
@@ -234,6 +272,7 @@ def test_reader_and_schema_have_the_same_limits():
         linear_functional.MAX_CHANNELS,
         linear_functional.MAX_PARTS,
         linear_functional.MAX_WIDTHS,
+        linear_functional.MAX_DELAYS,
         linear_functional.MAX_WIDTH,
         linear_functional.MAX_UNITS,
         max(linear_functional.MAX_UNITS, linear_functional.MAX_CHANNELS),

@@ -15,6 +15,7 @@ from theorems import (
     ode_limit,
     poisson_fluctuation,
     training_convergence,
+    training_plateau,
 )
 from verification.claim import AnyClaim
 
@@ -33,4 +34,5 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *linear_networks.CLAIMS,
     *linear_functionals.CLAIMS,
     *linear_approximation.CLAIMS,
+    *training_plateau.CLAIMS,
 )

@@ -2,7 +2,8 @@
 
 An instance of kind ``linear-functional/1`` is a target ``rho: [0, inf) -> R^d``, by which inputs x
 are turned into ``H_t(x) = int_0^inf x(t - s) . rho(s) ds``; the widths m of the linear networks
-``h' = W h + U x``, ``y = c . h``, that are asked to do the same; and optionally one such network.
+``h' = W h + U x``, ``y = c . h``, that are asked to do the same; optionally one such network; and
+optionally a training, of a network that starts as the target itself while the target gains a bump.
 All numbers are exact rationals.
 """
 
@@ -24,6 +25,7 @@ MAX_POWER = 32
 MAX_WIDTHS = 16
 MAX_WIDTH = 32
 MAX_UNITS = 16
+MAX_DELAYS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +81,32 @@ class Network:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BumpTraining:
+    """Gradient flow of a network that starts as the target, to which a late bump is added.
+
+    The network is ``sum_i a_i exp(-w_i t)``, one unit for each part of the target, which must all
+    be plain exponentials; one with coefficient 0 is a spare unit.
+
+    Parameters
+    ----------
+    height, length : Fraction
+        Of the bump, ``length > 0``.
+    delays : tuple of Fraction
+        Its starts, > 0, increasing; each is a training of its own.
+    radius : Fraction or None
+        Of the ball around the start that the flow is to leave, > 0; by default half of the least
+        rate.
+    """
+
+    height: Fraction
+    length: Fraction
+    delays: Vector
+    radius: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinearFunctional:
-    """A target, the widths of the networks that approximate it, and optionally one network.
+    """A target, the widths of the networks that approximate it, and optionally more.
 
     Parameters
     ----------
@@ -93,6 +119,7 @@ class LinearFunctional:
         With as many channels as the target.
     beta : Fraction or None
         Rate at which the target and its derivatives are said to decay, > 0.
+    training : BumpTraining or None
     origin : str or None
     """
 
@@ -101,6 +128,7 @@ class LinearFunctional:
     widths: tuple[int, ...]
     network: Network | None = None
     beta: Fraction | None = None
+    training: BumpTraining | None = None
     origin: str | None = None
     schema: str = field(default=SCHEMA, init=False)
 
@@ -124,12 +152,16 @@ class LinearFunctional:
                 "U": [_texts(row) for row in self.network.u],
                 "c": _texts(self.network.c),
             }
+        if self.training is not None:
+            document["training"] = _training_document(self.training)
         return document
 
 
 def read_linear_functional(node: Node) -> LinearFunctional:
     """Read an instance of kind ``linear-functional/1``."""
-    top = node.fields(("schema", "name", "target", "widths"), ("origin", "network", "beta"))
+    top = node.fields(
+        ("schema", "name", "target", "widths"), ("origin", "network", "beta", "training")
+    )
     top["schema"].choice((SCHEMA,))
     target = tuple(
         tuple(_read_part(part) for part in channel.elements(least=0, most=MAX_PARTS, of="parts"))
@@ -144,6 +176,7 @@ def read_linear_functional(node: Node) -> LinearFunctional:
         widths=_read_widths(top["widths"]),
         network=_read_network(top["network"], len(target)) if "network" in top else None,
         beta=(top["beta"].number(_is_positive, "a positive number") if "beta" in top else None),
+        training=_read_training(top["training"]) if "training" in top else None,
     )
 
 
@@ -207,8 +240,39 @@ def _read_network(node: Node, channels: int) -> Network:
     )
 
 
+def _read_training(node: Node) -> BumpTraining:
+    members = node.fields(("bump", "delays"), ("radius",))
+    bump = members["bump"].fields(("height", "length"))
+    delays: list[Fraction] = []
+    for item in members["delays"].elements(least=1, most=MAX_DELAYS, of="delays"):
+        delay = item.number(_is_positive, "a positive number")
+        if delays and delay <= delays[-1]:
+            item.expected(f"more than the delay before it, {format_number(delays[-1])}")
+        delays.append(delay)
+    positive = "a positive number"
+    return BumpTraining(
+        height=bump["height"].number(),
+        length=bump["length"].number(_is_positive, positive),
+        delays=tuple(delays),
+        radius=members["radius"].number(_is_positive, positive) if "radius" in members else None,
+    )
+
+
 def _is_positive(value: Fraction) -> bool:
     return value > 0
+
+
+def _training_document(training: BumpTraining) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "bump": {
+            "height": format_number(training.height),
+            "length": format_number(training.length),
+        },
+        "delays": _texts(training.delays),
+    }
+    if training.radius is not None:
+        document["radius"] = format_number(training.radius)
+    return document
 
 
 def _part_document(part: Part) -> dict[str, Json]:

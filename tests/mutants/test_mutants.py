@@ -49,7 +49,9 @@ def test_claim_is_not_refuted_anywhere_on_the_gallery(claim):
     if claim.id in SIMULATED_ONLY:
         assert sum(held) >= 6
         return
-    assert sum(held) >= min(10, len(about) // 2)
+    # Where an instance lacks what the claim is about, such as a network, it says nothing of it.
+    applicable = sum(verdict is not Verdict.INAPPLICABLE for verdict in verdicts.values())
+    assert sum(held) >= max(3, min(10, applicable // 3))
     assert Verdict.CERTIFIED in verdicts.values()
 
 

@@ -125,6 +125,21 @@ def chebyshev_points(degree: int) -> list[Ball]:
     return list(_cosines(degree, working_precision())[: degree + 1])
 
 
+def coefficients_matrix(degree: int) -> Matrix:
+    """Enclose the matrix that maps values at the Chebyshev points to Chebyshev coefficients."""
+    cosines, period = _cosines(degree, working_precision()), 2 * degree
+    half = {0: 2, degree: 2}
+    return Matrix.of_balls(
+        [
+            [
+                cosines[j * k % period] * 2 / (degree * half.get(j, 1) * half.get(k, 1))
+                for j in range(degree + 1)
+            ]
+            for k in range(degree + 1)
+        ]
+    )
+
+
 def lagrange_values(points: Sequence[Ball], degree: int) -> Matrix:
     """Enclose the Lagrange polynomials of the Chebyshev points at points of [-1, 1].
 
@@ -135,27 +150,22 @@ def lagrange_values(points: Sequence[Ball], degree: int) -> Matrix:
         ``2/n sum_k T_k(x_j) T_k(t)`` with the terms k = 0 and k = n, and the values at j = 0 and
         j = n, halved.
     """
-    cosines, period = _cosines(degree, working_precision()), 2 * degree
     rows = []
     for t in points:
         # A ball that reaches beyond the interval has no arc cosine.
         angle = t.min(ball(1)).max(ball(-1)).acos()
-        rows.append([(k * angle).cos() for k in range(degree + 1)])
-    half = {0: 2, degree: 2}
-    at_points = [
-        [
-            cosines[j * k % period] * 2 / (degree * half.get(j, 1) * half.get(k, 1))
-            for j in range(degree + 1)
-        ]
-        for k in range(degree + 1)
-    ]
-    return Matrix.of_balls(rows) @ Matrix.of_balls(at_points)
+        rows.append(basis_at(angle, degree + 1))
+    return Matrix.of_balls(rows) @ coefficients_matrix(degree)
 
 
 def basis(t: Fraction, count: int) -> list[Ball]:
     """Enclose ``T_0(t), ..., T_{count-1}(t)``, t in [-1, 1]."""
     # Not by recurrence: in ball arithmetic its radii grow like (1 + sqrt 2)^k.
-    angle = ball(t).acos()
+    return basis_at(ball(t).acos(), count)
+
+
+def basis_at(angle: Ball, count: int) -> list[Ball]:
+    """Enclose ``T_0(t), ..., T_{count-1}(t)`` at ``t = cos(angle)``."""
     return [(k * angle).cos() for k in range(count)]
 
 

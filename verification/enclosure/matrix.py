@@ -170,6 +170,10 @@ class Matrix:
         except ZeroDivisionError:
             raise NotEnclosed("a linear system cannot be solved at this precision") from None
 
+    def determinant(self) -> Ball:
+        """Enclose the determinant of a square matrix."""
+        return self._balls().det()
+
     def exponential(self) -> Matrix:
         """Enclose ``exp(A) = sum_k A^k / k!`` of a square matrix, in balls."""
         return Matrix(self._balls().exp())
