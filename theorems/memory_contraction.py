@@ -513,12 +513,12 @@ def precision_figure(instance: Instance) -> Figure:
         x=Axis(label="precision in bits"),
         y=Axis(label="upper − lower end point", scale=Scale.LOG),
         series=(
-            Series.of(instance.name, widths, guarantee=Guarantee.ENCLOSURE),
             Series.of(
                 "2^{−bits}",
                 [(bits, Fraction(1, 2**bits)) for bits in _DRAWN_PRECISIONS],
                 guarantee=Guarantee.ESTIMATE,
             ),
+            Series.of(instance.name, widths, guarantee=Guarantee.ENCLOSURE),
         ),
     )
 

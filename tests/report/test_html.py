@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from verification.claim import Dispute
 from verification.report.document import to_document
 from verification.report.html import MAX_PROBLEMS, render_html
 from verification.report.summary import GLYPHS
@@ -294,6 +295,37 @@ def test_the_relation_stands_where_both_sides_do(make_run, make_claim):
         "Results of M1, left ≤ right",
         "Results of E1, left = right",
     ]
+
+
+def test_the_graph_tells_verdicts_by_sign_and_kinds_by_shape(make_run, make_claim, make_result):
+    dispute = Dispute(refuted_on=("coin",), corrected_by="M1", reading="Nearly.")
+    claims = (
+        make_claim("M1"),
+        make_claim("S1", uses=("M1",)),
+        make_claim("D1", uses=("M1",), disputed=dispute),
+        make_claim("N1", uses=("M1",)),
+    )
+    simulated = Evidence(kind=EvidenceKind.SIMULATION, samples=10, confidence="1e-6")
+    results = (
+        make_result("M1", "coin"),
+        make_result("M1", "die", Verdict.VACUOUS),
+        make_result("S1", "coin", Verdict.SUPPORTED, evidence=simulated),
+        make_result("S1", "die"),
+        make_result("D1", "coin", Verdict.REFUTED),
+    )
+    text = render_html(to_document(make_run(claims=claims, results=results, mutants=())))
+    svg = text[text.index('role="group"') :].partition("</svg>")[0]
+    nodes = re.findall(r'class="(\w*)">\s*<(rect|path)([^>]*)/>\s*<text[^>]*>([^<]*)</text>', svg)
+    looks = {
+        label.split()[0]: (verdict, shape, 'rx="14"' in rest, label.split()[1:])
+        for verdict, shape, rest, label in nodes
+    }
+    assert looks == {
+        "M1": ("certified", "rect", False, ["✓"]),
+        "S1": ("supported", "rect", True, ["≈"]),
+        "D1": ("refuted", "path", False, ["✗"]),
+        "N1": ("", "rect", False, []),
+    }
 
 
 def _luminance(colour):

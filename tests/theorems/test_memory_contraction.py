@@ -552,7 +552,7 @@ def contains_enclosed(bounds, value: mpmath.mpf) -> None:
 
 
 def test_each_bit_of_precision_halves_the_enclosure_of_the_fixed_point():
-    widths, reference = precision_figure(gallery.load("sharp-fixed-point")).series
+    reference, widths = precision_figure(gallery.load("sharp-fixed-point")).series
     ratios = [
         float(wide.y.upper / bit.y.lower)
         for wide, bit in zip(widths.points, reference.points, strict=True)

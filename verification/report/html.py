@@ -23,6 +23,7 @@ from verification.report.mathml import looks_like_latex, to_mathml
 from verification.report.plot import SHEET, plot
 from verification.report.prose import prose
 from verification.report.summary import (
+    GLYPHS,
     MEANINGS,
     ClaimSummary,
     MutantStatus,
@@ -44,6 +45,14 @@ _EVIDENCE = {
     EvidenceKind.DOUBLES: "double precision with a proved error bound",
     EvidenceKind.SIMULATION: "simulation",
 }
+_WORST_FIRST = (
+    Verdict.REFUTED,
+    Verdict.UNDECIDED,
+    Verdict.SUPPORTED,
+    Verdict.CERTIFIED,
+    Verdict.VACUOUS,
+    Verdict.INAPPLICABLE,
+)
 _SHOWN_APART = ("self_test", "trusted")
 
 
@@ -102,6 +111,7 @@ def render_html(document: Document) -> str:
         margins=margins,
         sheet=SHEET,
         graph=uses_graph({summary.id: summary.claim["uses"] for summary in summaries}),
+        looks={summary.id: _look(summary) for summary in summaries},
         node_width=NODE_WIDTH,
         node_height=NODE_HEIGHT,
         checks=self_test(document),
@@ -111,6 +121,7 @@ def render_html(document: Document) -> str:
         anchors=anchors,
         claim_ids={summary.id for summary in summaries},
         instance_names={instance["name"] for instance in document["instances"]},
+        glyphs=GLYPHS,
         meanings=MEANINGS,
         statuses=MutantStatus,
         by_verdict=_by_verdict,
@@ -118,6 +129,18 @@ def render_html(document: Document) -> str:
         css=Markup(css),  # noqa: S704 - our own file
         policy=_policy(css),
     )
+
+
+def _look(summary: ClaimSummary) -> tuple[str, str]:
+    """Return a claim's shape in the graph, and the worst of its verdicts (or nothing)."""
+    found = summary.counts
+    verdict = next((str(name) for name in _WORST_FIRST if found[name]), "")
+    if summary.disputed is not None:
+        return "disputed", verdict
+    simulated = any(
+        result["evidence"] == EvidenceKind.SIMULATION for result in summary.results.values()
+    )
+    return ("simulated" if simulated else "enclosed"), verdict
 
 
 def _figures(document: Document) -> dict[str, list[Document]]:
