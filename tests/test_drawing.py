@@ -7,6 +7,7 @@ import pytest
 import toy_claims as toys
 
 from theorems import CLAIMS
+from theorems.memory_contraction import M5
 from verification import gallery
 from verification.case import BUDGET_SPENT
 from verification.claim import Drawing
@@ -14,7 +15,7 @@ from verification.decision import decide
 from verification.drawing import draw_figures
 from verification.enclosure.balls import PRECISIONS, working_precision
 from verification.errors import NotEnclosed
-from verification.figure import Axis, Figure, Guarantee, Series
+from verification.figure import Axis, Figure, Guarantee, Series, joined
 from verification.runner import Task, decide_all, process_pool, run_task
 from verification.verdict import Verdict
 
@@ -134,17 +135,22 @@ def test_the_drawings_of_the_theorems_name_instances_of_their_kind(claim, drawin
         assert gallery.load(name).schema == claim.kind
 
 
-def test_the_drawings_of_the_theorems_give_figures_from_a_worker():
+@pytest.mark.parametrize(("claim", "drawing"), DRAWINGS, ids=lambda item: getattr(item, "id", None))
+def test_the_drawings_of_the_theorems_give_figures(claim, drawing):
+    figures = []
+    for name in drawing.on:
+        (item,) = draw_figures(replace(claim, figures=(drawing,)), gallery.load(name))
+        assert item.figure is not None, f"{name}: {item.reason}"
+        figures.append(item.figure)
+    assert not drawing.joined or joined(figures).series
+
+
+def test_figures_come_from_workers():
     tasks = [
-        Task(
-            claim=replace(claim, mutants=()),
-            instance=gallery.load(drawing.on[0]),
-            seed=0,
-            draw=True,
-        )
-        for claim, drawing in DRAWINGS
+        Task(claim=M5, instance=gallery.load(name), seed=0, draw=True)
+        for name in ("sharp-fixed-point", "fair-coin")
     ]
-    results, _ = decide_all(tasks, make_executor=process_pool(tasks, 1), jobs=1)
-    for (_, drawing), result in zip(DRAWINGS, results, strict=True):
-        (item,) = [item for item in result.drawn if item.drawing == drawing.name]
-        assert item.figure is not None, item.reason
+    (first, second), _ = decide_all(tasks, make_executor=process_pool(tasks, 1), jobs=1)
+    assert [item.drawing for item in first.drawn] == ["forgetting"]
+    assert first.drawn[0].figure == draw_figures(M5, tasks[0].instance)[0].figure
+    assert second.drawn == ()

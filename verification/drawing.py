@@ -10,7 +10,7 @@ from verification.case import BUDGET_SPENT
 from verification.claim import AnyClaim, Drawing
 from verification.enclosure.balls import PRECISIONS, precision
 from verification.errors import NotEnclosed
-from verification.figure import Drawn, Figure
+from verification.figure import DOES_NOT_APPLY, Drawn, Figure
 from verification.subject import Subject
 
 
@@ -50,7 +50,7 @@ def draw_figures(
             if applicable:
                 figure, reason = _draw(drawing, instance, effort, deadline)
             else:
-                reason = "the claim does not apply"
+                reason = DOES_NOT_APPLY
         except Exception as error:
             # Whatever it is, it costs this figure, and not the result that came before it.
             reason = f"internal error: {type(error).__name__}: {error}"

@@ -18,6 +18,9 @@ from typing import TypeAlias
 from verification.enclosure.balls import Ball, Between, enclosure
 from verification.verdict import Enclosure
 
+DOES_NOT_APPLY = "the claim does not apply"
+"""Why a figure is missing that no one need miss."""
+
 MAX_SERIES = 10
 MAX_POINTS = 400
 MAX_LABEL = 120

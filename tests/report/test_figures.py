@@ -9,13 +9,24 @@ import pytest
 
 from verification.claim import Drawing
 from verification.errors import InvalidInstance
-from verification.figure import Axis, Drawn, Figure, Guarantee, Kind, Point, Scale, Series
+from verification.figure import (
+    DOES_NOT_APPLY,
+    Axis,
+    Drawn,
+    Figure,
+    Guarantee,
+    Kind,
+    Point,
+    Scale,
+    Series,
+)
 from verification.report.axes import plotted_axis
 from verification.report.document import read_report, to_document
 from verification.report.figure_document import figure_document
 from verification.report.files import json_bytes, write_report
 from verification.report.html import render_html
 from verification.report.plot import BOTTOM, LEFT, RIGHT, TOP, plot
+from verification.report.summary import problems
 from verification.verdict import Enclosure
 
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}\u202e'
@@ -88,6 +99,13 @@ def test_a_missing_figure_is_told_with_its_reason(run):
     text = render_html(joined)
     assert "no &lt;time&gt;" in text
     assert "Errors fall" in text
+
+
+def test_a_missing_figure_needs_attention_unless_the_claim_does_not_apply(run):
+    document = to_document(run(drawn(reason="a fault"), drawn(reason=DOES_NOT_APPLY)))
+    (problem,) = problems(document)
+    assert (problem.subject, problem.claim) == ("figure errors of M1", "M1")
+    assert problem.text == "is missing on coin: a fault"
 
 
 def test_figures_that_cannot_be_joined_are_missing_and_cost_nothing_else(run):

@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
+from verification.figure import DOES_NOT_APPLY
 from verification.report.document import Document
 from verification.report.text import plural, several
 from verification.verdict import Verdict
@@ -309,7 +310,7 @@ def problems(document: Document) -> tuple[Problem, ...]:
     """Return what needs attention, the gravest first.
 
     The order: a failed self-test, refuted claims (or disputed ones that are not), mutants that
-    survive, an interruption, undecided results.
+    survive, an interruption, undecided results, figures that are missing.
     """
     summaries = summarize(document)
     found = [
@@ -355,7 +356,7 @@ def problems(document: Document) -> tuple[Problem, ...]:
                 text=f"ended early ({document['interrupted']}){_missing(summaries)}",
             )
         )
-    return (*found, *_results_with(summaries, Verdict.UNDECIDED))
+    return (*found, *_results_with(summaries, Verdict.UNDECIDED), *_missing_figures(document))
 
 
 def _results_with(summaries: Iterable[ClaimSummary], verdict: Verdict) -> list[Problem]:
@@ -370,6 +371,20 @@ def _results_with(summaries: Iterable[ClaimSummary], verdict: Verdict) -> list[P
         for summary in summaries
         for name, result in summary.results.items()
         if result["verdict"] == verdict
+    ]
+
+
+def _missing_figures(document: Document) -> list[Problem]:
+    return [
+        Problem(
+            verdict=Verdict.UNDECIDED,
+            subject=f"figure {entry['drawing']} of {entry['claim']}",
+            text=f"is missing on {gap['instance']}: {gap['reason']}",
+            claim=entry["claim"],
+        )
+        for entry in document["figures"]
+        for gap in entry["missing"]
+        if gap["reason"] != DOES_NOT_APPLY
     ]
 
 
