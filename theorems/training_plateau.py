@@ -56,7 +56,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
+from verification.claim import (
+    AnyClaim,
+    Assumption,
+    Claim,
+    Constant,
+    Drawing,
+    Mutant,
+    Vacuity,
+)
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -69,9 +77,12 @@ from verification.enclosure.balls import (
     square,
     symmetric,
     total,
+    upper_double,
     working_precision,
 )
+from verification.enclosure.balls import radius as ball_radius
 from verification.errors import NotEnclosed
+from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.instance import Vector
 from verification.linear_functional import SCHEMA, BumpTraining, Exponential, LinearFunctional
 from verification.linear_rnn.norm import integral
@@ -85,6 +96,9 @@ MAX_UNITS = 8
 _DRAWN = 2
 _INSIDE = Fraction(2**40 - 1, 2**40)
 _GRID = 2**20
+_FAR = 3
+_DRAWN_DELAYS = 3
+_DRAWN_ERROR = 1e-3
 
 
 # Assumptions, vacuities
@@ -427,6 +441,73 @@ def _trapped(instance: LinearFunctional, case: Delayed) -> Fraction:
     return found
 
 
+# The figures
+
+
+def escape_figure(instance: LinearFunctional) -> Figure:
+    """Draw the time of escape and both bounds of it against the delay."""
+    cases = escapes(instance, random.Random(0))
+    times = [(case.delay, time_of_escape(instance, case)) for case in cases]
+    known = [(delay, time) for delay, time in times if time.upper.is_finite()]
+    series = [
+        Series.of(
+            name,
+            [(case.delay, bound(instance, case)) for case in cases],
+            guarantee=Guarantee.LOWER,
+            kind=Kind.BOUND,
+        )
+        for name, bound in (
+            ("C7: max ρ/g(ρ)", certain_time),
+            ("C7E: max ρ²/K(ρ)", certain_time_by_energy),
+        )
+    ]
+    return Figure(
+        title="How long gradient flow stalls before a late bump",
+        description=(
+            "The time at which gradient flow leaves the ball of radius r around its start, against "
+            "the delay S of what is left to learn, one over the memory's rate. The true time is "
+            "enclosed by a validated flow; the bounds are the theorem's. Delays at which the flow "
+            "is proved to stay for ever are left out."
+        ),
+        x=Axis(label="delay S of the bump"),
+        y=Axis(label="time t of gradient flow", scale=Scale.LOG),
+        series=(
+            Series.of("time of escape", known, guarantee=Guarantee.ENCLOSURE),
+            *series,
+        ),
+    )
+
+
+def loss_figure(instance: LinearFunctional) -> Figure:
+    """Draw the loss along the flow, beyond its escape, at the first delays."""
+    from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
+
+    start = start_loss(instance)
+    far = _FAR * max(_rates(instance))
+    series = []
+    for delay in training_of(instance).delays[:_DRAWN_DELAYS]:
+        plateau = plateau_at(instance, delay)
+        curve = []
+        for moment in escape(plateau, far).moments[1:]:
+            at = [ball(x) + symmetric(moment.error) for x in moment.offset]
+            share = 1 - drop(plateau, at) / ball(start)
+            if lower_double(share) > 0 and upper_double(ball_radius(share)) < _DRAWN_ERROR:
+                curve.append((moment.time, share))
+        series.append(Series.of(f"S = {shown(delay, 4)}", curve, guarantee=Guarantee.ENCLOSURE))
+    return Figure(
+        title="The loss has a plateau",
+        description=(
+            "The loss along gradient flow relative to that at the start, J / J(θ₀), enclosed by a "
+            "validated flow that is followed until it settles or is no longer known well enough. "
+            "It stays where it was for a time that grows exponentially with the delay S of what is "
+            "left to learn, and then falls within a short one."
+        ),
+        x=Axis(label="time t of gradient flow", scale=Scale.LOG),
+        y=Axis(label="J / J(θ₀)"),
+        series=tuple(series),
+    )
+
+
 # The claims
 
 GIVEN = Assumption(
@@ -553,6 +634,13 @@ C7: Claim[LinearFunctional, Delayed] = Claim(
     source=PAPER,
     uses=("C7G",),
     sharp=("sharp-plateau",),
+    figures=(
+        Drawing(
+            name="escape",
+            draw=escape_figure,
+            on=("plateau-from-nothing", "plateau-spare-unit", "plateau-trapped"),
+        ),
+    ),
     mutants=(
         Mutant(
             name="time-squared",
@@ -621,6 +709,9 @@ C7L: Claim[LinearFunctional, Delayed] = Claim(
     source="this project",
     uses=("C7G",),
     sharp=("sharp-plateau",),
+    figures=(
+        Drawing(name="loss", draw=loss_figure, on=("plateau-from-nothing", "plateau-spare-unit")),
+    ),
     mutants=(
         Mutant(
             name="half-the-pull",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
+from decimal import Decimal
 from fractions import Fraction
 
 import mpmath
@@ -16,6 +18,7 @@ from theorems.training_plateau import C7, C7E, C7G, C7L, C7T, CLAIMS
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import ball, end_points, lower_double, precision, upper_double
+from verification.figure import Guarantee
 from verification.linear_functional import (
     SCHEMA,
     Box,
@@ -289,3 +292,34 @@ def test_a_set_up_keeps_every_unit():
         delay=F(2),
     )
     assert plateau.energy == 1
+
+
+# The figures
+
+
+def test_the_figure_of_escapes_shows_true_times_above_both_bounds():
+    with precision(64):
+        figure = theorem.escape_figure(gallery.load("plateau-spare-unit"))
+        trapped = theorem.escape_figure(gallery.load("plateau-trapped"))
+    times, bound, by_energy = figure.series
+    assert times.guarantee is Guarantee.ENCLOSURE
+    assert {bound.guarantee, by_energy.guarantee} == {Guarantee.LOWER}
+    assert [point.x for point in times.points] == [2, 4, 6, 8, 10]
+    for time, one, other in zip(times.points, bound.points, by_energy.points, strict=True):
+        assert time.y.lower > max(one.y.upper, other.y.upper)
+        assert time.y.upper < time.y.lower * 2
+    assert float(times.points[-1].y.lower) == pytest.approx(3.6e4, rel=5e-3)
+    assert [point.x for point in trapped.series[0].points] == [2, 4]
+
+
+def test_the_figure_of_the_loss_stays_and_falls():
+    with precision(64):
+        figure = theorem.loss_figure(gallery.load("plateau-from-nothing"))
+    assert [series.name for series in figure.series] == ["S = 2", "S = 4", "S = 6"]
+    assert all(series.guarantee is Guarantee.ENCLOSURE for series in figure.series)
+    late = figure.series[-1].points
+    assert all(point.y.lower > 0.998 for point in late if point.x < 1400)
+    # Where it settles, one exponential takes 1/(e S) of the energy, about.
+    assert float(late[-1].y.upper) == pytest.approx(1 - 1 / (2.718 * 6.5), abs=2e-3)
+    levels = [point.y.lower for point in late]
+    assert all(b <= a + Decimal("2e-3") for a, b in itertools.pairwise(levels))
