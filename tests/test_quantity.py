@@ -412,23 +412,29 @@ GIVEN = {
     "word": (0,),
     "steps": 3,
     "width": 10**6,
+    "delay": Fraction(2),
+}
+HAVING = {
+    "instance/1": replace(
+        gallery.load("one-state"), training=gallery.load("markov-onegin").training
+    ),
+    "linear-functional/1": gallery.load("plateau-trapped"),
 }
 
 
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        (name, given)
+        (name, tuple(sorted(set(QUANTITIES[name].needs).symmetric_difference(changed))))
         for name in QUANTITIES
-        for size in range(len(GIVEN) + 1)
-        for given in itertools.combinations(GIVEN, size)
+        for size in range(3)
+        for changed in itertools.combinations(GIVEN, size)
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else value,
 )
 def test_all_options_that_are_needed_and_no_other(name, given):
     options = Options(**{key: GIVEN[key] for key in given})
-    training = gallery.load("markov-onegin").training
-    instance = replace(gallery.load("one-state"), training=training)
+    instance = HAVING[QUANTITIES[name].kind]
     needs, accepts = set(QUANTITIES[name].needs), set(QUANTITIES[name].accepts)
     if needs <= set(given) <= needs | accepts:
         assert evaluate(instance, name, options, digits=5).quantity == name
@@ -665,3 +671,49 @@ def test_limit_needs_training_constants_and_one_stationary_law():
         evaluate(replace(gallery.load("fair-coin"), training=None), "limit", options)
     with pytest.raises(InvalidInstance, match="no unique stationary law"):
         evaluate(gallery.load("reducible"), "limit", options)
+
+
+# plateau-time
+
+
+def test_the_time_of_escape_one_entry_a_delay():
+    found = evaluate(gallery.load("plateau-spare-unit"), "plateau-time", Options(), digits=6)
+    assert found.evidence is EvidenceKind.BALLS
+    assert found.precision_bits == 128
+    times = [0.799, 3.44, 36.7, 423, 3.6e4]
+    for bounds, time in zip(found.bounds, times, strict=True):
+        assert float(bounds.lower) == pytest.approx(time, rel=5e-3)
+        assert 0 < bounds.width_upper() < bounds.lower * Decimal("1e-6")
+
+
+def test_the_time_of_escape_is_infinite_where_the_flow_is_trapped():
+    trapped = gallery.load("plateau-trapped")
+    found = evaluate(trapped, "plateau-time", Options(delay=Fraction(9)))
+    assert found.to_json()["lower"] == found.to_json()["upper"] == "Infinity"
+    free = evaluate(trapped, "plateau-time", Options(delay=Fraction(4)))
+    assert float(free.bounds.lower) == pytest.approx(4.065, abs=1e-3)
+    both = evaluate(trapped, "plateau-time", Options())
+    assert [bounds.upper.is_finite() for bounds in both.bounds] == [True, True] + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("plateau-trapped", {"delay": Fraction(0)}, "--delay: is 0, expected more than 0"),
+        ("plateau-trapped", {"steps": 3}, "--steps: is not used by plateau-time"),
+        ("plateau-wide-ball", {}, "training.radius: is 0.25, expected less than every rate"),
+        ("plateau-no-bump", {}, "training.bump.height: is 0, expected something to learn"),
+        ("erlang-four", {}, "lacks the key 'training', expected it for plateau-time"),
+        ("fair-coin", {}, "schema: is instance/1, expected linear-functional/1"),
+    ],
+)
+def test_a_time_of_escape_that_makes_no_sense(name, options, message):
+    with pytest.raises(InvalidInstance, match=message.replace("(", "[(]")):
+        evaluate(gallery.load(name), "plateau-time", Options(**options))
+
+
+def test_a_time_of_escape_of_a_target_that_is_no_network():
+    training = gallery.load("plateau-trapped").training
+    wrong = replace(gallery.load("power-law-one"), training=training)
+    with pytest.raises(InvalidInstance, match="target: has a part that is no plain exponential"):
+        evaluate(wrong, "plateau-time", Options())

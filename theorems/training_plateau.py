@@ -84,14 +84,22 @@ from verification.enclosure.balls import radius as ball_radius
 from verification.errors import NotEnclosed
 from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.instance import Vector
-from verification.linear_functional import SCHEMA, BumpTraining, Exponential, LinearFunctional
+from verification.linear_functional import SCHEMA, Exponential, LinearFunctional
 from verification.linear_rnn.norm import integral
 from verification.linear_rnn.pieces import of_parts
-from verification.linear_rnn.plateau import Plateau, bump_gradient, drop
+from verification.linear_rnn.plateau import (
+    MAX_UNITS,
+    Plateau,
+    bump_gradient,
+    drop,
+    obstacle,
+    plateau_at,
+    radius_of,
+    rates_of,
+    training_of,
+)
 from verification.linear_rnn.trap import stiffnesses, trap_radius
 from verification.verdict import Truth
-
-MAX_UNITS = 8
 
 _DRAWN = 2
 _INSIDE = Fraction(2**40 - 1, 2**40)
@@ -116,34 +124,22 @@ def shown_absence(_instance: LinearFunctional) -> str:
 
 def starts_as_the_target(instance: LinearFunctional) -> Truth:
     """Tell whether the target is a sum of plain exponentials, of one channel, not too many."""
-    return Truth.FALSE if _obstacle(instance) else Truth.TRUE
+    return Truth.FALSE if obstacle(instance) else Truth.TRUE
 
 
 def shown_obstacle(instance: LinearFunctional) -> str:
     """Return why no such network is the target, for a sentence."""
-    return _obstacle(instance)
-
-
-def _obstacle(instance: LinearFunctional) -> str:
-    if instance.channels > 1:
-        return f"{instance.channels} channels"
-    parts = instance.target[0]
-    if not 1 <= len(parts) <= MAX_UNITS:
-        return f"{len(parts)} parts"
-    for part in parts:
-        if not isinstance(part, Exponential) or part.power or part.frequency:
-            return "a part that is no plain exponential"
-    return ""
+    return obstacle(instance)
 
 
 def has_positive_rates_on_the_ball(instance: LinearFunctional) -> Truth:
     """Decide ``r < min w*``, exactly."""
-    return Truth.TRUE if radius(instance) < min(_rates(instance)) else Truth.FALSE
+    return Truth.TRUE if radius(instance) < min(rates_of(instance)) else Truth.FALSE
 
 
 def shown_radius(instance: LinearFunctional) -> str:
     """Return both sides of the condition on the radius."""
-    return f"r = {shown(radius(instance), 6)}, min w* = {shown(min(_rates(instance)), 6)}"
+    return f"r = {shown(radius(instance), 6)}, min w* = {shown(min(rates_of(instance)), 6)}"
 
 
 def has_no_bump(instance: LinearFunctional) -> bool:
@@ -156,34 +152,9 @@ def stays_for_ever(instance: LinearFunctional) -> bool:
     return not escapes(instance, random.Random(0))
 
 
-def training_of(instance: LinearFunctional) -> BumpTraining:
-    """Return the instance's training; the claims that ask for it assume that there is one."""
-    if instance.training is None:
-        raise ValueError(f"{instance.name} gives no training")
-    return instance.training
-
-
-def _rates(instance: LinearFunctional) -> Vector:
-    return tuple(part.rate for part in instance.target[0] if isinstance(part, Exponential))
-
-
 def radius(instance: LinearFunctional) -> Fraction:
     """Return r, by default half of the least rate."""
-    given = training_of(instance).radius
-    return min(_rates(instance)) / 2 if given is None else given
-
-
-def plateau_at(instance: LinearFunctional, delay: Fraction) -> Plateau:
-    """Return the set-up with the bump at a delay."""
-    training = training_of(instance)
-    units = [part for part in instance.target[0] if isinstance(part, Exponential)]
-    return Plateau(
-        coefficients=tuple(part.coefficient for part in units),
-        rates=tuple(part.rate for part in units),
-        height=training.height,
-        length=training.length,
-        delay=delay,
-    )
+    return radius_of(instance)
 
 
 # Constants
@@ -312,7 +283,7 @@ def points_of_the_ball(instance: LinearFunctional, rng: random.Random) -> Sequen
     from verification.linear_rnn import plateau_search  # noqa: PLC0415 - loads numpy
 
     r = radius(instance)
-    size = 2 * len(_rates(instance))
+    size = 2 * len(rates_of(instance))
     cases = []
     for delay in training_of(instance).delays:
         worst = plateau_search.strongest_pull(plateau_at(instance, delay), r)
@@ -483,7 +454,7 @@ def loss_figure(instance: LinearFunctional) -> Figure:
     from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
 
     start = start_loss(instance)
-    far = _FAR * max(_rates(instance))
+    far = _FAR * max(rates_of(instance))
     series = []
     for delay in training_of(instance).delays[:_DRAWN_DELAYS]:
         plateau = plateau_at(instance, delay)

@@ -435,6 +435,7 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
 @click.option("--word", type=_Word(), help="States of a word, such as 0,1,2.")
 @click.option("--steps", type=click.IntRange(0), help="Number of steps n.")
 @click.option("--width", type=click.IntRange(1), help="Number of units N.")
+@click.option("--delay", type=_Exact(), help="Delay S of the bump, an exact number.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
 def _evaluate(
@@ -449,6 +450,7 @@ def _evaluate(
     word: tuple[int, ...] | None,
     steps: int | None,
     width: int | None,
+    delay: Fraction | None,
     digits: int,
     as_json: bool,
 ) -> None:
@@ -465,6 +467,7 @@ def _evaluate(
     kernel              K((x_i, v), (x_j, w)) --state --memory, both --other-...
     limit               g_t(x_i, v)           --state --memory --time
     explicit-bound      of |G_k - g|(x_i, v)  --state --memory --width [--time]
+    plateau-time        at which gradient flow escapes, one entry a delay  [--delay]
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
     from verification.enclosure import selftest  # noqa: PLC0415
@@ -481,6 +484,7 @@ def _evaluate(
         word=word,
         steps=steps,
         width=width,
+        delay=delay,
     )
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, nextafter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from verification.enclosure.balls import (
     PRECISIONS,
@@ -24,6 +24,8 @@ from verification.enclosure.doubles import nearest, upward
 from verification.enclosure.matrix import Matrix, largest
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import SCHEMA, Instance
+from verification.linear_functional import SCHEMA as LINEAR_FUNCTIONAL
+from verification.linear_functional import LinearFunctional
 from verification.markov import finite
 from verification.markov.fluctuation import second_moments
 from verification.recurrent.memory import contraction_factor, fixed_point, iterate, memory_map
@@ -48,6 +50,7 @@ class Options:
     word: tuple[int, ...] | None = None
     steps: int | None = None
     width: int | None = None
+    delay: Fraction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ class Doubles:
         )
 
 
-Value: TypeAlias = Number | Sequence[Number] | Doubles
+Value: TypeAlias = Number | Enclosure | Sequence[Number | Enclosure] | Doubles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class Quantity:
     meaning: str
     needs: tuple[str, ...]
     kind: str
-    value: Callable[[Instance, Options], Value]
+    value: Callable[[Any, Options], Value]
     accepts: tuple[str, ...] = ()
     precisions: tuple[int, ...] = PRECISIONS
 
@@ -228,6 +231,35 @@ def _explicit_bound(instance: Instance, options: Options) -> Number:
     return found.total
 
 
+def _plateau_time(instance: LinearFunctional, options: Options) -> Value:
+    from verification.linear_rnn import plateau  # noqa: PLC0415 - loaded where used
+    from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
+
+    if instance.training is None:
+        raise InvalidInstance("", "lacks the key 'training', expected it for plateau-time")
+    problem = plateau.obstacle(instance)
+    if problem:
+        raise InvalidInstance(
+            "target", f"has {problem}, expected one channel of 1 to 8 plain exponentials"
+        )
+    radius, least = plateau.radius_of(instance), min(plateau.rates_of(instance))
+    if radius >= least:
+        raise InvalidInstance(
+            "training.radius", f"is {shown(radius)}, expected less than every rate ({shown(least)})"
+        )
+    if not instance.training.height:
+        raise InvalidInstance("training.bump.height", "is 0, expected something to learn")
+    delays = instance.training.delays if options.delay is None else (options.delay,)
+    times = []
+    for delay in delays:
+        found = escape(plateau.plateau_at(instance, delay), radius)
+        never = Decimal("Infinity")
+        lower = never if found.stays else enclosure(found.inside_until).lower
+        upper = never if found.outside_at is None else enclosure(found.outside_at).upper
+        times.append(Enclosure(lower, upper))
+    return times if options.delay is None else times[0]
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "phi": Quantity(
         meaning="the memory map Phi(x_i, v) = E[B sigma(W.x_i + v)]",
@@ -294,6 +326,18 @@ QUANTITIES: Mapping[str, Quantity] = {
         # Its suprema are no narrower at more bits.
         precisions=PRECISIONS[:1],
     ),
+    "plateau-time": Quantity(
+        meaning=(
+            "the time at which gradient flow leaves the ball around its start, one entry a delay "
+            "of the bump, or at one delay; Infinity where it never does"
+        ),
+        needs=(),
+        accepts=("delay",),
+        kind=LINEAR_FUNCTIONAL,
+        value=_plateau_time,
+        # The flow is followed at one precision.
+        precisions=PRECISIONS[1:2],
+    ),
 }
 
 
@@ -324,9 +368,11 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
         Where no precision gives an enclosure.
     """
     quantity = QUANTITIES[name]
-    if not isinstance(instance, Instance) or instance.schema != quantity.kind:
+    if instance.schema != quantity.kind:
         raise InvalidInstance("schema", f"is {instance.schema}, expected {quantity.kind}")
-    _check(name, quantity, options, instance.chain.n_states)
+    _check_given(name, quantity, options)
+    if isinstance(instance, Instance):
+        _check_states(options, instance.chain.n_states)
     failure: NotEnclosed | None = None
     evaluation: Evaluation | None = None
     for bits in quantity.precisions:
@@ -341,7 +387,9 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
                         evidence=EvidenceKind.DOUBLES,
                         precision_bits=None,
                     )
-                numbers = [value] if isinstance(value, Fraction | Ball) else list(value)
+                single = isinstance(value, Fraction | Ball | Enclosure)
+                numbers: Sequence[Number | Enclosure]
+                numbers = [value] if isinstance(value, Fraction | Ball | Enclosure) else value
                 bounds = tuple(_enclosed(number, digits) for number in numbers)
         except NotEnclosed as error:
             failure = error
@@ -349,7 +397,7 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
         exact = all(isinstance(number, Fraction) for number in numbers)
         evaluation = Evaluation(
             quantity=name,
-            bounds=bounds[0] if isinstance(value, Fraction | Ball) else bounds,
+            bounds=bounds[0] if single else bounds,
             evidence=EvidenceKind.RATIONALS if exact else EvidenceKind.BALLS,
             precision_bits=None if exact else bits,
         )
@@ -360,13 +408,15 @@ def evaluate(instance: Subject, name: str, options: Options, *, digits: int = 30
     return evaluation
 
 
-def _enclosed(number: Number, digits: int) -> Enclosure:
+def _enclosed(number: Number | Enclosure, digits: int) -> Enclosure:
+    if isinstance(number, Enclosure):
+        return number.rounded(digits + 3)
     if isinstance(number, Fraction):
         return Enclosure.of_fraction(number, digits + 3)
     return enclosure(number).rounded(digits + 3)
 
 
-def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> None:
+def _check_given(name: str, quantity: Quantity, options: Options) -> None:
     for field in dataclasses.fields(options):
         given = getattr(options, field.name) is not None
         if field.name in quantity.accepts:
@@ -375,6 +425,11 @@ def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> No
             problem = "is not used by" if given else "is required by"
             option = field.name.replace("_", "-")
             raise InvalidInstance(f"--{option}", f"{problem} {name}")
+    if options.delay is not None and options.delay <= 0:
+        raise InvalidInstance("--delay", f"is {options.delay}, expected more than 0")
+
+
+def _check_states(options: Options, n_states: int) -> None:
     last = n_states - 1
     for option, state in (("state", options.state), ("other-state", options.other_state)):
         if state is not None and not 0 <= state <= last:
@@ -396,6 +451,9 @@ def _check(name: str, quantity: Quantity, options: Options, n_states: int) -> No
 
 
 def _is_sharp(bounds: Enclosure, digits: int) -> bool:
+    if bounds.lower == bounds.upper:
+        # Two infinities have no difference.
+        return True
     width = bounds.width_upper()
     if not width.is_finite():
         return False

@@ -43,6 +43,9 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.instance import Vector
+from verification.linear_functional import BumpTraining, Exponential, LinearFunctional
+
+MAX_UNITS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,49 @@ class Plateau:
     def energy(self) -> Fraction:
         """The loss at the start, ``h^2 l``."""
         return self.height**2 * self.length
+
+
+def obstacle(instance: LinearFunctional) -> str:
+    """Return why the target is not a network to be trained; an empty text where it is one."""
+    if instance.channels > 1:
+        return f"{instance.channels} channels"
+    parts = instance.target[0]
+    if not 1 <= len(parts) <= MAX_UNITS:
+        return f"{len(parts)} parts"
+    if any(not isinstance(part, Exponential) or part.power or part.frequency for part in parts):
+        return "a part that is no plain exponential"
+    return ""
+
+
+def training_of(instance: LinearFunctional) -> BumpTraining:
+    """Return the instance's training; whoever asks for it assumes that there is one."""
+    if instance.training is None:
+        raise ValueError(f"{instance.name} gives no training")
+    return instance.training
+
+
+def rates_of(instance: LinearFunctional) -> Vector:
+    """Return the rates of the target's exponentials."""
+    return tuple(part.rate for part in instance.target[0] if isinstance(part, Exponential))
+
+
+def radius_of(instance: LinearFunctional) -> Fraction:
+    """Return the radius of the ball around the start, by default half of the least rate."""
+    given = training_of(instance).radius
+    return min(rates_of(instance)) / 2 if given is None else given
+
+
+def plateau_at(instance: LinearFunctional, delay: Fraction) -> Plateau:
+    """Return the set-up of an instance that has no `obstacle`, with the bump at a delay."""
+    training = training_of(instance)
+    units = [part for part in instance.target[0] if isinstance(part, Exponential)]
+    return Plateau(
+        coefficients=tuple(part.coefficient for part in units),
+        rates=tuple(part.rate for part in units),
+        height=training.height,
+        length=training.length,
+        delay=delay,
+    )
 
 
 def gradient(plateau: Plateau, offset: Sequence[AnyBall]) -> list[AnyBall]:
