@@ -1135,3 +1135,65 @@ def test_from_python():
     # The explicit bound says nothing at a width that is quickly simulated, nor does its energy.
     assert (verdicts.pop("T5"), verdicts.pop("T6")) == ("VACUOUS", "VACUOUS")
     assert set(verdicts.values()) == {"CERTIFIED"}
+
+
+# certify, check
+
+
+def test_a_certificate_is_written_checked_and_replayed(run):
+    file = "p5.json"
+    code, output, errors = run(
+        *("certify", "fair-coin", "--claim", "P5", "--out", file), claims=CLAIMS
+    )
+    assert (code, errors) == (0, "")
+    assert file in output
+    code, output, errors = run("check", file)
+    assert (code, errors) == (0, "")
+    assert output.startswith("VALID     P5 on fair-coin\n")
+    code, output, _ = run("check", file, "--json")
+    assert (code, json.loads(output)["outcome"]) == (0, "VALID")
+    code, output, _ = run("replay", file, claims=CLAIMS)
+    assert (code, output.splitlines()[0]) == (0, "P5 on fair-coin: CERTIFIED")
+
+
+def test_a_damaged_certificate_is_invalid(run):
+    run("certify", "fair-coin", "--claim", "E4", "--out", "e4.json", claims=CLAIMS)
+    text = Path("e4.json").read_text(encoding="utf-8")
+    Path("e4.json").write_text(text.replace("fair-coin", "fair-corn"), encoding="utf-8")
+    code, output, errors = run("check", "e4.json")
+    assert (code, errors) == (1, "")
+    assert output.startswith("INVALID   digest: ")
+    code, output, _ = run("check", "e4.json", "--json")
+    assert (code, json.loads(output)["outcome"]) == (1, "INVALID")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("certify", "fair-coin", "--claim", "P3"), "no certificates of P3 yet"),
+        (("certify", "fair-coin", "--claim", "C1"), "C1 is about linear-functional/1"),
+        (("certify", "one-state", "--claim", "P5"), "P5 on one-state is VACUOUS"),
+        (("certify", "periodic-three", "--claim", "P1"), "P1 on periodic-three is INAPPLICABLE"),
+        (("certify", "fair-coin"), "'--claim'"),
+    ],
+)
+def test_what_cannot_be_certified_is_one_line(run, arguments, problem):
+    code, output, errors = run(*arguments, "--out", "out.json", claims=CLAIMS)
+    assert (code, output) == (2, "")
+    assert problem in errors
+    assert errors.count("\n") == 1
+    assert not Path("out.json").exists()
+
+
+def test_what_is_no_certificate_is_one_line(run):
+    Path("other.json").write_text('{"schema": "replay/1"}', encoding="utf-8")
+    for file in ("other.json", "missing.json", "."):
+        code, output, errors = run("check", file)
+        assert (code, output) == (2, "")
+        assert errors.startswith(f"theorems: {file}: ")
+        assert errors.count("\n") == 1
+
+
+def test_show_says_whether_a_claim_can_be_certified(run):
+    assert "can be certified and checked" in run("show", "P5", claims=CLAIMS)[1]
+    assert "not made of this claim yet" in run("show", "P3", claims=CLAIMS)[1]

@@ -217,6 +217,8 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
 
         _print_json({**claim_document(claim), "evidence": str(claim.evidence)})
         return
+    from verification.certificate.check.formulas import FORMULAS  # noqa: PLC0415 - where used
+
     parts: dict[str, str | list[str]] = {
         "statement": claim.statement,
         "formula": claim.formula,
@@ -237,6 +239,9 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
         "mutants": [f"{mutant.name}: {mutant.error}" for mutant in claim.mutants],
         "uses": list(claim.uses),
         "evidence": str(claim.evidence),
+        "certificate": (
+            "can be certified and checked" if claim.id in FORMULAS else "not made of this claim yet"
+        ),
         "theorem": claim.theorem,
         "source": claim.source,
     }
@@ -422,6 +427,58 @@ def _replay(claims: Sequence[AnyClaim], *, file: Path, as_json: bool) -> int:
     if dispute is not None and not asked.mutant:
         return EXIT_REFUTED if not refuted and result.instance in dispute.refuted_on else 0
     return EXIT_REFUTED if refuted != bool(asked.mutant) else 0
+
+
+@_commands.command("certify")
+@click.argument("instance", metavar="INSTANCE.json")
+@click.option("--claim", "claim_id", required=True, metavar="ID", help="The claim.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The file."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.pass_obj
+def _certify(
+    claims: Sequence[AnyClaim], *, instance: str, claim_id: str, out: Path, seed: int
+) -> int:
+    """Decide a claim on an instance, and write down what its being CERTIFIED rests on."""
+    from verification.certificate import writing  # noqa: PLC0415 - loaded where used
+    from verification.enclosure import selftest  # noqa: PLC0415
+    from verification.report.files import write_atomically  # noqa: PLC0415
+
+    claim = _find_claim(claims, claim_id)
+    (subject,) = _load_distinct((instance,))
+    if subject.schema != claim.kind:
+        raise click.UsageError(f"{claim.id} is about {claim.kind}, not {subject.schema}")
+    if out.is_dir():
+        raise click.UsageError(f"--out: {out} is a folder, expected a file")
+    selftest.require(selftest.run())
+    try:
+        document = writing.certificate(claim, subject, seed=seed)
+    except writing.NotCertified as error:
+        refuted = error.verdict is Verdict.REFUTED
+        return _complain(str(error), EXIT_REFUTED if refuted else EXIT_USAGE)
+    write_atomically(out, writing.to_bytes(document))
+    _say(f"{claim.id} on {subject.name}: {out}; theorems check {out} verifies it")
+    return 0
+
+
+@_commands.command("check")
+@click.argument("file", metavar="FILE.json", type=click.Path(path_type=Path))
+@_as_json
+def _check(*, file: Path, as_json: bool) -> int:
+    """Check a certificate with an independent small checker.
+
+    VALID exits with 0, INVALID with 1, UNSUPPORTED and a file that is no certificate with 2.
+    """
+    from verification.certificate.check.outcome import Refused  # noqa: PLC0415 - loaded where used
+    from verification.certificate.check.rendering import check_and_render  # noqa: PLC0415
+
+    try:
+        text, code = check_and_render(file, as_json=as_json)
+    except Refused as error:
+        return _complain(f"{file}: {error}")
+    _say(text)
+    return code
 
 
 @_commands.command("evaluate")

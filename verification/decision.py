@@ -122,27 +122,51 @@ def decide(
     Result
         Never raises for a number that could not be enclosed: that is UNDECIDED.
     """
-    started = time.perf_counter()
     if instance.schema != claim.kind:
         raise ValueError(f"claim {claim.id} is about {claim.kind}, not {instance.schema}")
-    decided = claim if mutant is None else claim.mutated(mutant)
     effort = Effort(
         precisions=tuple(precisions),
         level=level,
         seed=f"{seed}/{claim.id}/{digest(instance)}",
         deadline=deadline,
     )
+    return _timed(claim if mutant is None else claim.mutated(mutant), instance, effort)[0]
+
+
+def decide_with_cases(
+    claim: AnyClaim, instance: Subject, *, seed: int = 0
+) -> tuple[Result, list[tuple[object, Decided]]]:
+    """Decide a claim as `decide` does, and return its cases too, each with what was found."""
+    if instance.schema != claim.kind:
+        raise ValueError(f"claim {claim.id} is about {claim.kind}, not {instance.schema}")
+    effort = Effort(
+        precisions=PRECISIONS,
+        level=RUN_LEVEL,
+        seed=f"{seed}/{claim.id}/{digest(instance)}",
+        deadline=None,
+    )
+    return _timed(claim, instance, effort)
+
+
+def _timed(
+    claim: AnyClaim, instance: Subject, effort: Effort
+) -> tuple[Result, list[tuple[object, Decided]]]:
+    started = time.perf_counter()
+    cases: list[tuple[object, Decided]] = []
     try:
-        result = _decide(decided, instance, effort)
+        result = _decide(claim, instance, effort, cases)
     except NotEnclosed as error:
         # In an assumption or a constant; the cases and their sides say so themselves.
         result = Result(
             claim=claim.id, instance=instance.name, verdict=Verdict.UNDECIDED, reason=str(error)
         )
-    return dataclasses.replace(result, seconds=time.perf_counter() - started)
+    return dataclasses.replace(result, seconds=time.perf_counter() - started), cases
 
 
-def _decide(claim: AnyClaim, instance: Subject, effort: Effort) -> Result:
+def _decide(
+    claim: AnyClaim, instance: Subject, effort: Effort, found: list[tuple[object, Decided]]
+) -> Result:
+    """Decide a claim; its cases are appended to `found`."""
     precisions = effort.precisions
     result = partial(Result, claim=claim.id, instance=instance.name)
     obstacle = _failed_assumption(claim, instance, precisions)
@@ -160,7 +184,8 @@ def _decide(claim: AnyClaim, instance: Subject, effort: Effort) -> Result:
         reason = f"its cases could not be set up: {error}"
         return result(verdict=Verdict.UNDECIDED, reason=reason, constants=constants)
     each = dataclasses.replace(effort, level=effort.level / max(len(cases), 1))
-    decided = [decide_case(claim, instance, case, each) for case in cases]
+    found += [(case, decide_case(claim, instance, case, each)) for case in cases]
+    decided = [item for _, item in found]
     if not decided:
         reason = "there is no case to check"
         return result(verdict=Verdict.VACUOUS, reason=reason, constants=constants)

@@ -52,7 +52,7 @@ def machine(more: Sequence[str] = ()) -> dict[str, Json]:
     from verification.enclosure.balls import FLINT_VERSION  # noqa: PLC0415 - loads flint
 
     blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    packages: dict[str, Json] = {name: _version(name) for name in (*_PACKAGES, *more)}
+    packages: dict[str, Json] = {name: package_version(name) for name in (*_PACKAGES, *more)}
     return {
         "python": platform.python_version(),
         **packages,
@@ -64,7 +64,8 @@ def machine(more: Sequence[str] = ()) -> dict[str, Json]:
     }
 
 
-def _version(name: str) -> str:
+def package_version(name: str) -> str:
+    """Return the version of an installed package, or that it is not."""
     try:
         return version(name)
     except PackageNotFoundError:

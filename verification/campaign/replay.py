@@ -14,6 +14,7 @@ from verification.strict_json import Node
 from verification.subject import read_subject
 
 SCHEMA = "replay/1"
+CERTIFICATE = "certificate/1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Replay:
 
 
 def load(path: Path, claims: Sequence[AnyClaim]) -> Replay:
-    """Read a replay file: claim, optionally mutant and seed, and the whole instance.
+    """Read a replay file, or a certificate: claim, optionally mutant and seed, the whole instance.
 
     Raises
     ------
@@ -36,9 +37,20 @@ def load(path: Path, claims: Sequence[AnyClaim]) -> Replay:
 
 
 def read(node: Node, claims: Sequence[AnyClaim]) -> Replay:
-    """Read a parsed replay file; see `load`."""
-    members = node.fields(("schema", "claim", "instance"), ("seed", "mutant"))
-    members["schema"].choice((SCHEMA,))
+    """Read a parsed replay file; see `load`.
+
+    Of a certificate its claim, instance and seed are taken, and nothing of what it says of them.
+    """
+    if node.has("schema") and node.member("schema").value == CERTIFICATE:
+        members = node.fields(
+            ("schema", "claim", "instance", "witness", "cases", "made_by", "digest")
+        )
+        members = {key: members[key] for key in ("claim", "instance")} | {
+            "seed": members["made_by"].member("seed")
+        }
+    else:
+        members = node.fields(("schema", "claim", "instance"), ("seed", "mutant"))
+        members["schema"].choice((SCHEMA,))
     known = {claim.id: claim for claim in claims}
     claim = known[members["claim"].choice(tuple(known))]
     mutant = None

@@ -1,0 +1,137 @@
+"""What is certified is found valid by the checker, which shares nothing with what certified it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from certificates import CLAIM, made
+
+from verification import gallery
+from verification.certificate.check.checking import MADE_BY, check_text
+from verification.certificate.check.formulas import FORMULAS
+from verification.certificate.check.outcome import Invalid
+from verification.certificate.check.rendering import check_and_render
+from verification.certificate.witnesses import WITNESSES
+from verification.certificate.writing import NotCertified, certificate, to_bytes
+from verification.decision import decide
+from verification.enclosure.balls import Between, ball
+from verification.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("markov-onegin", "absorbing", "near-reducible", "de-bruijn-history", "sharp-forgetting")
+SLIGHTLY = Fraction(1_000_001, 1_000_000)
+
+
+def test_what_can_be_certified_is_what_can_be_checked_and_what_the_readme_says():
+    assert WITNESSES.keys() == FORMULAS.keys()
+    assert FORMULAS.keys() <= CLAIM.keys()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"Certificates exist for ([^.]*)\.", readme)
+    assert said.replace(" and ", ", ").split(", ") == list(FORMULAS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("claim_id", FORMULAS)
+def test_what_is_certified_is_valid(claim_id, name):
+    result = decide(CLAIM[claim_id], gallery.load(name))
+    if result.verdict is not Verdict.CERTIFIED:
+        with pytest.raises(NotCertified, match=str(result.verdict)):
+            certificate(CLAIM[claim_id], gallery.load(name))
+    else:
+        found = check_text(json.dumps(made(claim_id, name)))
+        assert (found.claim, found.instance) == (claim_id, name)
+        # Two cases of one content are one.
+        assert 0 < len(found.cases) <= result.cases["CERTIFIED"]
+
+
+@pytest.mark.parametrize("claim_id", FORMULAS)
+def test_most_of_these_are_certified(claim_id):
+    verdicts = [decide(CLAIM[claim_id], gallery.load(name)).verdict for name in NAMES]
+    assert verdicts.count(Verdict.CERTIFIED) >= 3
+
+
+def _scaled(side, factor):
+    def scaled(instance, case):
+        value = side(instance, case)
+        if isinstance(value, Fraction):
+            return value * factor
+        if isinstance(value, Between):
+            return value.map(lambda x: x * ball(factor))
+        return value * ball(factor)
+
+    return scaled
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("claim_id", FORMULAS)
+def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
+    """Off so that its own verdict is CERTIFIED: nothing in it tells."""
+    claim = CLAIM[claim_id]
+    if FORMULAS[claim_id].identity:
+        sides = {name: _scaled(getattr(claim, name), SLIGHTLY) for name in ("left", "right")}
+    else:
+        factor = SLIGHTLY if side == "right" else 1 / SLIGHTLY
+        sides = {side: _scaled(getattr(claim, side), factor)}
+    document = certificate(dataclasses.replace(claim, **sides), gallery.load("hidden-state"))
+    with pytest.raises(Invalid, match="side is"):
+        check_text(json.dumps(document))
+
+
+def test_a_claim_without_a_formula_is_not_certified():
+    with pytest.raises(NotCertified, match="no certificates of P3 yet"):
+        certificate(CLAIM["P3"], gallery.load("fair-coin"))
+
+
+def test_the_document_says_what_the_contract_promises():
+    document = made("P5", "markov-onegin")
+    assert document["schema"] == "certificate/1"
+    assert document["claim"] == "P5"
+    assert document["instance"] == gallery.load("markov-onegin").to_json()
+    assert document["made_by"].keys() == set(MADE_BY)
+    assert document["cases"][0].keys() == {"case", "left", "right"}
+
+
+def test_the_same_certificate_is_written_twice():
+    again = certificate(CLAIM["E5"], gallery.load("absorbing"))
+    assert to_bytes(again) == to_bytes(made("E5", "absorbing"))
+
+
+def test_what_a_check_prints_fits_a_terminal(tmp_path):
+    file = tmp_path / "certificate.json"
+    file.write_bytes(to_bytes(made("P1", "de-bruijn-history")))
+    text, code = check_and_render(file)
+    assert code == 0
+    assert text.startswith("VALID     P1 on de-bruijn-history\n")
+    assert max(map(len, text.splitlines())) < 80
+    for part in ("says", "holds in", "verified", "trusted", "made by"):
+        assert f"\n{part}  " in text
+
+
+@pytest.mark.parametrize("claim_id", FORMULAS)
+def test_the_checker_runs_without_the_rest_of_us(claim_id, tmp_path):
+    file = tmp_path / "certificate.json"
+    file.write_bytes(to_bytes(made(claim_id, "markov-onegin")))
+    code = (
+        "import sys\n"
+        "from verification.certificate.check.__main__ import main\n"
+        f"assert main([{str(file)!r}]) == 0\n"
+        "print(*sorted(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    loaded = done.stdout.splitlines()[-1].split()
+    ours = {name for name in loaded if name.split(".")[0] in {"verification", "theorems"}}
+    assert {name for name in ours if not name.startswith("verification.certificate.check")} == {
+        "verification",
+        "verification.certificate",
+    }
+    assert not {"numpy", "scipy", "mpmath", "click"} & set(loaded)
+    assert ("flint" in loaded) is FORMULAS[claim_id].in_balls

@@ -1,0 +1,118 @@
+"""Certificates to test the checker with, and every way to alter one of their fields."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import lru_cache
+
+from theorems import CLAIMS
+from verification import gallery
+from verification.certificate.check.checking import check_text
+from verification.certificate.check.outcome import Invalid, Refused, Unsupported
+from verification.certificate.check.reading import digest
+from verification.certificate.writing import certificate
+
+CLAIM = {claim.id: claim for claim in CLAIMS}
+
+
+@lru_cache(maxsize=256)
+def _text(claim_id, name):
+    return json.dumps(certificate(CLAIM[claim_id], gallery.load(name)))
+
+
+def made(claim_id, name):
+    """Return the certificate of a claim on a gallery instance."""
+    return json.loads(_text(claim_id, name))
+
+
+def sealed(document):
+    """Write the digest anew, as a forger would."""
+    return document | {"digest": digest(document)}
+
+
+def outcome(document):
+    """Return VALID, INVALID, UNSUPPORTED or REFUSED."""
+    try:
+        check_text(json.dumps(document))
+    except Invalid:
+        return "INVALID"
+    except Refused:
+        return "REFUSED"
+    except Unsupported:
+        return "UNSUPPORTED"
+    return "VALID"
+
+
+def paths(value, path=()):
+    """List the paths of all members and elements below a value."""
+    if isinstance(value, dict):
+        children = value.items()
+    elif isinstance(value, list):
+        children = enumerate(value)
+    else:
+        return
+    for key, child in children:
+        yield (*path, key)
+        yield from paths(child, (*path, key))
+
+
+def at(document, path):
+    for key in path:
+        document = document[key]
+    return document
+
+
+def replaced(document, path, value):
+    changed = copy.deepcopy(document)
+    at(changed, path[:-1])[path[-1]] = value
+    return changed
+
+
+def removed(document, path):
+    changed = copy.deepcopy(document)
+    del at(changed, path[:-1])[path[-1]]
+    return changed
+
+
+def nudged(text):
+    """Change the last digit of a number's text by one."""
+    for i in reversed(range(len(text))):
+        if text[i].isdigit():
+            other = str(int(text[i]) + 1) if text[i] < "9" else "8"
+            return text[:i] + other + text[i + 1 :]
+    return text + "x"
+
+
+def alterations(document, path):
+    """Return the documents in which the one field at a path is altered, each with how."""
+    value = at(document, path)
+    found = [("removed", removed(document, path))]
+
+    def put(how, other):
+        if other != value:
+            found.append((how, replaced(document, path, other)))
+
+    if isinstance(value, str):
+        put("nudged", nudged(value))
+        put("negated", value[1:] if value.startswith("-") else f"-{value}")
+        put("zero", "0")
+        put("another kind", 1)
+    elif isinstance(value, bool) or value is None:
+        put("another kind", "1")
+    elif isinstance(value, int):
+        put("one more", value + 1)
+        put("one less", value - 1)
+        put("large", 10**17)
+        put("another kind", str(value))
+    elif isinstance(value, list):
+        put("shorter", value[:-1])
+        put("longer", value + value[-1:])
+        put("reversed", value[::-1])
+        put("empty", [])
+        put("another kind", {})
+    elif isinstance(value, dict):
+        put("one key more", value | {"more": "1"})
+        put("empty", {})
+        put("another kind", [])
+    return found

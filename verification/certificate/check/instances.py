@@ -1,0 +1,198 @@
+"""The instance in a certificate, read by code of its own.
+
+A Markov chain whose states have inputs and targets, an activation, the initial law of one unit
+(C, W, B).  What no formula of the checker uses (the training constants, the name) is read all the
+same: a certificate whose instance is not well formed is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.reading import Node
+
+SCHEMA = "instance/1"
+FAMILIES = ("tanh", "logistic", "erf", "arctan", "sin")
+MAX_STATES = 400
+MAX_DIMENSION = 64
+MAX_ATOMS = 4_096
+MAX_TERMS = 64
+
+Vector = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term ``weight f(scale t + shift)`` of the activation, f of a family."""
+
+    weight: Fraction
+    scale: Fraction
+    shift: Fraction
+    family: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A law with independent components, one parameter pair each.
+
+    ``uniform``: from `first` to `second`; ``normal``: mean `first`, deviation `second`;
+    ``constant``: `first`.
+    """
+
+    kind: str
+    first: Vector
+    second: Vector
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A value (C, W, B) of a joint law with its probability."""
+
+    p: Fraction
+    c: Fraction
+    w: Vector
+    b: Fraction
+
+
+@dataclass(frozen=True)
+class Law:
+    """Independent C, W and B, or atoms of their joint law (then the three are absent)."""
+
+    c: Spread | None
+    w: Spread | None
+    b: Spread | None
+    atoms: tuple[Atom, ...]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What a certificate is about."""
+
+    name: str
+    rows: tuple[tuple[tuple[int, Fraction], ...], ...]
+    inputs: tuple[Vector, ...]
+    targets: Vector
+    initial: int
+    activation: tuple[Term, ...]
+    law: Law
+
+    @property
+    def size(self) -> int:
+        """Number of states."""
+        return len(self.rows)
+
+
+def read_instance(node: Node, budget: Budget) -> Instance:
+    """Read an instance.
+
+    Raises
+    ------
+    Refused
+        Where it is malformed or too large.
+    Invalid
+        Where its probabilities are not.
+    """
+    top = node.fields(("schema", "name", "chain", "activation", "law"), ("origin", "training"))
+    top["schema"].choice(SCHEMA)
+    if "origin" in top:
+        top["origin"].text(2_000)
+    if "training" in top:
+        for member in top["training"].fields(("alpha", "beta", "gamma", "horizon")).values():
+            member.number()
+    chain = top["chain"].fields(("transition", "inputs", "targets", "initial"))
+    rows = _read_rows(chain["transition"], budget)
+    size = len(rows)
+    points = chain["inputs"].elements(size, size)
+    dimension = len(points[0].elements(1, MAX_DIMENSION))
+    return Instance(
+        name=top["name"].text(120),
+        rows=rows,
+        inputs=tuple(point.numbers(dimension) for point in points),
+        targets=chain["targets"].numbers(size),
+        initial=chain["initial"].integer(0, size - 1),
+        activation=_read_activation(top["activation"]),
+        law=_read_law(top["law"], dimension),
+    )
+
+
+def _read_rows(node: Node, budget: Budget) -> tuple[tuple[tuple[int, Fraction], ...], ...]:
+    if node.has("rows"):
+        members = node.fields(("rows", "entries"))
+        size = members["rows"].integer(1, MAX_STATES)
+        entries: list[dict[int, Fraction]] = [{} for _ in range(size)]
+        for item in members["entries"].elements(size, size * size):
+            cells = item.elements(3, 3)
+            i, j = (cell.integer(0, size - 1) for cell in cells[:2])
+            if j in entries[i]:
+                item.refuse("every entry once")
+            entries[i][j] = cells[2].number()
+    else:
+        lines = node.elements(1, MAX_STATES)
+        size = len(lines)
+        entries = [dict(enumerate(line.numbers(size))) for line in lines]
+    budget.spend(10 * size * size)
+    for i, row in enumerate(entries):
+        if min(row.values(), default=-1) < 0 or sum(row.values()) != 1:
+            node.invalid(f"row {i} holds no probabilities that sum to 1")
+    return tuple(tuple((j, p) for j, p in sorted(row.items()) if p) for row in entries)
+
+
+def _read_activation(node: Node) -> tuple[Term, ...]:
+    kind = node.member("kind").choice(*FAMILIES, "mixture")
+    one, zero = Fraction(1), Fraction(0)
+    if kind != "mixture":
+        node.fields(("kind",))
+        return (Term(one, one, zero, kind),)
+    terms = []
+    for item in node.fields(("kind", "terms"))["terms"].elements(1, MAX_TERMS):
+        members = item.fields(("weight", "of"), ("scale", "shift"))
+        weight = members["weight"].number()
+        scale = members["scale"].number() if "scale" in members else one
+        shift = members["shift"].number() if "shift" in members else zero
+        if not weight or not scale:
+            item.refuse("a weight and a scale other than 0")
+        terms.append(Term(weight, scale, shift, members["of"].choice(*FAMILIES)))
+    return tuple(terms)
+
+
+def _read_law(node: Node, dimension: int) -> Law:
+    if node.has("kind"):
+        members = node.fields(("kind", "atoms"))
+        members["kind"].choice("atoms")
+        atoms = []
+        for item in members["atoms"].elements(1, MAX_ATOMS):
+            parts = item.fields(("p", "C", "W", "B"))
+            p, c, b = (parts[key].number() for key in ("p", "C", "B"))
+            atoms.append(Atom(p, c, parts["W"].numbers(dimension), b))
+        if any(atom.p <= 0 for atom in atoms) or sum(atom.p for atom in atoms) != 1:
+            node.invalid("the atoms' probabilities are not positive or do not sum to 1")
+        return Law(None, None, None, tuple(atoms))
+    parts = node.fields(("C", "W", "B"))
+    return Law(
+        _read_spread(parts["C"], None, ("uniform", "constant")),
+        _read_spread(parts["W"], dimension, ("uniform", "normal", "constant")),
+        _read_spread(parts["B"], None, ("uniform", "constant")),
+        (),
+    )
+
+
+def _read_spread(node: Node, dimension: int | None, kinds: tuple[str, ...]) -> Spread:
+    def vector(member: Node) -> Vector:
+        return (member.number(),) if dimension is None else member.numbers(dimension)
+
+    kind = node.member("kind").choice(*kinds)
+    if kind == "constant":
+        return Spread(kind, vector(node.fields(("kind", "value"))["value"]), ())
+    if kind == "normal":
+        members = node.fields(("kind", "mean", "std"))
+        deviation = members["std"].number()
+        if deviation <= 0:
+            members["std"].refuse("a positive number")
+        return Spread(kind, vector(members["mean"]), (deviation,))
+    members = node.fields(("kind", "low", "high"))
+    low, high = vector(members["low"]), vector(members["high"])
+    if any(a >= b for a, b in zip(low, high, strict=True)):
+        node.refuse("low below high")
+    return Spread(kind, low, high)

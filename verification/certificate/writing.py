@@ -1,0 +1,166 @@
+"""Making a certificate of a claim that is CERTIFIED on an instance."""
+
+from __future__ import annotations
+
+import json
+import platform
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+
+from verification.certificate.check.bounds import LEAST_DIGITS
+from verification.certificate.check.checking import SCHEMA
+from verification.certificate.check.reading import digest
+from verification.certificate.witnesses import WITNESSES
+from verification.claim import AnyClaim, Side
+from verification.decision import decide_with_cases
+from verification.enclosure.balls import FLINT_VERSION, PRECISIONS, enclosure, precision
+from verification.environment import package_version, revision
+from verification.errors import NotEnclosed, VerificationError
+from verification.instance import Instance, Json
+from verification.statistics.simulation import Simulation
+from verification.subject import Subject
+from verification.verdict import Enclosure, Verdict
+
+_DIGITS = 16
+
+
+class NotCertified(VerificationError):  # noqa: N818 - an outcome
+    """No certificate can be made: the claim is not CERTIFIED there, or has no checker yet.
+
+    Parameters
+    ----------
+    reason : str
+    verdict : Verdict, optional
+        What the claim is instead.
+    """
+
+    def __init__(self, reason: str, verdict: Verdict | None = None) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[str, Json]:
+    """Decide a claim on an instance and write down what the verdict rests on.
+
+    Parameters
+    ----------
+    claim : Claim
+        One of `WITNESSES`.
+    instance : Subject
+        Of the kind that the claim is about.
+    seed : int
+        Seeds the cases that are drawn, as in `verification.decision.decide`.
+
+    Returns
+    -------
+    dict
+        The document "certificate/1".  It lists the cases that are CERTIFIED, in their order;
+        those in which the claim bounds nothing are left out.
+
+    Raises
+    ------
+    NotCertified
+        Where there is nothing to certify, with the reason.
+    """
+    makers = WITNESSES.get(claim.id)
+    if makers is None or not isinstance(instance, Instance):
+        raise NotCertified(
+            f"no certificates of {claim.id} yet: {', '.join(WITNESSES)} are what can be certified"
+        )
+    result, found = decide_with_cases(claim, instance, seed=seed)
+    if result.verdict is not Verdict.CERTIFIED:
+        raise NotCertified(
+            f"{claim.id} on {instance.name} is {result.verdict}: {result.reason}", result.verdict
+        )
+    certified = [case for case, decided in found if decided.verdict is Verdict.CERTIFIED]
+    try:
+        witness, cases = makers.shared(instance), _cases(claim, instance, certified)
+    except NotEnclosed as error:
+        raise NotCertified(f"no certificate of {claim.id} on {instance.name}: {error}") from error
+    document: dict[str, Json] = {
+        "schema": SCHEMA,
+        "claim": claim.id,
+        "instance": instance.to_json(),
+        "witness": witness,
+        "cases": cases,
+        "made_by": {
+            "kernel-limit-theorems": package_version("kernel-limit-theorems"),
+            "git revision": revision(),
+            "python": platform.python_version(),
+            "python-flint": package_version("python-flint"),
+            "FLINT": FLINT_VERSION,
+            "seed": seed,
+        },
+    }
+    document["digest"] = digest(document)
+    return document
+
+
+def _cases(claim: AnyClaim, instance: Instance, cases: list[object]) -> list[Json]:
+    """Return the cases in the one order in which a checker takes them, each of them once."""
+    makers = WITNESSES[claim.id]
+    documents: dict[str, tuple[object, Json]] = {}
+    for case in cases:
+        written = makers.case(instance, case)
+        documents.setdefault(json.dumps(written, sort_keys=True), (case, written))
+    return [
+        {"case": written, **_stated_sides(claim, instance, case)}
+        for _, (case, written) in sorted(documents.items(), key=lambda item: item[0])
+    ]
+
+
+def _stated_sides(claim: AnyClaim, instance: Instance, case: object) -> dict[str, Json]:
+    """State both sides, to 16 digits where some precision encloses them so well."""
+    best: dict[str, tuple[int, Json]] = {}
+    for bits in PRECISIONS:
+        with precision(bits):
+            for name, side in (("left", claim.left), ("right", claim.right)):
+                if best.get(name, (0,))[0] < _DIGITS:
+                    digits, text = _stated(side(instance, case))
+                    if digits > best.get(name, (0,))[0]:
+                        best[name] = digits, text
+        if all(best.get(name, (0,))[0] >= _DIGITS for name in ("left", "right")):
+            break
+    for name in ("left", "right"):
+        if best.get(name, (0,))[0] < LEAST_DIGITS:
+            raise NotCertified(f"the {name} side is not known to {LEAST_DIGITS} digits in: {case}")
+    return {name: text for name, (_, text) in best.items()}
+
+
+def _stated(side: Side) -> tuple[int, Json]:
+    """Return as many digits as an enclosure allows, and the text that states them.
+
+    That is the number rounded to them, give or take a unit of the last: narrower by far than what
+    `verification.certificate.check.bounds.stated` would let pass if either end were moved.
+    """
+    if isinstance(side, Simulation):
+        return 0, None
+    bounds = enclosure(side)
+    if bounds.lower == bounds.upper == 0:
+        return _DIGITS, {"lower": "0", "upper": "0"}
+    if not (bounds.lower.is_finite() and bounds.upper.is_finite()):
+        return 0, None
+    for digits in range(_DIGITS, LEAST_DIGITS - 1, -1):
+        stated = _around(bounds, digits)
+        if stated is not None:
+            return digits, stated
+    return 0, None
+
+
+def _around(bounds: Enclosure, digits: int) -> Json:
+    context = Context(prec=digits, rounding=ROUND_HALF_EVEN, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    wide = Context(prec=10_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    middle = context.plus(wide.divide(wide.add(bounds.lower, bounds.upper), Decimal(2)))
+    if not middle:
+        return None
+    # Trailing zeros count: the last digit stands where the precision puts it.
+    unit = Decimal((0, (1,), middle.adjusted() - digits + 1))
+    middle = wide.quantize(middle, unit)
+    lower, upper = wide.subtract(middle, unit), wide.add(middle, unit)
+    if lower <= bounds.lower and bounds.upper <= upper:
+        return {"lower": str(lower), "upper": str(upper)}
+    return None
+
+
+def to_bytes(document: dict[str, Json]) -> bytes:
+    """Return the content of a certificate's file."""
+    return (json.dumps(document, indent=1) + "\n").encode("ascii")
