@@ -247,15 +247,19 @@ def brightness(colour):
 @pytest.mark.parametrize("verdict", ["certified", "refuted"])
 def test_cells_show_a_glyph_and_hold_a_word(open_page, verdict):
     page = open_page("troubled")
-    glyph, word = page.run(
+    glyph, word, width = page.run(
         f"""
         (() => {{
             const cell = document.querySelector('.matrix td.{verdict} a');
-            return [getComputedStyle(cell, '::before').content, cell.textContent];
+            const word = document.createRange();
+            word.selectNodeContents(cell);
+            return [getComputedStyle(cell, '::before').content, cell.textContent,
+                word.getBoundingClientRect().width];
         }})()
         """
     )
     assert word == verdict
+    assert width == 0, "the word is for those who do not see the glyph"
     assert json.loads(glyph) in "✓✗"
 
 

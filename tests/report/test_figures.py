@@ -97,7 +97,8 @@ def test_a_missing_figure_is_told_with_its_reason(run):
     assert entry["instances"] == ["coin"]
     assert entry["missing"] == gap["missing"]
     text = render_html(joined)
-    assert "no &lt;time&gt;" in text
+    assert text.count("no &lt;time&gt;") == 2, "beside the claim, and among what needs attention"
+    assert "no <time>" not in text
     assert "Errors fall" in text
 
 

@@ -356,3 +356,18 @@ def test_text_stands_out_in_both_schemes(small, scheme):
     pairs += [("quiet", "target"), ("link", "target")]
     for ink, paper in pairs:
         assert _contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
+
+
+def test_a_result_costs_few_bytes(make_run, make_claim, make_toy, make_result):
+    """The page of the gallery has thousands of results, and at most 3 MB."""
+
+    def size(count, claims_there):
+        toys = tuple(make_toy(name=f"an-instance-of-a-usual-name-{i}") for i in range(count))
+        claims = tuple(make_claim(name) for name in ("M1", "M2"))[:claims_there]
+        results = tuple(make_result(claim.id, toy.name) for toy in toys for claim in claims)
+        run = make_run(claims=claims, instances=toys, results=results, mutants=())
+        return len(render_html(to_document(run)).encode())
+
+    # What a second claim costs on each further instance: a cell of the matrix and a row.
+    further = [size(60, claims_there) - size(10, claims_there) for claims_there in (1, 2)]
+    assert (further[1] - further[0]) / 50 < 700
