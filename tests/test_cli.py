@@ -372,6 +372,63 @@ def test_replay_of_a_disputed_claim(run, tmp_path, claim, name, code):
     assert run("replay", file, claims=(toys.DISPUTED, toys.UPHELD))[0] == code
 
 
+def test_a_disputed_constant_is_refuted_written_and_replayed(run):
+    """Whatever the constant is, there is a target for it, and the file holds both."""
+    chosen = ("--claim", "C2P", "--claim", "C2")
+    arguments = ("verify", "fast-ramp", *chosen, "--constant", "1e40", "--json", "--out", "out")
+    code, output, _errors = run(*arguments, claims=CLAIMS)
+    assert code == 0
+    verdicts = {(x["claim"], x["instance"]): x["verdict"] for x in json.loads(output)["results"]}
+    assert verdicts["C2P", "ramp-in-small-units"] == Verdict.REFUTED
+    assert verdicts["C2P", "fast-ramp"] == Verdict.CERTIFIED
+    assert verdicts["C2", "fast-ramp"] == Verdict.CERTIFIED
+    (claim,) = (x for x in json.loads(output)["claims"] if x["id"] == "C2P")
+    assert "C = 1e40" in claim["statement"] or "C = 1" + "0" * 40 in claim["statement"]
+    (file,) = Path("out/counterexamples").iterdir()
+    document = json.loads(file.read_text("utf-8"))
+    assert Decimal(document["constant"]) == Decimal("1e40")
+    code, output, errors = run("replay", file, claims=CLAIMS)
+    assert (code, errors) == (0, "")
+    assert output.startswith("C2P on ramp-in-small-units: REFUTED")
+    # A larger constant than the target was made for: it no longer refutes, which is a fault.
+    file.write_text(json.dumps(document | {"constant": "1e42"}), encoding="utf-8")
+    code, output, _errors = run("replay", file, claims=CLAIMS)
+    assert code == 1
+    assert "CERTIFIED" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--claim", "C2", "--constant", "3"), "no claim chosen leaves a constant open"),
+        (("--claim", "C2P", "--constant", "0"), "is 0, expected a positive number"),
+        (("--claim", "C2P", "--constant=-1/2"), "is -0.5, expected a positive number"),
+        (("--claim", "C2P", "--constant", "one"), "is one, expected a number such as"),
+        (("--claim", "C2P", "--constant", "1e700"), "expected at most 1e496"),
+    ],
+)
+def test_a_constant_that_is_of_no_use(run, arguments, problem):
+    code, output, errors = run("verify", *arguments, claims=CLAIMS)
+    assert (code, output) == (2, "")
+    assert problem in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_constant_in_a_file_that_is_of_no_use(run, tmp_path):
+    instance = gallery.load("fast-ramp").to_json()
+    for claim, constant, problem in (
+        ("C2", "3", 'constant: is "3", expected no constant: C2 leaves none open'),
+        ("C2P", "-3", 'constant: is "-3", expected a positive number'),
+        ("C2P", None, "constant: is null, expected a number"),
+    ):
+        file = replay_file(
+            tmp_path / "asked.json", claim=claim, seed=1, instance=instance, constant=constant
+        )
+        code, output, errors = run("replay", file, claims=CLAIMS)
+        assert (code, output) == (2, "")
+        assert problem in errors
+
+
 def test_show_says_what_is_disputed(run):
     _code, output, _errors = run("show", "P1", claims=(TRUE, toys.DISPUTED))
     assert "corrected by T1" in output

@@ -105,11 +105,34 @@ class Dispute:
         Id of the claim that holds in its place.
     reading : str
         What is wrong with it and what is not, in a paragraph for its authors.
+    with_constant : callable, optional
+        Given where the statement has a constant that it leaves open: what becomes of it with any
+        positive value of the constant.
+    constant : Fraction, optional
+        The value that was asked for; None where the claim has its own.
     """
 
     refuted_on: tuple[str, ...]
     corrected_by: str
     reading: str
+    with_constant: Callable[[Fraction], Restated] | None = None
+    constant: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restated:
+    """A disputed claim with a given constant.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of the same id.
+    instances : tuple
+        On which it is refuted.
+    """
+
+    claim: AnyClaim
+    instances: tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ import click
 from verification import gallery
 from verification.claim import AnyClaim
 from verification.errors import InvalidInstance, NotEnclosed, SelfTestFailed
-from verification.strict_json import parse_number
+from verification.strict_json import format_number, parse_number
 from verification.subject import Subject, load_subject
 from verification.verdict import Verdict
 
@@ -261,6 +261,12 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes; default: all cores.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--budget", type=_Duration(), help="Time for the whole run, such as 10m.")
+@click.option(
+    "--constant",
+    type=_Exact(),
+    metavar="C",
+    help="A value for the constant that a disputed claim leaves open: refute it with this one.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 where anything is UNDECIDED.")
 @click.option(
     "--baseline",
@@ -280,6 +286,7 @@ def _verify(
     jobs: int | None,
     seed: int,
     budget: float | None,
+    constant: Fraction | None,
     strict: bool,
     baseline: Path | None,
     quiet: bool,
@@ -288,7 +295,8 @@ def _verify(
     """Decide every claim on the gallery, or on the files given; write the report.
 
     Without files every claim's mutants are tried as well.  A file may also be the name of a
-    gallery instance.
+    gallery instance.  With --constant the disputed claim is decided with this value of its
+    constant, also on instances that are made to refute it.
     """
     from verification import verifying  # noqa: PLC0415 - loads numpy and the report
     from verification.report.comparison import compare_reports  # noqa: PLC0415 - loaded where used
@@ -296,6 +304,9 @@ def _verify(
     from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
 
     chosen = [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
+    made: list[Subject] = []
+    if constant is not None:
+        chosen, made = _with_constant(claims, chosen, constant)
     kinds = {claim.kind for claim in chosen}
     instances = (
         _load_distinct(files)
@@ -306,7 +317,7 @@ def _verify(
     former = None if baseline is None else _read_report(baseline)
     outcome = verifying.verify_and_report(
         claims=tuple(chosen),
-        instances=tuple(instances),
+        instances=(*instances, *made),
         with_mutants=not files,
         out=out,
         jobs=jobs or available_cores(),
@@ -785,6 +796,33 @@ def _read_report(path: Path) -> dict[str, Any]:
 
     source = path / "report.json" if path.is_dir() else path
     return _in_file(source, lambda: read_report(source))
+
+
+def _with_constant(
+    known: Sequence[AnyClaim], chosen: Sequence[AnyClaim], constant: Fraction
+) -> tuple[list[AnyClaim], list[Subject]]:
+    """Return the claims, those with an open constant restated, and instances that refute them."""
+    given = format_number(constant)
+    if constant <= 0:
+        raise InvalidInstance("--constant", f"is {given}, expected a positive number")
+    open_claims = [claim.id for claim in known if claim.disputed and claim.disputed.with_constant]
+    claims: list[AnyClaim] = []
+    made: list[Subject] = []
+    for claim in chosen:
+        if claim.disputed is None or claim.disputed.with_constant is None:
+            claims.append(claim)
+        else:
+            restated = claim.disputed.with_constant(constant)
+            claims.append(restated.claim)
+            made += restated.instances
+    if not made:
+        wanted = " or ".join(f"--claim {claim_id}" for claim_id in open_claims)
+        raise InvalidInstance(
+            "--constant",
+            f"is {given}, but no claim chosen leaves a constant open, "
+            f"expected {wanted or 'no --constant'}",
+        )
+    return claims, made
 
 
 def _find_claim(claims: Sequence[AnyClaim], claim_id: str) -> AnyClaim:

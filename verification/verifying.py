@@ -213,11 +213,14 @@ def _sorted(
 
 def _write(document: Document, run: Run, out: Path, seed: int) -> None:
     named = {instance.name: instance for instance in run.instances}
+    disputes = {claim.id: claim.disputed for claim in run.claims if claim.disputed is not None}
     try:
         # First of all what cannot be had again from report.json.
         for result in run.results:
             if result.verdict is Verdict.REFUTED:
-                write_counterexample(out, result.claim, None, named[result.instance], seed)
+                constant = disputes[result.claim].constant if result.claim in disputes else None
+                subject = named[result.instance]
+                write_counterexample(out, result.claim, None, subject, seed, constant=constant)
         write_report(document, out)
     except OSError as error:
         raise InvalidInstance("--out", f"{out} cannot be written: {error.strerror}") from error

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 import math
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from theorems import linear_approximation as theorem
 from theorems.linear_approximation import C2, C2P, RateCase
-from verification import gallery
+from verification import gallery, strict_json
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
 from verification.linear_functional import Exponential
+from verification.subject import read_subject
 from verification.verdict import Verdict
 
 F = Fraction
@@ -99,6 +104,91 @@ def test_the_quoted_bound_depends_on_the_unit_of_time():
         instance, target=((Exponential(coefficient=F(1), rate=F(1), power=1),),)
     )
     assert decide(C2P, slow).verdict is Verdict.CERTIFIED
+
+
+@settings(max_examples=20, deadline=None)
+@given(constant=st.fractions(F(1, 1000), 10**6) | st.integers(-300, 496).map(lambda k: F(10) ** k))
+def test_every_constant_is_refuted(constant):
+    """t exp(-t) in small units, from closed forms and by the claim; the target is replayable."""
+    restated = theorem.with_constant(constant)
+    (target,) = restated.instances
+    (part,) = target.target[0]
+    assert part.coefficient == part.rate**2
+    for order, g in ((1, 4), (2, 16)):
+        quoted = constant * g / (part.rate / 2)
+        case = RateCase(order=order, width=1)
+        with precision(64):
+            found = restated.claim.right(target, case)
+            low, high = end_points(found.lower)[0], end_points(found.upper)[1]
+            assert low <= quoted <= high <= quoted * (1 + F(1, 10**12))
+            error = end_points(theorem.least_error_lower(target, case).lower)[0]
+        # s_2 of t exp(-t) is (sqrt 2 - 1)/4, in every unit of time.
+        assert float(error) == pytest.approx((math.sqrt(2) - 1) / 4, rel=1e-12)
+        assert quoted < error
+    result = decide(restated.claim, target)
+    assert result.verdict is Verdict.REFUTED
+    assert result.cases == {"REFUTED": 2}
+    assert restated.claim.disputed.refuted_on == (target.name,)
+    again = read_subject(strict_json.loads(json.dumps(target.to_json())))
+    assert again == target
+
+
+def test_the_target_is_no_faster_than_it_must_be():
+    # 309.1 C is needed for a = 2; a tenth of the speed would not do.
+    for constant in (F(1), F(5, 2), F(10) ** 10, F(33, 10)):
+        (target,) = theorem.with_constant(constant).instances
+        speed = target.target[0][0].rate
+        assert 309.1 * constant < speed <= 4000 * constant
+    (target,) = theorem.with_constant(F(1, 10**9)).instances
+    assert target.target[0][0].rate == 1
+
+
+@pytest.mark.parametrize("name", ["fast-ramp", "fast-erlang"])
+def test_the_quoted_bound_is_refuted_and_the_other_holds(name):
+    instance = gallery.load(name)
+    assert decide(C2P, instance).verdict is Verdict.REFUTED
+    assert decide(C2, instance).verdict is Verdict.CERTIFIED
+
+
+def test_by_how_much_the_two_bounds_differ():
+    """By beta, and by m^a (m - a)!/m!, which is a^a/a! at m = a and falls to 1."""
+    instance = gallery.load("exponential-pair")
+    beta = theorem.beta_of(instance)
+    ratios = []
+    for order, width in ((1, 5), (2, 2), (2, 7), (2, 30), (3, 3)):
+        case = RateCase(order=order, width=width)
+        with precision(64):
+            quoted, ours = theorem.quoted_bound(instance, case), theorem.rate_bound(instance, case)
+        ratios.append(float(sum(end_points(ours.upper)) / sum(end_points(quoted.upper)) / beta))
+    assert ratios == pytest.approx([1, 2, 7 / 6, 30 / 29, 4.5], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["erlang-four", "damped-wave", "exponential-pair", "exponential-sum-eight"]
+)
+def test_certified_for_every_order_up_to_width_24(name):
+    instance = gallery.load(name)
+    cases = {(c.order, c.width) for c in theorem.orders_and_widths(instance, None)}
+    assert {(a, m) for a in (1, 2, 3, 4) for m in (12, 16, 20, 24)} <= cases
+    result = decide(C2, instance)
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.cases == {"CERTIFIED": len(cases)}
+
+
+@pytest.mark.parametrize(("name", "order"), [("damped-wave", 1), ("erlang-four", 4)])
+def test_errors_fall_up_to_width_24(name, order):
+    """Enclosed at a precision that shows it: the coefficients are some 10^18 there."""
+    instance = gallery.load(name)
+    with precision(64):
+        errors = [
+            float(
+                end_points(
+                    theorem.polynomial_error(instance, RateCase(order=order, width=m)).upper
+                )[1]
+            )
+            for m in (12, 16, 20, 24)
+        ]
+    assert all(later < 0.7 * former for former, later in itertools.pairwise(errors))
 
 
 def test_where_beta_is_one_the_two_bounds_are_alike():

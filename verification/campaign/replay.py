@@ -36,6 +36,13 @@ def load(path: Path, claims: Sequence[AnyClaim]) -> Replay:
     return read(strict_json.load(path), claims)
 
 
+def _restated(node: Node, claim: AnyClaim) -> AnyClaim:
+    if claim.disputed is None or claim.disputed.with_constant is None:
+        node.expected(f"no constant: {claim.id} leaves none open")
+    constant = node.number(lambda x: x > 0, "a positive number")
+    return claim.disputed.with_constant(constant).claim
+
+
 def read(node: Node, claims: Sequence[AnyClaim]) -> Replay:
     """Read a parsed replay file; see `load`.
 
@@ -49,10 +56,12 @@ def read(node: Node, claims: Sequence[AnyClaim]) -> Replay:
             "seed": members["made_by"].member("seed")
         }
     else:
-        members = node.fields(("schema", "claim", "instance"), ("seed", "mutant"))
+        members = node.fields(("schema", "claim", "instance"), ("seed", "mutant", "constant"))
         members["schema"].choice((SCHEMA,))
     known = {claim.id: claim for claim in claims}
     claim = known[members["claim"].choice(tuple(known))]
+    if "constant" in members:
+        claim = _restated(members["constant"], claim)
     mutant = None
     if "mutant" in members and members["mutant"].value is not None:
         mutants = {mutant.name: mutant for mutant in claim.mutants}

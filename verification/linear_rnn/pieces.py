@@ -178,6 +178,26 @@ class QuasiPolynomial:
         """The derivative."""
         return QuasiPolynomial(tuple(wave.derivative for wave in self.waves))
 
+    @property
+    def unit(self) -> Fraction:
+        """A power of two near its slowest rate."""
+        rate = min(wave.rate for wave in self.waves)
+        return Fraction(2) ** (rate.numerator.bit_length() - rate.denominator.bit_length())
+
+    def in_units(self, unit: Fraction) -> QuasiPolynomial:
+        """Return ``f(t/unit)/unit``, which has the same integral."""
+        return QuasiPolynomial(
+            tuple(
+                Wave(
+                    rate=wave.rate / unit,
+                    frequency=wave.frequency / unit,
+                    cosine=tuple(x / unit ** (k + 1) for k, x in enumerate(wave.cosine)),
+                    sine=tuple(x / unit ** (k + 1) for k, x in enumerate(wave.sine)),
+                )
+                for wave in self.waves
+            )
+        )
+
     def value(self, point: Ball) -> Ball:
         """Enclose its values on a ball."""
         return total(wave.value(point) for wave in self.waves)

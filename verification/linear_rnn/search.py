@@ -199,7 +199,10 @@ def hankel_place(function: Function, width: int) -> LaguerrePlace | IndicatorPla
     Laguerre functions where their moments are known and enough of them are used, else intervals.
     """
     if len(function) == 1 and width < LAGUERRE_SIZE and isinstance(function[0], QuasiPolynomial):
-        return LaguerrePlace(laguerre_scale(function[0], width), LAGUERRE_SIZE)
+        # Fast targets may have coefficients beyond all doubles.
+        unit = function[0].unit
+        scale = unit * laguerre_scale(function[0].in_units(unit), width)
+        return LaguerrePlace(scale, LAGUERRE_SIZE)
     return IndicatorPlace(indicator_ends(function, width))
 
 

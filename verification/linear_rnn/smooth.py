@@ -58,10 +58,12 @@ def decay_constant(
     for piece in (piece for function in functions for piece in function):
         if not isinstance(piece, QuasiPolynomial):
             raise TypeError("only of quasi-polynomials are all derivatives known")
-        slope = piece
+        # It is the same in all units of time.
+        unit = piece.unit
+        slope = piece.in_units(unit)
         for k in range(1, order + 2):
-            scale = ball(1 / beta**k)
-            height = _supremum(_slowed(slope, beta), working_precision())
+            scale = ball((unit / beta) ** k)
+            height = _supremum(_slowed(slope, beta / unit), working_precision())
             found.append(Between(height.lower * scale, height.upper * scale))
             slope = slope.derivative
     return maximum_between(found)

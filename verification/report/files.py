@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from verification.errors import InvalidInstance
 from verification.report.document import Document
@@ -13,6 +15,7 @@ from verification.report.html import render_html
 from verification.report.junit import render_junit
 from verification.report.markdown import render_markdown
 from verification.report.text import counterexample_name
+from verification.strict_json import format_number
 from verification.subject import Subject, digest
 
 REPLAY_SCHEMA = "replay/1"
@@ -41,25 +44,34 @@ def write_renderings(document: Document, out: Path) -> None:
 
 
 def write_counterexample(
-    out: Path, claim_id: str, mutant: str | None, instance: Subject, seed: int
+    out: Path,
+    claim_id: str,
+    mutant: str | None,
+    instance: Subject,
+    seed: int,
+    *,
+    constant: Fraction | None = None,
 ) -> Path:
     """Write a file from which one claim, or mutant, is decided on one instance again.
 
     Its name is made of the names of the three, as far as they are letters and digits, and a
-    digest that tells it from every other; the same three are written to the same file.
+    digest that tells it from every other; the same three are written to the same file.  The
+    constant is that of a disputed claim which was restated.
 
     Returns
     -------
     Path
         The file, inside ``out/counterexamples``.
     """
-    document = {
+    document: dict[str, Any] = {
         "schema": REPLAY_SCHEMA,
         "claim": claim_id,
         "mutant": mutant,
         "seed": seed,
         "instance": instance.to_json(),
     }
+    if constant is not None:
+        document["constant"] = format_number(constant)
     name = counterexample_name(claim_id, mutant, instance.name, digest(instance))
     path = out / COUNTEREXAMPLES / name
     write_atomically(path, json_bytes(document))
