@@ -4,6 +4,7 @@ import copy
 import re
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -260,6 +261,17 @@ def test_strokes_tell_what_is_guaranteed():
     assert certified.classes.split() == ["a", "enclosed"]
     assert estimate.classes.split() == ["b", "estimated"]
     assert certified.marks != estimate.marks, "shapes tell series apart without colour"
+
+
+def test_marks_of_a_curve_do_not_crowd_and_dots_are_all_there():
+    points = [(1 + k / 100, 1) for k in range(100)] + [(100, 1)]
+    curve, dots = laid_out(series("c", points), series("d", points, kind=Kind.DOTS)).series
+    kept = [x for x, _ in places(curve.marks)]
+    assert min(b - a for a, b in pairwise(kept)) >= 16
+    assert max(b - a for a, b in pairwise(kept[:-1])) < 32
+    assert kept[-1] == places(dots.marks)[-1][0]
+    assert len(places(dots.marks)) == 101
+    assert len(places(curve.line)) == 101
 
 
 def test_an_enclosure_that_can_be_seen_has_a_bar_and_a_narrow_one_none():

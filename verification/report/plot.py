@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+from math import dist
 from typing import Any, TypeAlias
 
 from verification.figure import Guarantee, Kind, Scale
@@ -31,7 +32,7 @@ SHEET = {
 }
 """The measures of a figure, for the template."""
 
-_MOST_MARKED = 48
+_LEAST_APART = 16
 _LEAST_BAR = 1.5
 _ARROW = 9
 _STROKES = {
@@ -212,7 +213,9 @@ def _series(
     across = f"M1 {_text(middle[1])}H{KEY_WIDTH - 1}"
     is_band, is_bound = kind == Kind.BAND, kind == Kind.BOUND
     is_line = kind in (Kind.LINE, Kind.BOUND)
-    is_marked = not is_band and not is_bound and (len(seen) <= _MOST_MARKED or not is_line)
+    is_marked = not is_band and not is_bound
+    # Enough marks to know a curve by its shape, and not so many that they hide it.
+    marked = _spread(seen) if is_line else seen
     up = guarantee == Guarantee.LOWER
     bars = (
         ""
@@ -230,13 +233,22 @@ def _series(
         band=_area(lows, highs) if is_band else "",
         line=_line(middles) if is_line else "",
         bars=bars,
-        arrows="".join(_arrow(place, up=up) for place in seen) if is_bound else "",
-        marks="".join(_mark(place, shape) for place in seen) if is_marked else "",
+        arrows="".join(_arrow(place, up=up) for place in marked) if is_bound else "",
+        marks="".join(_mark(place, shape) for place in marked) if is_marked else "",
         key_band=f"M1 3H{KEY_WIDTH - 1}V{KEY_HEIGHT - 3}H1z" if is_band else "",
         key_line=across if is_line else "",
         key_arrows=_arrow((middle[0], middle[1] + (3 if up else -3)), up=up) if is_bound else "",
         key_marks=_mark(middle, shape) if is_marked else "",
     )
+
+
+def _spread(places: Sequence[_Place]) -> list[_Place]:
+    """Return places along a curve that are not too near each other, the last one among them."""
+    kept: list[_Place] = []
+    for place in reversed(places):
+        if not kept or dist(kept[-1], place) >= _LEAST_APART:
+            kept.append(place)
+    return kept[::-1]
 
 
 def _x(place: float) -> float:
