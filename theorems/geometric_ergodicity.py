@@ -449,7 +449,7 @@ def distance_after_steps(instance: Instance, case: PairCase) -> Between | Ball:
     After one step each memory is one number: the distance is ``M TV(P_i, P_j)`` and that of the
     memories.  After more, it is an optimal transport between two enclosed laws.
     """
-    from verification.recurrent.joint import point_law, pushed  # noqa: PLC0415
+    from verification.recurrent.joint import law_after  # noqa: PLC0415
     from verification.recurrent.joint_distance import (  # noqa: PLC0415
         joint_distance,
         memory_distance,
@@ -465,7 +465,7 @@ def distance_after_steps(instance: Instance, case: PairCase) -> Between | Ball:
         apart = abs(memory_map(instance, i, ball(v)) - memory_map(instance, j, ball(w)))
         return ball(case.weight * variation) + apart
     laws = [
-        pushed(instance, point_law(instance, state, memory), steps)
+        law_after(instance, state, memory, steps)
         for state, memory in zip(case.states, case.memories, strict=True)
     ]
     widest = 2 * end_points(ball(memory_bound(instance)))[1]
@@ -485,11 +485,11 @@ def distance_of_histories(instance: Instance, case: HistoryCase) -> Between:
 
 def distance_from_invariant_law(instance: Instance, case: StartCase) -> Between:
     """Enclose ``W(zeta Q^{mk}, mu)``."""
-    from verification.recurrent.joint import invariant_law, point_law, pushed  # noqa: PLC0415
+    from verification.recurrent.joint import invariant_law, law_after  # noqa: PLC0415
     from verification.recurrent.joint_distance import joint_distance  # noqa: PLC0415
 
     steps = case.rounds * coupling_steps(instance)
-    law = pushed(instance, point_law(instance, case.state, case.memory), steps)
+    law = law_after(instance, case.state, case.memory, steps)
     return joint_distance(law, invariant_law(instance), case.weight)
 
 

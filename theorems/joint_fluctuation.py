@@ -735,8 +735,14 @@ def largest_moving_sum(instance: Instance, case: Moving) -> Ball:
     fixed, moving = (centred_column(instance.chain, values) for values in (case.fixed, case.moving))
     # A convex function of t_k lies below its chord.
     first, last = (ball(x.largest_absolute()) for x in (fixed, fixed + moving))
-    passed = sum(case.times, Fraction(0))
+    passed = _sum(case.times)
     return ball(case.steps - passed) * first + ball(passed) * last
+
+
+# The times of a case are one tuple, which several cases share.
+@lru_cache(maxsize=16)
+def _sum(times: tuple[Fraction, ...]) -> Fraction:
+    return sum(times, Fraction(0))
 
 
 def largest_joint(instance: Instance, case: Affine) -> Ball:

@@ -40,13 +40,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 from theorems.memory_contraction import CONTRACTION, Q
 from theorems.ode_limit import TRAINING
 from theorems.training_convergence import FLAT, NO_SIGMA
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
-from verification.enclosure.balls import Ball, maximum, power, shown, square
+from verification.enclosure.balls import (
+    Ball,
+    maximum,
+    power,
+    shown,
+    square,
+    working_precision,
+)
 from verification.flow.second_order import SecondOrder, is_admissible, second_order
 from verification.flow.stratified import (
     Course,
@@ -159,10 +166,17 @@ def lazy_error(instance: Instance, case: LazyCase, *, skewed: bool = False) -> B
     course = case.course
     if skewed:
         course = dataclasses.replace(course, law=skewed_units(course.law))
+    return maximum(row[case.chosen] for row in _errors(instance, course, working_precision()))
+
+
+# One course is looked at in several places.
+@lru_cache(maxsize=2)
+def _errors(instance: Instance, course: Course, _bits: int) -> tuple[tuple[Ball, ...], ...]:
+    """Enclose ``|G_k - L_k|``, shape (n_steps + 1, n_points)."""
     network, linear = stratified_outputs(instance, course), linear_outputs(instance, course)
-    return maximum(
-        abs(ours[case.chosen] - limit[case.chosen])
-        for ours, limit in zip(network.outputs, linear.outputs, strict=True)
+    return tuple(
+        tuple(abs(one - limit) for one, limit in zip(ours, limits, strict=True))
+        for ours, limits in zip(network.outputs, linear.outputs, strict=True)
     )
 
 

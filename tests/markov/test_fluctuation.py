@@ -112,6 +112,16 @@ def test_doubling_is_exactly_the_recursion(name, steps):
         assert doubled.numbers() == recurred.numbers()
 
 
+@given(chain=chains(max_states=4), data=st.data(), steps=st.integers(0, 40))
+def test_the_recursion_in_integers_is_that_in_matrices(chain, data, steps):
+    numbers = st.fractions(min_value=-3, max_value=3, max_denominator=9)
+    size = chain.n_states
+    values = data.draw(st.lists(numbers, min_size=size, max_size=size))
+    found = fluctuation._exactly(chain, values, steps)
+    matrices = fluctuation._by_recursion(transition_matrix(chain), Matrix.column(values), steps)
+    assert [found.mean, found.square] == [tuple(each.numbers()) for each in matrices]
+
+
 @pytest.mark.parametrize("steps", [1, 2, 50])
 @pytest.mark.parametrize(("a", "b"), [(F(1, 4), F(1, 3)), (F(3, 4), F(1, 2)), (F(1), F(1))])
 def test_two_states_have_a_closed_form(a, b, steps):

@@ -29,6 +29,8 @@ from verification.recurrent.joint import (
     history_law,
     input_rounding,
     invariant_law,
+    law_after,
+    law_with_memory,
     point_law,
     pushed,
 )
@@ -147,6 +149,22 @@ def test_the_history_law_starts_stationary_and_from_zero(name, known):
     instance = gallery.load(name)
     law = history_law(instance, known)
     is_near(law, enumerated(instance, stationary(instance), 0, known), 1e-13, 1e-13)
+
+
+@pytest.mark.parametrize("order", [(1, 3, 2, 5), (5, 5, 0)])
+def test_the_order_in_which_numbers_of_steps_are_asked_for_does_not_matter(order):
+    instance = gallery.load("markov-onegin")
+    stationary = law_with_memory(instance, stationary_law(instance.chain), F(0))
+    for steps in order:
+        for found, start in (
+            (law_after(instance, 1, F(1, 7), steps), point_law(instance, 1, F(1, 7))),
+            (history_law(instance, steps), stationary),
+        ):
+            expected = pushed(instance, start, steps)
+            assert np.array_equal(found.memories, expected.memories)
+            assert np.array_equal(found.radii, expected.radii)
+            assert np.array_equal(found.masses, expected.masses)
+            assert found.mass_error == expected.mass_error
 
 
 def test_equal_inputs_do_not_branch():

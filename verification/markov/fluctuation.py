@@ -106,8 +106,9 @@ def moments(chain: Chain, observable: Sequence[Number], steps: int, *, centre: N
     values = Matrix.column(differences)
     matrix = transition_matrix(chain)
     if values.is_exact and matrix.is_exact and steps * _height(chain) <= EXACT_BITS:
-        first, second = _by_recursion(matrix, values, steps)
-    elif steps <= _products_of_doubling(chain.n_states, steps):
+        exact = [value for value in differences if isinstance(value, Fraction)]
+        return _exactly(chain, exact, steps)
+    if steps <= _products_of_doubling(chain.n_states, steps):
         first, second = _by_recursion(matrix.in_balls(), values.in_balls(), steps)
     else:
         first, second = _by_doubling(matrix.in_balls(), values.in_balls(), steps)
@@ -132,6 +133,31 @@ def _height(chain: Chain) -> int:
 def _products_of_doubling(size: int, steps: int) -> int:
     """Return how many products with a vector cost as much as the squarings."""
     return size * steps.bit_length() // 2
+
+
+def _exactly(chain: Chain, values: Sequence[Fraction], steps: int) -> Moments:
+    """Return the moments by the recursion in integers, which is faster than in rationals.
+
+    ``a_k`` is a multiple of ``1/(e d^k)`` and ``b_k`` of ``1/(e^2 d^k)``, where d and e are common
+    denominators of P and of g.
+    """
+    d = lcm(*(p.denominator for row in chain.rows for _, p in row))
+    e = lcm(*(value.denominator for value in values))
+    rows = [[(j, int(p * d)) for j, p in row] for row in chain.rows]
+    g = [int(value * e) for value in values]
+    first, second, whole = [0] * len(g), [0] * len(g), 1
+    for _ in range(steps):
+        whole *= d
+        carried = [sum([weight * first[j] for j, weight in row]) for row in rows]
+        second = [
+            x * (x * whole + 2 * c) + sum([weight * second[j] for j, weight in row])
+            for x, c, row in zip(g, carried, rows, strict=True)
+        ]
+        first = [x * whole + c for x, c in zip(g, carried, strict=True)]
+    return Moments(
+        mean=tuple(Fraction(a, e * whole) for a in first),
+        square=tuple(Fraction(b, e * e * whole) for b in second),
+    )
 
 
 def _by_recursion(matrix: Matrix, values: Matrix, steps: int) -> tuple[Matrix, Matrix]:

@@ -94,11 +94,13 @@ def _bounds_of_moves(
         return None
     follow = partial(_followed, weighted, moves, start, shared=shared)
     found = follow(bits=NEGLIGIBLE_BITS[0], most=MAX_TRANSITIONS // _FIRST_SHARE)
-    if found is None and not _are_too_many(
-        weighted, moves, start, shared=shared, bits=NEGLIGIBLE_BITS[-1]
-    ):
-        attempts = (follow(bits=bits, most=MAX_TRANSITIONS) for bits in NEGLIGIBLE_BITS)
-        found = next((attempt for attempt in attempts if attempt is not None), None)
+    if found is None:
+        fine, coarse = NEGLIGIBLE_BITS
+        too_many = _are_too_many(weighted, moves, start, shared=shared, bits=coarse)
+        # Where the fewest are too many already, so are more.
+        found = None if too_many else follow(bits=coarse, most=MAX_TRANSITIONS)
+        if found is not None:
+            found = follow(bits=fine, most=MAX_TRANSITIONS) or found
     return None if found is None else (found[0] * unit**2, found[1] * unit**2)
 
 

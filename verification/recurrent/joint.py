@@ -288,14 +288,45 @@ def pushed(instance: Instance, law: JointLaw, steps: int) -> JointLaw:
     return law
 
 
+@dataclass
+class _Latest:
+    """The law after the largest number of steps that was asked for so far."""
+
+    law: JointLaw
+    steps: int = 0
+
+
+@lru_cache(maxsize=8)
+def _latest(instance: Instance, state: int | None, memory: Fraction, _bits: int) -> _Latest:
+    return _Latest(_first_law(instance, state, memory))
+
+
+def _first_law(instance: Instance, state: int | None, memory: Fraction) -> JointLaw:
+    if state is None:
+        return law_with_memory(instance, stationary_law(instance.chain), memory)
+    return point_law(instance, state, memory)
+
+
+def law_after(instance: Instance, state: int | None, memory: Fraction, steps: int) -> JointLaw:
+    """Return the law after so many steps from one memory and state (None: stationary).
+
+    It is found from the law after fewer steps, where that was the last one asked for.
+    """
+    latest = _latest(instance, state, memory, working_precision())
+    if steps < latest.steps:
+        return pushed(instance, _first_law(instance, state, memory), steps)
+    latest.law = pushed(instance, latest.law, steps - latest.steps)
+    latest.steps = steps
+    return latest.law
+
+
 def _limit() -> int:
     return min(ATOMS_PER_BIT * working_precision(), MAX_ATOMS)
 
 
 def history_law(instance: Instance, known: int) -> JointLaw:
     """Return the m-history law: xi stationary, the memory 0 before its last m = `known` inputs."""
-    stationary = stationary_law(instance.chain)
-    return pushed(instance, law_with_memory(instance, stationary, Fraction(0)), known)
+    return law_after(instance, None, Fraction(0), known)
 
 
 def invariant_law(instance: Instance) -> JointLaw:
