@@ -56,13 +56,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
-from theorems.linear_functionals import EXACT, OfWidth, hankel_bound, informative_widths
+from theorems.linear_functionals import (
+    EXACT,
+    OfWidth,
+    hankel_bound,
+    informative_widths,
+    quadratic_side,
+    witness_error,
+)
 from verification.claim import (
     AnyClaim,
     Assumption,
     Claim,
     Constant,
     Dispute,
+    Drawing,
     Mutant,
     Restated,
     Vacuity,
@@ -78,6 +86,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.rationals import pi_bounds
 from verification.errors import InvalidInstance
+from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.instance import MAX_ORIGIN
 from verification.linear_functional import SCHEMA, Exponential, LinearFunctional
 from verification.linear_rnn.distance import distance
@@ -88,6 +97,7 @@ from verification.verdict import Truth
 
 ORDERS = (1, 2, 3, 4)
 DISPUTED_ORDERS = (1, 2)
+DRAWN = ("damped-wave", "erlang-four", "exponential-pair", "exponential-sum-eight")
 ENOUGH = 400
 """More than the 309.1 by which t exp(-t) is to be sped up for the constant 1."""
 MOST_SPEED = 10**499
@@ -283,6 +293,74 @@ def with_constant(constant: Fraction) -> Restated:
     return Restated(claim=claim, instances=(target,))
 
 
+# Figures
+
+
+def width_figure(instance: LinearFunctional) -> Figure:
+    """Draw what C2 says of a = 1 against the width, what its networks do, and what any can do."""
+    cases = [RateCase(order=1, width=m) for m in instance.widths if m]
+    others = [case for case in informative_widths(instance, random.Random(0)) if case.width]
+    series = (
+        Series.of(
+            "the claim, a = 1",
+            [(case.width, rate_bound(instance, case)) for case in cases],
+            guarantee=Guarantee.UPPER,
+            kind=Kind.BOUND,
+        ),
+        Series.of(
+            "network with rates θ, 2θ, …, mθ",
+            [(case.width, polynomial_error(instance, case)) for case in cases],
+            guarantee=Guarantee.UPPER,
+        ),
+        Series.of(
+            "near-best network",
+            [(case.width, witness_error(instance, case)) for case in others],
+            guarantee=Guarantee.UPPER,
+        ),
+        Series.of(
+            "every network (C4Q)",
+            [(case.width, quadratic_side(instance, case)) for case in others],
+            guarantee=Guarantee.LOWER,
+            kind=Kind.BOUND,
+        ),
+    )
+    return Figure(
+        title="Error of linear networks against their width",
+        description=(
+            "The distance ∥ρ − ρ̂∥: what C2 says of it for a = 1, where the network is that of its "
+            "proof; that network; the best network that was found, and a lower bound for all "
+            "networks, both up to width 8 and below the width at which a network is exact. All "
+            "are certified; a power of the width is a straight line."
+        ),
+        x=Axis(label="width m", scale=Scale.LOG),
+        y=Axis(label="distance in L¹", scale=Scale.LOG),
+        series=tuple(each for each in series if each.points),
+    )
+
+
+def tightness_figure(instance: LinearFunctional) -> Figure:
+    """Draw the error of the networks of C2 over its bound, for each a and width."""
+    cases = orders_and_widths(instance, random.Random(0))
+    ratios: dict[int, list[tuple[int, Between]]] = {}
+    for case in cases:
+        error, bound = polynomial_error(instance, case), rate_bound(instance, case)
+        ratio = Between(error.lower / bound.upper, error.upper / bound.lower)
+        ratios.setdefault(case.order, []).append((case.width, ratio))
+    return Figure(
+        title="Error of the networks of C2, relative to its bound",
+        description=(
+            "Left over right side for each number a of derivatives and each width of the instance "
+            "at which the bound is below d g. The targets are much smoother than the theorem asks."
+        ),
+        x=Axis(label="width m"),
+        y=Axis(label="error / bound", scale=Scale.LOG),
+        series=tuple(
+            Series.of(f"a = {order}", points, guarantee=Guarantee.ENCLOSURE)
+            for order, points in ratios.items()
+        ),
+    )
+
+
 # The claims
 
 SMOOTH = Assumption(
@@ -334,6 +412,10 @@ C2: Claim[LinearFunctional, RateCase] = Claim(
     ),
     source="after Li, Han, E and Li (arXiv 2009.07799); this form and its constants: this project",
     sharp=("damped-wave", "mutant-fast-wave"),
+    figures=(
+        Drawing(name="width", draw=width_figure, on=DRAWN),
+        Drawing(name="tightness", draw=tightness_figure, on=DRAWN),
+    ),
     mutants=(
         Mutant(
             name="first-derivative-only",

@@ -191,6 +191,27 @@ def test_errors_fall_up_to_width_24(name, order):
     assert all(later < 0.7 * former for former, later in itertools.pairwise(errors))
 
 
+def test_figures_show_what_the_sides_are():
+    instance = gallery.load("erlang-four")
+    with precision(64):
+        width, tightness = theorem.width_figure(instance), theorem.tightness_figure(instance)
+    series = {each.name: {int(p.x): p.y for p in each.points} for each in width.series}
+    bound, polynomial, best, every = series.values()
+    assert set(polynomial) == set(bound) == {1, 2, 3, 6, 8, 12, 16, 20, 24}
+    # Beyond width 3 there is a network without error.
+    assert set(best) == set(every) == {1, 2, 3}
+    for m, error in polynomial.items():
+        assert error.upper <= bound[m].lower
+    for m, error in best.items():
+        assert every[m].lower <= error.upper <= polynomial[m].upper
+    ratios = {each.name: {int(p.x): p.y for p in each.points} for each in tightness.series}
+    assert set(ratios) == {"a = 1", "a = 2", "a = 3", "a = 4"}
+    for m, ratio in ratios["a = 1"].items():
+        low, high = polynomial[m].lower / bound[m].upper, polynomial[m].upper / bound[m].lower
+        assert float(ratio.lower) == pytest.approx(float(low), rel=1e-6)
+        assert float(ratio.upper) == pytest.approx(float(high), rel=1e-6)
+
+
 def test_where_beta_is_one_the_two_bounds_are_alike():
     target = ((Exponential(coefficient=F(1), rate=F(2), power=1),),)
     instance = dataclasses.replace(gallery.load("erlang-four"), target=target, beta=F(1))
