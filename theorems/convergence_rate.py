@@ -123,6 +123,7 @@ from verification.enclosure.balls import (
     Ball,
     Between,
     ball,
+    exact_ball,
     less,
     less_equal,
     maximum,
@@ -159,6 +160,10 @@ _CHUNK = 2**8
 _LENGTHS = (1, 4)
 _DRAWN_WIDTHS = (16, 64, 256)
 _DRAWN = 64
+_DRAWN_BANDS = (32, 256)
+_DRAWN_PATHS = 16
+_DRAWN_STEPS = 4_096
+_DRAWN_TIMES = 32
 
 
 # Assumptions, vacuities
@@ -467,6 +472,48 @@ def width_figure(instance: Instance) -> Figure:
     )
 
 
+def training_figure(instance: Instance) -> Figure:
+    """Draw the limit's output during training, and the range of networks that were trained."""
+    # numpy is loaded where the figure is drawn, not where claims are listed.
+    from verification.flow.network_draws import limit_curve  # noqa: PLC0415
+    from verification.recurrent.network_replicas import train_replicas  # noqa: PLC0415
+
+    horizon, state = training_of(instance).horizon, instance.chain.initial
+    bands = []
+    for width in (width for width in _DRAWN_BANDS if width * horizon <= _DRAWN_STEPS):
+        ends = sorted({int(width * horizon * k / _DRAWN_TIMES) for k in range(_DRAWN_TIMES + 1)})
+        paths = train_replicas(
+            instance,
+            width=width,
+            seed=0,
+            replicas=range(_DRAWN_PATHS),
+            checkpoints=ends,
+            points=[(state, Fraction(0))],
+        )
+        outputs = [[float(path.outputs[i, 0]) for path in paths] for i in range(len(ends))]
+        band = [
+            (Fraction(end, width), Between(exact_ball(min(seen)), exact_ball(max(seen))))
+            for end, seen in zip(ends, outputs, strict=True)
+        ]
+        name = f"range of {_DRAWN_PATHS} networks of {width} units"
+        bands.append(Series.of(name, band, guarantee=Guarantee.ESTIMATE, kind=Kind.BAND))
+    values, error = limit_curve(instance, _DRAWN_TIMES, state, Fraction(0))
+    limit = [
+        (Fraction(k, _DRAWN_TIMES), Between(*(ball(Fraction(value) + e) for e in (-error, error))))
+        for k, value in enumerate(values)
+    ]
+    return Figure(
+        title="What training does to wide networks, and what the limit equation says",
+        description=(
+            "Output during training at the initial state and memory 0: the solution of the limit "
+            "equation, enclosed, and the least and the greatest output of networks that were drawn."
+        ),
+        x=Axis(label="time t = k / N"),
+        y=Axis(label="output"),
+        series=(Series.of("the limit", limit, guarantee=Guarantee.ENCLOSURE), *bands),
+    )
+
+
 # The claims
 
 CENTRED_OUTPUT = Assumption(
@@ -567,7 +614,10 @@ T6: Claim[Instance, Networks] = Claim(
     uses=("T1", "T2", "T3", "T4", "T7", "T7Z", "T6D", "M6", "K4", "P6M", "P7", "O5"),
     evidence=EvidenceKind.SIMULATION,
     sharp=("sharp-small-steps",),
-    figures=(Drawing(name="width", draw=width_figure, on=("markov-onegin", "sharp-small-steps")),),
+    figures=(
+        Drawing(name="width", draw=width_figure, on=("markov-onegin", "sharp-small-steps")),
+        Drawing(name="training", draw=training_figure, on=("markov-onegin", "sharp-convergence")),
+    ),
     mutants=(
         Mutant(
             name="without-gradient",

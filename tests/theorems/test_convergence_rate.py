@@ -20,6 +20,7 @@ from theorems.convergence_rate import (
     networks,
     recursions,
     summed_forces,
+    training_figure,
     trivial_bound,
     wider_bound,
     width_figure,
@@ -248,3 +249,29 @@ def test_the_figure_shows_the_bound_the_parts_and_networks_below_it():
     assert [series.guarantee for series in shown.series] == [Guarantee.UPPER] * 5 + [
         Guarantee.ESTIMATE
     ]
+
+
+def test_the_figure_of_training_shows_the_limit_and_networks_around_it():
+    instance = gallery.load("sharp-convergence")
+    limit, narrow, wide = training_figure(instance).series
+    start, horizon = instance.chain.initial, instance.training.horizon
+    flow = limit_flow(instance, joint_law(instance), [(start, Fraction(0))])
+    exact = flow.output([Fraction(point.x) for point in limit.points])
+    for place, value in zip(limit.points, exact.values[:, 0], strict=True):
+        assert float(place.y.lower) - 1e-9 <= value <= float(place.y.upper) + 1e-9
+        assert float(place.y.width_upper()) < 1e-3
+    assert limit.points[-1].x == horizon
+    one = train_replica(
+        instance,
+        width=32,
+        seed=0,
+        replica=3,
+        checkpoints=[int(32 * point.x) for point in narrow.points],
+        points=[(start, Fraction(0))],
+    )
+    for place, output in zip(narrow.points, one.outputs[:, 0], strict=True):
+        # Sums of 32 doubles in another order.
+        assert float(place.y.lower) - 1e-12 <= output <= float(place.y.upper) + 1e-12
+    spread = [float(series.points[-1].y.width_upper()) for series in (narrow, wide)]
+    assert spread[1] < spread[0]
+    assert narrow.guarantee is wide.guarantee is Guarantee.ESTIMATE
