@@ -17,6 +17,8 @@ from verification.report.text import clean
         ("Φ(x_{ξ_k}, V_{k+1})", "Φ(x<sub>ξ<sub>k</sub></sub>, V<sub>k+1</sub>)"),
         ("S_n^2, |h|^2, 2^-40", "S<sub>n</sub><sup>2</sup>, |h|<sup>2</sup>, 2<sup>-40</sup>"),
         ("at most q_H1", "at most q<sub>H1</sub>"),
+        ("E max_{k ≤ N} |G_k|", "E max<sub>k ≤ N</sub> |G<sub>k</sub>|"),
+        ("climax_{k} max_steps", "climax_{k} max_steps"),
         ("snake_case, not_enclosed, x_long", "snake_case, not_enclosed, x_long"),
         ("^x _y", "^x _y"),
         ("a_{<b>}", "a<sub>&lt;b&gt;</sub>"),

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from verification.report.text import clean
 
 _SCRIPT = re.compile(r"([_^])(?:\{((?:[^{}]|\{[^{}]*\})*)\}|([−-]?[^\W_]+))")
-_LETTER = re.compile(r"(?<![^\W\d_])[^\W\d_][′'*]*$")
+_LETTER = re.compile(r"(?<![^\W\d_])([^\W\d_][′'*]*|max|min|sup|inf|lim)$")
 _RAISED = re.compile(r"[^\W_][′'*]*$|[)\]}|]$")
 _MAX_BARE_INDEX = 3
 _MAX_DEPTH = 3
@@ -18,9 +18,9 @@ _MAX_DEPTH = 3
 def prose(text: str) -> Markup:
     """Return escaped text in which indices and exponents are set as such.
 
-    An index follows a single letter (and is in braces, or at most three characters long), an
-    exponent follows a letter, a digit or a closing bracket; ``snake_case`` and everything else
-    stays as it is.
+    An index follows a single letter or an operator such as ``max`` (and is in braces, or at most
+    three characters long), an exponent follows a letter, a digit or a closing bracket;
+    ``snake_case`` and everything else stays as it is.
     """
     return _set(clean(text), _MAX_DEPTH)
 
