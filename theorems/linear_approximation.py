@@ -31,16 +31,17 @@ a primitive of the best approximation of f', gives ``E_{m-1}(q) <= (pi/4)^a |q^(
 on an interval of length 1.  Multiply by ``1/theta = (a + 1)/beta`` and add the channels, which
 share W.
 
-**How it is checked.**  Left: the error of the network of this W whose U is found by interpolating q
-where the best approximation in L1 mostly does (`verification.linear_rnn.smooth`), enclosed.  Right:
+**How it is checked.**  Left: the least error of networks with this W, between a lower bound by
+duality and that of the network whose U is found by interpolating q where the best approximation in
+L1 mostly does (`verification.linear_rnn.smooth`).  Right:
 g is the supremum itself, enclosed by branch and bound.  Beta is the instance's, or half of the
 slowest rate.  Widths at which the right side is no smaller than ``d g``, which bounds ``||rho||``
 anyway, are left out: below 5, 7, 9, 11 for a = 1, .., 4.
 
 **What the verdicts establish.**  CERTIFIED: there is such a network for these a and m.  REFUTED
-of C2 would say only that the network that was tried is not good enough; of C2P it says that no
-network is.  The targets are analytic, and
-the theorem only uses a derivatives of q, so that the left side is far below the right one.
+of C2 would say that no network of this W is good enough; of C2P it says that no network is.  Most
+targets are analytic, and the theorem only uses a derivatives of q, so that the left side is far
+below the right one.
 
 Source: C2P: Li, Han, E and Li, *On the Curse of Memory in Recurrent Neural Networks*, arXiv
 2009.07799, theorem on the rate of approximation, as quoted in secondary sources.  C2: after the
@@ -82,6 +83,7 @@ from verification.enclosure.balls import (
     pi,
     power,
     precision,
+    upper_double,
     working_precision,
 )
 from verification.enclosure.rationals import pi_bounds
@@ -91,7 +93,12 @@ from verification.instance import MAX_ORIGIN
 from verification.linear_functional import SCHEMA, Exponential, LinearFunctional
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.pieces import Function, of_parts
-from verification.linear_rnn.smooth import decay_constant, polynomial_network, slowest_rate
+from verification.linear_rnn.smooth import (
+    decay_constant,
+    least_polynomial_error,
+    polynomial_network,
+    slowest_rate,
+)
 from verification.strict_json import format_number
 from verification.verdict import Truth
 
@@ -184,12 +191,17 @@ def _rational_factor(a: int, m: int) -> Fraction:
 
 
 def polynomial_error(instance: LinearFunctional, case: RateCase) -> Between:
-    """Enclose ``||rho - rho_hat||`` for the network with rates ``theta, 2 theta, .., m theta``."""
-    theta = beta_of(instance) / (case.order + 1)
-    network = polynomial_network(functions_of(instance), theta, case.width)
+    """Enclose the least error of networks with the rates ``theta, 2 theta, .., m theta``."""
+    beta, functions = beta_of(instance), functions_of(instance)
+    theta = beta / (case.order + 1)
+    network = polynomial_network(functions, theta, case.width)
+    size = decay_constant(functions, beta, 0, working_precision()).upper * ball(beta)
     # Its coefficients are some 6^m times as large as the difference.
     with precision(working_precision() + _BITS_A_UNIT * case.width):
-        return distance(instance.target, network, working_precision(), _ERROR_BITS)
+        bits = working_precision()
+        least = least_polynomial_error(functions, theta, case.width, upper_double(size), bits)
+        error = distance(instance.target, network, bits, _ERROR_BITS)
+    return Between(least, error.upper)
 
 
 # Right side, and those of the mutants

@@ -12,7 +12,12 @@ from verification.linear_functional import Exponential, PowerLaw
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.pieces import of_parts
 from verification.linear_rnn.search import value_estimate
-from verification.linear_rnn.smooth import decay_constant, polynomial_network, slowest_rate
+from verification.linear_rnn.smooth import (
+    decay_constant,
+    least_polynomial_error,
+    polynomial_network,
+    slowest_rate,
+)
 
 F = Fraction
 
@@ -91,6 +96,31 @@ def test_a_polynomial_is_found_exactly():
     weights = [float(row[0]) for row in found.u]
     np.testing.assert_allclose(weights, [1, -3, 0, 0], atol=1e-20)
     assert [float(found.w[i][i]) for i in range(4)] == [-1, -2, -3, -4]
+
+
+@pytest.mark.parametrize(("width", "share"), [(1, 0.1), (3, 0.95), (8, 0.95)])
+def test_no_polynomial_is_nearer_than_the_lower_bound(width, share):
+    """Any coefficients at all; and those that interpolate come within a few per cent of it."""
+    functions, theta = (of_parts(RAMP), of_parts(TURNING)), F(1, 4)
+    with precision(160):
+        bound = least_polynomial_error(functions, theta, width, 2.0, 160)
+        low = float(end_points(bound)[0])
+        one = least_polynomial_error(functions[:1], theta, width, 2.0, 160)
+        network = polynomial_network(functions[:1], theta, width)
+        error = float(end_points(distance((RAMP,), network, 160).upper)[1])
+    assert share * error <= float(end_points(one)[0]) <= error
+    t = np.linspace(0, 120, 60_001)
+    basis = np.exp(-np.outer(t, 0.25 * np.arange(1, width + 1)))
+    rng = np.random.default_rng(width)
+    for _ in range(20):
+        distances = []
+        for function in functions:
+            heights = value_estimate(function, t)
+            scale = np.exp(rng.normal(0, 1) * np.sin(t))
+            found = np.linalg.lstsq(basis * scale[:, None], heights * scale, rcond=None)[0]
+            distances.append(np.trapezoid(np.abs(heights - basis @ found), t))
+        # Steps of .002: the rule errs by 1e-6 of it.
+        assert low <= sum(distances) * (1 + 1e-5)
 
 
 @pytest.mark.parametrize("width", [3, 8, 16])

@@ -10,6 +10,11 @@ the nearest one to q in L1(0, 1) interpolates it at the zeros ``(1 + cos(k pi/(m
 the Chebyshev polynomial of the second kind, if the difference changes its sign there and nowhere
 else, as it does for many functions.  The network ``W = -theta diag(1..m)``, ``c = (1..1)`` whose U
 holds the coefficients of this p is the candidate; its error is enclosed for itself.
+
+No polynomial is nearer than ``|int_0^inf rho s dt|``, s the sign of the polynomial ``U_m(2u - 1)``:
+in u this is ``(1/theta) int q s du``, and s is orthogonal to all polynomials of degree below m.
+Where q - p has the signs of s the two are equal.  The times at which s changes are rounded, which
+adds at most twice the roundings times ``sup |rho|``.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 from verification.enclosure.balls import (
     Ball,
@@ -26,6 +32,7 @@ from verification.enclosure.balls import (
     exact_ball,
     maximum,
     maximum_between,
+    pi,
     power,
     precision,
     total,
@@ -106,6 +113,32 @@ def _beyond(piece: QuasiPolynomial, start: Fraction) -> Ball:
         for wave in piece.waves
         for k, (p, q) in enumerate(zip(wave.cosine, wave.sine, strict=True))
     )
+
+
+@lru_cache(maxsize=256)
+def least_polynomial_error(
+    functions: tuple[Function, ...], theta: Fraction, width: int, tallest: float, _bits: int
+) -> Ball:
+    """Enclose a lower bound of ``||rho - rho_hat||`` for all U and ``W = -theta diag(1..m)``.
+
+    Parameters
+    ----------
+    functions, theta, width
+    tallest : float
+        Upper bound of the size of every function.
+    """
+    times, roundings = [Fraction(0)], [ball(0)]
+    for k in range(1, width + 1):
+        t = -((1 + (pi() * k / (width + 1)).cos()) / 2).log() / ball(theta)
+        times.append(sum(end_points(t), Fraction(0)) / 2)
+        roundings.append(abs(t - ball(times[-1])))
+    spare = 2 * total(roundings) * exact_ball(tallest)
+    bounds = []
+    for function in functions:
+        at = [total(piece.primitive(t) for piece in function) for t in times] + [ball(0)]
+        steps = [(-1) ** k * (b - a) for k, (a, b) in enumerate(pairwise(at))]
+        bounds.append((abs(total(steps)) - spare).nonnegative_part())
+    return total(bounds)
 
 
 @lru_cache(maxsize=256)
