@@ -55,6 +55,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from math import isinf
 
 from verification.claim import (
     AnyClaim,
@@ -300,8 +301,10 @@ def _within(direction: Sequence[Fraction], size: Fraction) -> Vector:
     squared = sum((x * x for x in direction), Fraction(0))
     if not squared:
         return tuple(direction)
-    scale = Fraction(lower_double(ball(size) / ball(squared).sqrt())) * _INSIDE
-    return tuple(scale * x for x in direction)
+    scale = lower_double(ball(size) / ball(squared).sqrt())
+    if isinf(scale):
+        raise NotEnclosed("a point of the ball is beyond the range of doubles")
+    return tuple(Fraction(scale) * _INSIDE * x for x in direction)
 
 
 # Left sides

@@ -21,8 +21,8 @@ from verification.campaign.changes import (
     weighted,
     without_state,
 )
-from verification.campaign.linear_strategies import linear_functionals
-from verification.campaign.regimes import cells
+from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.regimes import all_cells, cells
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw
 from verification.subject import read_subject
@@ -34,7 +34,7 @@ def reread(subject):
     return read_subject(strict_json.loads(json.dumps(subject.to_json())))
 
 
-@given(instances() | linear_functionals(), SEEDS)
+@given(instances() | linear_functionals() | trained_functionals(), SEEDS)
 def test_what_comes_out_is_valid_exact_json(subject, seed):
     after = changed(subject, random.Random(seed))
     assert after.schema == subject.schema
@@ -79,6 +79,18 @@ def test_changes_reach_most_cells_from_one_coin():
         "q: above 1",
     ):
         assert wanted in reached
+
+
+def test_changes_reach_every_kind_of_training():
+    found = list(many_changes(gallery.load("plateau-trapped"), 600))
+    reached = {cell for instance in found for cell in cells(instance)}
+    wanted = [cell for cell in all_cells("linear-functional/1") if cell[:5] in ("bump:", "delay")]
+    assert len(wanted) == 9
+    assert set(wanted) <= reached
+    delays = [len(i.training.delays) for i in found if i.training is not None]
+    assert max(delays) > 1
+    radii = {i.training.radius for i in found if i.training is not None}
+    assert len(radii) > 3
 
 
 @given(st.fractions(), SEEDS)

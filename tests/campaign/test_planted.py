@@ -19,6 +19,8 @@ QUICK = [
     ("P1", "second-eigenvalue"),
     ("P5", "one-step-missing"),
     ("C1", "w-not-transposed"),
+    ("C7G", "half-the-pull"),
+    ("C7T", "stiffest-direction"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
@@ -9,7 +10,7 @@ import toy_claims as toys
 from hypothesis import given
 
 from verification import Instance, gallery
-from verification.campaign.linear_strategies import linear_functionals
+from verification.campaign.linear_strategies import linear_functionals, trained_functionals
 from verification.campaign.regimes import all_cells, cells, described
 from verification.campaign.strategies import instances
 
@@ -49,7 +50,7 @@ def test_a_random_instance_lies_in_one_cell_of_each_axis(instance):
     check(instance)
 
 
-@given(linear_functionals())
+@given(linear_functionals() | trained_functionals())
 def test_a_random_functional_lies_in_one_cell_of_each_axis(functional):
     check(functional)
 
@@ -115,6 +116,30 @@ def test_gaps(gap, expected):
 def test_strengths_of_the_memory(b, expected):
     document = toys.document(**{"law.B": {"kind": "constant", "value": b}})
     assert cell(Instance.from_json(document), "q") == f"q: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "bump", "delay"),
+    [
+        ("plateau-from-nothing", "spare unit", "8 or more"),
+        ("plateau-equal-rates", "spare unit", "4 to 8"),
+        ("plateau-trapped", "no spare unit", "8 or more"),
+        ("sharp-plateau", "no spare unit", "1 to 4"),
+        ("sharp-plateau-energy", "spare unit", "below 1"),
+        ("erlang-four", "none", "none"),
+    ],
+)
+def test_trainings_of_networks(name, bump, delay):
+    subject = gallery.load(name)
+    assert cell(subject, "bump") == f"bump: {bump}"
+    assert cell(subject, "delay") == f"delay: {delay}"
+
+
+def test_a_training_of_what_is_no_network():
+    training = gallery.load("sharp-plateau").training
+    for name in ("power-law-one", "erlang-four", "sharp-two-channels"):
+        subject = dataclasses.replace(gallery.load(name), training=training)
+        assert cell(subject, "bump") == "bump: no network"
 
 
 def test_a_description_says_chain_activation_and_law():

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 
 from verification import gallery
-from verification.campaign.linear_strategies import linear_functionals
+from verification.campaign.linear_strategies import linear_functionals, trained_functionals
 from verification.campaign.shrinking import complexity, shrunk, simpler
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw, Constant, Uniform
+from verification.linear_functional import BumpTraining
 
 
 def never():
@@ -19,7 +20,7 @@ def never():
 
 
 @settings(max_examples=10)
-@given(instances() | linear_functionals())
+@given(instances() | linear_functionals() | trained_functionals())
 def test_what_is_simpler_is_less_complex_and_valid(subject):
     for candidate in simpler(subject):
         assert complexity(candidate) < complexity(subject)
@@ -99,3 +100,16 @@ def test_a_linear_functional():
     assert found.network is None
     assert not any(found.target)
     assert len(found.widths) == 1
+
+
+def test_a_training():
+    start = gallery.load("plateau-spare-unit")
+    found, done = shrunk(
+        start, lambda f: f.training is not None and f.training.delays[-1] > 5, never
+    )
+    assert done
+    assert found.training == BumpTraining(
+        height=Fraction(0), length=Fraction(1), delays=(Fraction(6),)
+    )
+    assert not any(found.target)
+    assert shrunk(start, lambda f: len(f.target[0]) > 1, never)[0].training is None

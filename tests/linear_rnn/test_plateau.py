@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import mpmath
@@ -439,3 +440,16 @@ def test_a_trap_is_found_where_the_pull_is_weak_and_none_with_a_spare_unit():
             plateau(["1", "1"], ["1", "4"], 8), F(1, 2), lambda *_: ball(F(1, 10**9)), 64
         )
         assert two is not None
+
+
+@pytest.mark.parametrize("hundredths", [3, 11, 20, 31, 37, 43, 47, 50])
+def test_an_escape_is_located_wherever_the_sphere_falls_in_a_step(hundredths):
+    found = escape(plateau(["0"], ["1"], 3), F(hundredths, 100))
+    assert found.outside_at is not None
+    assert 0 < found.outside_at - found.inside_until < found.outside_at * F(1, 10**7)
+
+
+def test_escapes_from_larger_balls_are_later():
+    times = [escape(plateau(["0"], ["1"], 3), F(k, 20)) for k in range(1, 10)]
+    for earlier, later in itertools.pairwise(times):
+        assert earlier.outside_at < later.inside_until

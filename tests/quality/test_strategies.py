@@ -18,6 +18,7 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
+from verification.campaign.linear_strategies import trained_functionals
 from verification.campaign.strategies import (
     CHAIN_KINDS,
     LAW_KINDS,
@@ -39,6 +40,7 @@ from verification.instance import (
     ProductLaw,
     Uniform,
 )
+from verification.linear_functional import Exponential
 from verification.markov.chain import (
     communicating_classes,
     dobrushin_coefficient,
@@ -536,3 +538,42 @@ def test_drawing_needs_no_numerical_library():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "[]\n"
+
+
+# Networks in training
+
+
+def trained_sample():
+    found = []
+
+    @given(trained_functionals())
+    @settings(max_examples=300, database=None, derandomize=True)
+    def draw(subject):
+        found.append(subject)
+
+    draw()
+    return found
+
+
+def test_trainings_reach_the_hard_cases_and_rarely_one_that_says_nothing():
+    found = trained_sample()
+    units = [[unit for channel in subject.target for unit in channel] for subject in found]
+    assert all(isinstance(unit, Exponential) for each in units for unit in each)
+    least = [min(unit.rate for unit in each) for each in units]
+    trainings = [subject.training for subject in found]
+    counts = Counter(len(each) for each in units)
+    assert min(counts[1], counts[2], counts[3]) > 15
+    spare = [any(not unit.coefficient for unit in each) for each in units]
+    equal = [len({unit.rate for unit in each}) < len(each) for each in units]
+    assert 60 < sum(spare) < 240
+    assert sum(equal) > 5
+    late = [t.delays[-1] * w for t, w in zip(trainings, least, strict=True)]
+    assert min(sum(x >= 6 for x in late), sum(x < 1 for x in late)) > 15
+    assert sum(len(t.delays) > 1 for t in trainings) > 15
+    assert sum(t.height < 0 for t in trainings) > 15
+    silent = sum(t.height == 0 for t in trainings)
+    wide = sum(
+        t.radius is not None and t.radius >= w for t, w in zip(trainings, least, strict=True)
+    )
+    assert 0 < silent < 90
+    assert 0 < wide < 90

@@ -66,7 +66,7 @@ def test_what_the_claims_do_not_apply_to(claim):
     refused(dataclasses.replace(usual, training=None), "no training")
     refused(dataclasses.replace(usual, target=usual.target * 2), "2 channels")
     refused(dataclasses.replace(usual, target=((),)), "0 parts")
-    refused(dataclasses.replace(usual, target=(usual.target[0] * 9,)), "9 parts")
+    refused(dataclasses.replace(usual, target=(usual.target[0] * 7,)), "7 parts")
     box = Box(height=F(1), start=F(0), length=F(1))
     refused(dataclasses.replace(usual, target=((box,),)), "no plain exponential")
     wave = Exponential(coefficient=F(1), rate=F(1), frequency=F(2))
@@ -108,6 +108,34 @@ def test_the_trap_is_certified_where_the_bump_is_late_and_no_unit_is_spare():
     # Two units, neither spare.
     two = instance([("1", "1"), ("-1", "3")], ["20"], height="0.01")
     assert decide(C7T, two).verdict is Verdict.CERTIFIED
+
+
+@pytest.mark.parametrize(
+    ("units", "delays", "height", "length"),
+    [
+        ([("0", "1")], ["2000"], "1", "1"),
+        ([("1", "1")], ["1e300"], "1", "1"),
+        ([("1", "1")], ["1"], "1e300", "1"),
+        ([("1", "1")], ["1"], "1e400", "1"),
+        ([("1", "1")], ["1"], "1e-300", "1e-300"),
+        ([("1", "1"), ("0", "2")], ["1e-30"], "1e30", "1e-3"),
+        ([("1e30", "1e-10")], ["1"], "1", "1"),
+        ([("1", "1e10")], ["1"], "1", "1"),
+        ([("1", "1e400")], ["1"], "1", "1"),
+        ([("1", "1e-400")], ["1"], "1", "1"),
+        ([("1e400", "1")], ["1e-400"], "1", "1e400"),
+    ],
+)
+def test_numbers_beyond_doubles_are_no_fault(units, delays, height, length):
+    subject = instance(units, delays, height=height, length=length)
+    for claim in CLAIMS:
+        assert decide(claim, subject).verdict not in {Verdict.REFUTED, Verdict.INAPPLICABLE}
+
+
+def test_a_pull_below_all_doubles_traps():
+    found = instance([("1", "1")], ["2000"])
+    assert decide(C7T, found).verdict is Verdict.CERTIFIED
+    assert "stay in the ball for ever" in decide(C7, found).reason
 
 
 # Known figures

@@ -37,7 +37,7 @@ from verification.instance import (
     Uniform,
     Vector,
 )
-from verification.linear_functional import Exponential, LinearFunctional, Part
+from verification.linear_functional import BumpTraining, Exponential, LinearFunctional, Part
 from verification.recurrent.law import bound_b, mean_absolute_b
 from verification.subject import Subject, read_subject
 
@@ -48,6 +48,7 @@ MAX_ATOMS = 8
 MAX_TERMS = 4
 MAX_UNITS = 5
 MAX_PARTS = 4
+MAX_DELAYS = 2
 LARGEST = Fraction(10**6)
 LARGEST_DENOMINATOR = 10**9
 LARGEST_WEIGHT = 10**15
@@ -57,6 +58,7 @@ _STEPS = exact("1 -1 0.1 -0.1 0.01 -0.01")
 _PLAIN = exact("0 1 -1 1/2 2 0.1 10 0.01 100")
 _WEIGHTS = exact("2 1/2 10 1/10 1000 1/1000 11/10")
 _STRENGTHS = exact("1/2 0.9 0.99 0.999 0.999999 0.1 0.01 1/3 0.001 1")
+_SHARES = exact("1/2 2 0.9 0.1 0.01 3/2 10")
 _TRIES = 8
 
 
@@ -493,6 +495,36 @@ def _number_of_units(subject: LinearFunctional, rng: random.Random) -> LinearFun
     )
 
 
+def _bump_training(subject: LinearFunctional, rng: random.Random) -> LinearFunctional | None:
+    """Change the bump, a delay or the radius of a training, or begin one, or end it."""
+    training = subject.training
+    if training is None:
+        one = Fraction(1)
+        new = BumpTraining(height=one, length=one, delays=(2 * one,))
+        return dataclasses.replace(subject, training=new)
+    part = rng.choice(("height", "length", "delay", "delay", "delays", "radius", "none"))
+    if part == "none":
+        return dataclasses.replace(subject, training=None)
+    delays = training.delays
+    if part in ("delay", "delays"):
+        i = rng.randrange(len(delays))
+        moved = nudged(delays[i], rng)
+        if part == "delay":
+            left = {*delays[:i], *delays[i + 1 :], moved}
+        else:
+            left = {*delays, moved} if len(delays) < MAX_DELAYS else {delays[i]}
+        return dataclasses.replace(
+            subject, training=dataclasses.replace(training, delays=tuple(sorted(left)))
+        )
+    if part == "radius":
+        rates = [p.rate for ps in subject.target for p in ps if isinstance(p, Exponential)]
+        given = training.radius or min(rates, default=Fraction(1)) / 2
+        moved = given * rng.choice(_SHARES)
+        return dataclasses.replace(subject, training=dataclasses.replace(training, radius=moved))
+    value = nudged(getattr(training, part), rng)
+    return dataclasses.replace(subject, training=with_parts(training, **{part: value}))
+
+
 _CHANGES: dict[str, tuple[Callable[[Any, random.Random], Any], ...]] = {
     first_kind.SCHEMA: (
         _one_probability,
@@ -514,5 +546,12 @@ _CHANGES: dict[str, tuple[Callable[[Any, random.Random], Any], ...]] = {
         _training,
         _training,
     ),
-    second_kind.SCHEMA: (_one_part, _one_weight, _one_weight, _number_of_units),
+    second_kind.SCHEMA: (
+        _one_part,
+        _one_weight,
+        _one_weight,
+        _number_of_units,
+        _bump_training,
+        _bump_training,
+    ),
 }

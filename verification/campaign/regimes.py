@@ -71,6 +71,8 @@ _NUMBERS = ("1", "2", "3 or more")
 _TRAININGS = ("none", "beta below 0.6", "beta 0.6 to 0.8", "beta 0.8 or more")
 _MEMORIES = ("zero", "moves")
 _TARGETS = ("zero", "exponential", "power-law", "box", "sum")
+_BUMPS = ("none", "no network", "spare unit", "no spare unit")
+_DELAYS = ("none", "below 1", "1 to 4", "4 to 8", "8 or more")
 _NETWORKS = ("none", *(f"width {number}" for number in _NUMBERS))
 
 
@@ -197,6 +199,29 @@ def _network(subject: LinearFunctional) -> str:
     return "none" if subject.network is None else f"width {_number(subject.network.width)}"
 
 
+def _bump(subject: LinearFunctional) -> str:
+    """Tell whether one of the units in training has nothing to do, or a twin."""
+    if subject.training is None:
+        return "none"
+    parts = [part for channel in subject.target for part in channel]
+    units = [p for p in parts if isinstance(p, Exponential) and not (p.power or p.frequency)]
+    if subject.channels > 1 or not units or len(units) < len(parts):
+        return "no network"
+    spare = len({unit.rate for unit in units}) < len(units) or not all(
+        unit.coefficient for unit in units
+    )
+    return "spare unit" if spare else "no spare unit"
+
+
+def _delay(subject: LinearFunctional) -> str:
+    """Return the longest delay, in units of one over the least rate."""
+    if subject.training is None:
+        return "none"
+    rates = [p.rate for ps in subject.target for p in ps if isinstance(p, Exponential)]
+    delay = subject.training.delays[-1] * min(rates, default=Fraction(1))
+    return _DELAYS[1 + sum(delay >= bound for bound in (1, 4, 8))]
+
+
 # Each axis: its cell of an instance, and all its cells.
 _AXES: dict[str, dict[str, tuple[Callable[[Any], str], Sequence[str]]]] = {
     first_kind.SCHEMA: {
@@ -213,5 +238,7 @@ _AXES: dict[str, dict[str, tuple[Callable[[Any], str], Sequence[str]]]] = {
         "target": (_target, _TARGETS),
         "channels": (_channels, _NUMBERS),
         "network": (_network, _NETWORKS),
+        "bump": (_bump, _BUMPS),
+        "delay": (_delay, _DELAYS),
     },
 }

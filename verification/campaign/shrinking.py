@@ -143,9 +143,14 @@ def _of_functional(subject: LinearFunctional) -> tuple[int, ...]:
     ]
     if network is not None:
         numbers += [*network.c, *(x for row in (*network.w, *network.u) for x in row)]
+    training = subject.training
+    if training is not None:
+        numbers += [training.height, training.length, *training.delays]
+        numbers += [] if training.radius is None else [training.radius]
     powers = sum(getattr(part, "power", 0) for part in parts)
     return (
         0 if network is None else network.width,
+        0 if training is None else 1 + len(training.delays),
         subject.channels,
         len(parts) + powers,
         len(subject.widths) + sum(subject.widths),
@@ -353,6 +358,30 @@ def _plainer_targets(subject: LinearFunctional) -> Iterator[LinearFunctional]:
                     yield dataclasses.replace(subject, target=target)
 
 
+def _plainer_trainings(subject: LinearFunctional) -> Iterator[LinearFunctional]:
+    training = subject.training
+    if training is None:
+        return
+    yield dataclasses.replace(subject, training=None)
+
+    def replaced(**parts: object) -> LinearFunctional:
+        return dataclasses.replace(subject, training=with_parts(training, **parts))
+
+    if len(training.delays) > 1:
+        for delay in training.delays:
+            yield replaced(delays=(delay,))
+    if training.radius is not None:
+        yield replaced(radius=None)
+        for radius in _shorter(training.radius):
+            yield replaced(radius=radius)
+    for height in _shorter(training.height):
+        yield replaced(height=height)
+    for length in _shorter(training.length):
+        yield replaced(length=length)
+    for delays in _shorter_vectors(training.delays):
+        yield replaced(delays=delays)
+
+
 def _simpler_functionals(subject: LinearFunctional) -> Iterator[LinearFunctional]:
     network = subject.network
     if network is not None:
@@ -361,6 +390,7 @@ def _simpler_functionals(subject: LinearFunctional) -> Iterator[LinearFunctional
             fewer = without_unit(subject, unit)
             if fewer is not None:
                 yield fewer
+    yield from _plainer_trainings(subject)
     for k in range(subject.channels if subject.channels > 1 else 0):
         left = subject.target[:k] + subject.target[k + 1 :]
         less = network and dataclasses.replace(

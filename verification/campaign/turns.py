@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 from verification import instance as first_kind
 from verification import linear_functional as second_kind
 from verification.campaign.changes import changed
-from verification.campaign.linear_strategies import linear_functionals
+from verification.campaign.linear_strategies import linear_functionals, trained_functionals
 from verification.campaign.regimes import Cells, cells
 from verification.campaign.shrinking import shrunk
 from verification.campaign.strategies import ERGODIC_CHAIN_KINDS, instances
@@ -65,7 +65,7 @@ FRESH: dict[str, dict[str, Callable[[], st.SearchStrategy[Any]]]] = {
         "two states": lambda: instances(contracting=True, max_states=2),
         "any": instances,
     },
-    second_kind.SCHEMA: {"any": linear_functionals},
+    second_kind.SCHEMA: {"any": linear_functionals, "in training": trained_functionals},
 }
 """For each kind of instances the strategies that are drawn from, under names."""
 

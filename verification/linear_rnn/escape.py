@@ -24,7 +24,6 @@ from verification.enclosure.balls import (
     Ball,
     Between,
     ball,
-    exact_ball,
     less,
     precision,
     root,
@@ -33,7 +32,7 @@ from verification.enclosure.balls import (
     upper_double,
 )
 from verification.errors import NotEnclosed
-from verification.linear_rnn.gradient_flow import Step, derivatives_estimate, steps
+from verification.linear_rnn.gradient_flow import Step, derivatives_estimate, double, steps
 from verification.linear_rnn.plateau import Plateau, gradient_and_hessian
 from verification.linear_rnn.validated_step import (
     ValidatedStep,
@@ -43,11 +42,13 @@ from verification.linear_rnn.validated_step import (
 )
 from verification.verdict import Truth
 
-MAX_STEPS = 400
+MAX_STEPS = 300
 
 _BITS = 128
 _LATE_STEPS = 3
 _SETTLED = 1e-6
+_KEPT = 0.98
+_FACTORS = (Fraction(21, 20), Fraction(4))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +128,14 @@ class _Following:
         self.moments = [Moment(time=Fraction(0), offset=start, error=ball(0))]
 
     def result(self) -> Escape:
-        following = steps(self.plateau, float(self.radius))
+        following = steps(self.plateau, double(self.radius))
         for _ in range(MAX_STEPS):
             step = next(following, None)
             checked = None if step is None else self._checked(step)
             if checked is None:
                 break
-            if less(checked.farthest, ball(self.radius)) is not Truth.TRUE:
+            inside = less(checked.farthest, ball(self.radius)) is Truth.TRUE
+            if not inside and not checked.stays_within(ball(self.radius), Fraction(1)):
                 return self._leaving(checked, following)
             self._advance(checked)
             settled = self._settled()
@@ -207,19 +209,22 @@ class _Following:
         """Return a bound of the distance from the start for ever, where the flow has settled."""
         offset = np.array([[float(x) for x in self.moments[-1].offset]])
         slope, bend = derivatives_estimate(self.plateau, offset)
+        if not (np.isfinite(slope).all() and np.isfinite(bend).all()):
+            return None
         stiffness = float(np.linalg.eigvalsh(bend)[0, 0])
         size = float(np.linalg.norm(offset))
         if stiffness <= 0 or float(np.linalg.norm(slope)) > _SETTLED * stiffness * size:
             return None
-        kept = ball(Fraction(0.9 * stiffness))
+        kept = ball(Fraction(_KEPT * stiffness))
         slopes, bends = gradient_and_hessian(self.plateau, self.end)
         if not is_positive(bends, -kept):
             return None
         pull = root(total(square(x) for x in slopes))
-        radius = exact_ball(upper_double((2 * self.error).max(4 * pull / kept)))
-        steep = steepness(self.plateau, self.end, [ball(0)] * len(self.end), radius)
-        inward = radius * (kept - steep * radius / 2)
-        farthest = root(total(square(x) for x in self.end)) + radius
-        if less(pull, inward) is Truth.TRUE and less(farthest, ball(self.radius)) is Truth.TRUE:
-            return farthest
+        for factor in _FACTORS:
+            radius = self.error.max(ball(factor) * pull / kept)
+            steep = steepness(self.plateau, self.end, [ball(0)] * len(self.end), radius)
+            inward = radius * (kept - steep * radius / 2)
+            farthest = root(total(square(x) for x in self.end)) + radius
+            if less(pull, inward) is Truth.TRUE and less(farthest, ball(self.radius)) is Truth.TRUE:
+                return farthest
         return None

@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev, legendre
 from numpy.typing import NDArray
 
+from verification.instance import Vector
 from verification.linear_rnn.plateau import Plateau
 
 Array = NDArray[np.float64]
@@ -25,9 +27,10 @@ Array = NDArray[np.float64]
 STAGES = 8
 _NEWTON_STEPS = 12
 _CONVERGED = 1e-14
+_NEARLY = 1e-9
 _TOLERANCE = 1e-9
 _NOISE = 1e-13
-_SMALLEST = 1e-3
+_ROUNDING = 4e-16
 _GROWTH = 4.0
 _LARGEST_CHANGE = 0.08
 _REJECTIONS = 60
@@ -54,6 +57,19 @@ class Step:
         return np.asarray(values.T, dtype=np.float64)
 
 
+def double(value: Fraction) -> np.float64:
+    """Return the nearest double, infinite where there is none."""
+    try:
+        return np.float64(float(value))
+    except OverflowError:
+        return np.float64(math.inf if value > 0 else -math.inf)
+
+
+def doubles(values: Vector) -> Array:
+    """Return the nearest doubles."""
+    return np.array([double(value) for value in values])
+
+
 def gradient_estimate(plateau: Plateau, offsets: Array) -> Array:
     """Return the gradient of J at some offsets, shape ``(count, 2 units)``."""
     return _derivatives(plateau, offsets)[0]
@@ -64,10 +80,11 @@ def derivatives_estimate(plateau: Plateau, offsets: Array) -> tuple[Array, Array
     return _derivatives(plateau, offsets)
 
 
+@np.errstate(all="ignore")
 def _derivatives(plateau: Plateau, offsets: Array) -> tuple[Array, Array]:
     m = plateau.units
-    starts = np.array([float(c) for c in plateau.coefficients])
-    rates = np.array([float(w) for w in plateau.rates])
+    starts = doubles(plateau.coefficients)
+    rates = doubles(plateau.rates)
     x, y = offsets[:, :m], offsets[:, m:]
     a, w = x + starts, y + rates
     p = 1 / (w[:, :, None] + w[:, None, :])
@@ -93,15 +110,16 @@ def _derivatives(plateau: Plateau, offsets: Array) -> tuple[Array, Array]:
     return slope, bend
 
 
+@np.errstate(all="ignore")
 def bump_integrals(plateau: Plateau, w: Array, *, shift: float = 0.0) -> tuple[Array, Array, Array]:
     """Return ``h int_S^{S+l} t^k exp(-w t) dt`` for k = 0, 1, 2, times ``exp(shift S)``."""
-    delay, length = float(plateau.delay), float(plateau.length)
+    delay, length = double(plateau.delay), double(plateau.length)
     # int_0^l t^k exp(-w t) dt, of which the higher ones lose digits only where they matter little.
     decay = np.exp(-w * length)
     first = -np.expm1(-w * length) / w
     second = (first - length * decay) / w
     third = (2 * second - length**2 * decay) / w
-    scale = float(plateau.height) * np.exp((shift - w) * delay)
+    scale = double(plateau.height) * np.exp((shift - w) * delay)
     return (
         scale * first,
         scale * (delay * first + second),
@@ -128,14 +146,17 @@ def _collocation() -> tuple[Array, Array, Array]:
     return points, matrix, np.linalg.inv(chebyshev.chebvander(all_points, STAGES))
 
 
-def _attempt(plateau: Plateau, at: Array, length: float) -> tuple[Array, float] | None:
+@np.errstate(all="ignore")
+def _attempt(
+    plateau: Plateau, at: Array, length: float, *, patient: bool
+) -> tuple[Array, float] | None:
     """Return Chebyshev coefficients of one step and its defect over what is allowed."""
     _, matrix, to_chebyshev = _collocation()
-    half, size = length / 2, len(at)
+    half, count = length / 2, len(at)
     values = np.tile(at, (STAGES, 1))
-    identity = np.eye(STAGES * size)
+    identity = np.eye(STAGES * count)
     blocks = np.arange(STAGES)
-    least = np.array([float(w) for w in plateau.rates])
+    least = doubles(plateau.rates)
     m = plateau.units
     converged = False
     for _ in range(_NEWTON_STEPS):
@@ -143,11 +164,11 @@ def _attempt(plateau: Plateau, at: Array, length: float) -> tuple[Array, float] 
             return None
         slope, bend = _derivatives(plateau, values)
         residual = values - at + half * (matrix @ slope)
-        coupled = np.zeros((STAGES, size, STAGES, size))
+        coupled = np.zeros((STAGES, count, STAGES, count))
         coupled[:, :, blocks, :] = half * np.einsum("ij,jkl->ikjl", matrix, bend)
-        system = identity + coupled.reshape(STAGES * size, STAGES * size)
+        system = identity + coupled.reshape(STAGES * count, STAGES * count)
         try:
-            change = np.linalg.solve(system, residual.reshape(-1)).reshape(STAGES, size)
+            change = np.linalg.solve(system, residual.reshape(-1)).reshape(STAGES, count)
         except np.linalg.LinAlgError:
             return None
         values = values - change
@@ -155,9 +176,8 @@ def _attempt(plateau: Plateau, at: Array, length: float) -> tuple[Array, float] 
         if (np.abs(change) <= _CONVERGED * scale).all():
             converged = True
             break
-    if not converged and not (np.abs(change) <= 1e-9 * scale).all():
-        return None
-    if (values[:, m:] + least <= 0).any():
+    near = converged or bool((np.abs(change) <= _NEARLY * scale).all())
+    if not near or (values[:, m:] + least <= 0).any():
         return None
     slope = _derivatives(plateau, values)[0]
     # From the values: slopes times a long step would lose what the stiff directions have settled.
@@ -170,15 +190,22 @@ def _attempt(plateau: Plateau, at: Array, length: float) -> tuple[Array, float] 
     defect = np.sqrt(((speed + needed) ** 2).sum(axis=1)).max()
     moving = np.sqrt((slope**2).sum(axis=1)).max()
     # What rounding leaves: of the pull, and of the values where a short step divides them.
-    noise = _NOISE * (_pull(plateau, at) + float(np.abs(values).max()) / length)
-    return coefficients, float(defect / (_TOLERANCE * moving + noise))
+    size = float(np.abs(values).max())
+    noise = _NOISE * (_pull(plateau, at) + size / length)
+    if patient:
+        # And of what cancels in the gradient where the stiff directions have settled.
+        noise += _ROUNDING * float(np.abs(bend).sum(axis=2).max()) * size
+    allowed = float(_TOLERANCE * moving + noise)
+    # Beyond the range of doubles nothing moves.
+    excess = float(defect) / allowed if allowed else math.inf if defect else 0.0
+    return coefficients, excess
 
 
 def _pull(plateau: Plateau, at: Array) -> float:
     """Return the size of the bump's part of the gradient."""
     m = plateau.units
-    w = at[None, m:] + np.array([float(x) for x in plateau.rates])
-    a = at[None, :m] + np.array([float(x) for x in plateau.coefficients])
+    w = at[None, m:] + doubles(plateau.rates)
+    a = at[None, :m] + doubles(plateau.coefficients)
     zeroth, first, _ = bump_integrals(plateau, w)
     return 2 * math.sqrt(float((zeroth**2).sum() + ((a * first) ** 2).sum()))
 
@@ -198,13 +225,14 @@ def steps(plateau: Plateau, scale: float) -> Iterator[Step]:
         Ends where no step succeeds any more.
     """
     at = np.zeros(2 * plateau.units)
-    _, bend = _derivatives(plateau, at[None])
-    stiffness = float(np.abs(bend).sum(axis=2).max())
-    speed = float(np.abs(_derivatives(plateau, at[None])[0]).max())
-    length = min(0.1 / stiffness, scale * _LARGEST_CHANGE / speed) if speed else 0.1 / stiffness
-    start, rejected = 0.0, 0
+    slope, bend = _derivatives(plateau, at[None])
+    with np.errstate(all="ignore"):
+        fastest = np.abs(slope).max() / (scale * _LARGEST_CHANGE)
+        length = float(1 / np.maximum(10 * np.abs(bend).sum(axis=2).max(), fastest))
+    start, last, rejected = 0.0, length, 0
     while rejected < _REJECTIONS and math.isfinite(length) and start + length > start:
-        tried = _attempt(plateau, at, length)
+        # A step that need not be shorter than the last one but for rounding does not become so.
+        tried = _attempt(plateau, at, length, patient=length <= last)
         moved = math.inf
         if tried is not None:
             moved = float(np.abs(tried[0][1:]).sum(axis=0).max()) / (scale * _LARGEST_CHANGE)
@@ -215,7 +243,7 @@ def steps(plateau: Plateau, scale: float) -> Iterator[Step]:
             continue
         coefficients, excess = tried
         yield Step(start, length, coefficients)
-        rejected = 0
+        last, rejected = length, 0
         at = coefficients.sum(axis=0)
         start += length
         length *= min(_GROWTH, 0.8 * max(excess, moved**STAGES, 1e-9) ** (-1 / STAGES))

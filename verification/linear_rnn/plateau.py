@@ -45,7 +45,7 @@ from verification.enclosure.balls import (
 from verification.instance import Vector
 from verification.linear_functional import BumpTraining, Exponential, LinearFunctional
 
-MAX_UNITS = 8
+MAX_UNITS = 6
 
 
 @dataclass(frozen=True, kw_only=True)

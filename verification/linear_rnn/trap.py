@@ -9,6 +9,7 @@ second derivatives at th0, which are exact inner products, and C a bound of thir
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
@@ -64,9 +65,10 @@ def trap_radius(
         stiff = stiffness(plateau, size)
         if less(ball(0), stiff) is not Truth.TRUE:
             return None
-        following = Fraction(upper_double(pull(plateau, size) / stiff)) * _SPARE
-        if following > most:
+        reached = upper_double(pull(plateau, size) / stiff)
+        if math.isinf(reached) or Fraction(reached) * _SPARE > most:
             return None
+        following = Fraction(reached) * _SPARE
         if following <= size:
             return size
         size = following * (_SPARE if size and following < size * _SPARE else 1)

@@ -94,12 +94,15 @@ class ValidatedStep:
         return tuple(values)
 
     def crossing_estimate(self, radius: float) -> tuple[float, float] | None:
-        """Return where |p| first reaches a radius, and its derivative there, about."""
+        """Return where |p| first reaches a radius, and its derivative there, about.
+
+        The end of the step where it does not: then it is so near that the error may be the rest.
+        """
         s = np.linspace(-1, 1, _CROSSING_GRID)
         beyond = np.linalg.norm(self.step.offsets(s), axis=1) >= radius
-        if not beyond.any() or beyond[0]:
+        if beyond[0]:
             return None
-        k = int(np.argmax(beyond))
+        k = int(np.argmax(beyond)) if beyond.any() else len(s) - 1
         low, high = float(s[k - 1]), float(s[k])
         for _ in range(60):
             middle = (low + high) / 2
@@ -238,6 +241,8 @@ def _growth_upper(
     """Return a mu with ``J''(p) + mu`` positive definite on the whole step."""
     points = np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)
     _, estimates = derivatives_estimate(plateau, step.offsets(points))
+    if not np.isfinite(estimates).all():
+        raise NotEnclosed("the second derivatives of the loss are beyond the range of doubles")
     spectrum = np.linalg.eigvalsh(estimates)
     least, largest = float(spectrum.min()), float(np.abs(spectrum).max())
     spread = float(np.ptp(spectrum[:, 0]))
