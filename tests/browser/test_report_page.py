@@ -10,6 +10,9 @@ from chromium import Fault
 
 PAGES = ("real", "large", "troubled", "hostile")
 AXE = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+A4 = 718
+"""Width of a sheet between margins of 1 cm, in pixels of CSS."""
+
 TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
 FOCUSABLE = """
     [...document.querySelectorAll('a[href], summary, [tabindex="0"]')]
@@ -152,6 +155,20 @@ def test_nothing_sticks_out_at_any_width(open_page, name, width):
         )
         assert culprits == []
         assert wide <= window == width
+
+
+@pytest.mark.parametrize("name", ["real", "large", "troubled"])
+def test_nothing_is_cut_off_on_paper(open_page, name):
+    page = open_page(name, width=A4)
+    page.media("print")
+    cut = page.run(
+        """
+        [...document.body.querySelectorAll('table, svg, p, li, pre')]
+            .filter(part => part.getBoundingClientRect().right > innerWidth + 1)
+            .map(part => part.outerHTML.slice(0, 200))
+        """
+    )
+    assert cut == []
 
 
 @pytest.mark.parametrize(

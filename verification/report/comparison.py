@@ -13,7 +13,8 @@ A *regression* is
 Numbers are compared where they are the same numbers: the constants of a claim on an instance with
 the same digest, and the sides of a case of the same name, drawn from the same seed and not
 simulated.  Times are compared as shares of the run's own total, so that another machine is no
-regression; a claim that takes less than a hundredth of it is not called slow.
+regression; a claim that takes less than a hundredth of it is not called slow.  Figures are not
+compared: they show what the results say, and networks that were found by a search.
 """
 
 from __future__ import annotations
