@@ -6,7 +6,7 @@ import os
 
 import pytest
 from chromium import Browser, program
-from toy_runs import hostile_run, large_run, troubled_run
+from toy_runs import broad_run, hostile_run, large_run, troubled_run
 
 from theorems.memory_contraction import M1, M4, M5
 from verification import gallery
@@ -36,6 +36,7 @@ def real_run():
 RUNS = {
     "real": real_run,
     "large": large_run,
+    "broad": broad_run,
     "troubled": troubled_run,
     "hostile": hostile_run,
 }

@@ -157,7 +157,7 @@ def test_nothing_sticks_out_at_any_width(open_page, name, width):
         assert wide <= window == width
 
 
-@pytest.mark.parametrize("name", ["real", "large", "troubled"])
+@pytest.mark.parametrize("name", ["real", "broad", "troubled"])
 def test_nothing_is_cut_off_on_paper(open_page, name):
     page = open_page(name, width=A4)
     page.media("print")

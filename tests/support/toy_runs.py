@@ -334,6 +334,17 @@ def large_run():
     )
 
 
+def broad_run():
+    """Return a run with as many claims as a sheet of paper is to hold, in a graph eight deep."""
+    base = toy_run()
+    claims = tuple(
+        toy_claim(f"P{i}", theorem=f"theorem_{i // 5}", uses=(f"P{i - 6}",) if i >= 6 else ())
+        for i in range(42)
+    )
+    results = tuple(toy_result(claim.id, toy.name) for claim in claims for toy in base.instances)
+    return replace(base, claims=claims, results=results, mutants=())
+
+
 RUNS = {
     "small": toy_run,
     "troubled": troubled_run,
