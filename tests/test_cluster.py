@@ -41,7 +41,8 @@ import asyncio, sys
 from distributed import Worker
 
 async def serve():
-    async with Worker(sys.argv[1], nthreads=1, dashboard=False) as worker:
+    threads = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    async with Worker(sys.argv[1], nthreads=threads, dashboard=False) as worker:
         print(worker.address, flush=True)
         await worker.finished()
 
@@ -153,6 +154,36 @@ def test_equal_tasks_are_done_each(scheduler, workers):
         executor = make_executor()
         drawn = [executor.submit(os.urandom, 8) for _ in range(4)]
         assert len({future.result(LIVENESS) for future in drawn}) == 4
+
+
+def campaign(claims, *arguments):
+    """Search on claims of the tests, by their names."""
+    import toy_claims as toys
+
+    with pytest.raises(SystemExit) as stop:
+        cli.main([getattr(toys, name) for name in claims], ["campaign", *arguments, "--quiet"])
+    return stop.value.code
+
+
+@needs_dask
+def test_a_campaign_searches_on_the_workers(scheduler, workers, tmp_path, capsys):
+    asked = ("--executor", scheduler, "--budget", "4s", "--seed", "1", "--json")
+    assert campaign(["TRUE"], "--out", str(tmp_path / "true"), *asked) == 0
+    (tried,) = json.loads(capsys.readouterr().out)["claims"]
+    assert tried["examples"] > 0
+    assert all(worker.poll() is None for worker in workers)
+    assert campaign(["CROWDED"], "--out", str(tmp_path / "false"), *asked) == 1
+    assert list((tmp_path / "false" / "counterexamples").iterdir())
+
+
+@needs_dask
+def test_workers_with_several_threads_search_nothing(tmp_path, capsys):
+    with started(SCHEDULER) as (_, address), started(WORKER, address, "2") as (_, worker):
+        code = campaign(["TRUE"], "--out", str(tmp_path), "--executor", address, "--budget", "1s")
+        refused(
+            (code, *capsys.readouterr()),
+            f"--executor: worker {worker} has 2 threads, expected 1: start it with --nthreads 1",
+        )
 
 
 def refused(result, said):

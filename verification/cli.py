@@ -353,6 +353,9 @@ def _verify(
 )
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes; default: all cores.")
 @click.option(
+    "--executor", metavar="tcp://HOST:PORT", help="Search on the workers of a Dask cluster."
+)
+@click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), help="Default: another one in each campaign."
 )
 @click.option("--budget", type=_Duration(), help="Time, such as 10m or 8h; default: no end.")
@@ -366,6 +369,7 @@ def _campaign(
     claim_ids: tuple[str, ...],
     out: Path,
     jobs: int | None,
+    executor: str | None,
     seed: int | None,
     budget: float | None,
     resume: bool,
@@ -375,30 +379,32 @@ def _campaign(
     """Search for counterexamples, and for the tightest instances of every claim.
 
     Without a budget the search has no end but Ctrl-C.  All that is found is on disk at all times:
-    killed at any moment, a campaign goes on with --resume; several may share a folder.
+    killed at any moment, a campaign goes on with --resume; several may share a folder.  The
+    workers of a cluster have one thread each.
     """
     from verification.campaign import campaign, summary  # noqa: PLC0415 - loads hypothesis
     from verification.enclosure import selftest  # noqa: PLC0415 - loaded where used
     from verification.environment import revision  # noqa: PLC0415
     from verification.progress import campaign_progress  # noqa: PLC0415
     from verification.report.files import require_folder  # noqa: PLC0415
-    from verification.workers import available_cores  # noqa: PLC0415
 
     chosen = tuple(
         [_find_claim(claims, claim_id) for claim_id in dict.fromkeys(claim_ids)] or claims
     )
     require_folder(out)
     selftest.require(selftest.run())
-    outcome = campaign.run_campaign(
-        claims=chosen,
-        out=out,
-        jobs=jobs or available_cores(),
-        seed=secrets.randbits(63) if seed is None else seed,
-        seconds=budget,
-        resume=resume,
-        revision=revision(),
-        on_turn=campaign_progress(quiet=quiet),
-    )
+    with _executor(executor, one_thread=True) as (make_executor, workers):
+        outcome = campaign.run_campaign(
+            claims=chosen,
+            out=out,
+            jobs=jobs or workers,
+            seed=secrets.randbits(63) if seed is None else seed,
+            seconds=budget,
+            resume=resume,
+            revision=revision(),
+            on_turn=campaign_progress(quiet=quiet),
+            make_executor=make_executor,
+        )
     if as_json:
         _print_json(summary.to_document(chosen, outcome.record, out))
     else:
@@ -654,7 +660,9 @@ def _predict(
 
 
 @contextmanager
-def _executor(address: str | None) -> Iterator[tuple[Callable[[], Executor] | None, int]]:
+def _executor(
+    address: str | None, *, one_thread: bool = False
+) -> Iterator[tuple[Callable[[], Executor] | None, int]]:
     """Yield a maker of executors, None for worker processes, and how many tasks it does at once."""
     from verification.workers import available_cores  # noqa: PLC0415 - loaded where used
 
@@ -663,7 +671,7 @@ def _executor(address: str | None) -> Iterator[tuple[Callable[[], Executor] | No
         return
     from verification.cluster import cluster  # noqa: PLC0415 - loaded where used
 
-    with cluster(address) as found:
+    with cluster(address, one_thread=one_thread) as found:
         yield found
 
 

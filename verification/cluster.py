@@ -27,13 +27,18 @@ _PACKAGES = ("kernel-limit-theorems", "numpy", "numba")
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
+def cluster(
+    address: str, *, one_thread: bool = False
+) -> Iterator[tuple[Callable[[], Executor], int]]:
     """Connect to a scheduler; close the connection afterwards.
 
     Parameters
     ----------
     address : str
         Such as ``tcp://host:8786``.
+    one_thread : bool
+        Refuse workers that do several tasks at a time: the precision of balls is one for all
+        threads of a process.
 
     Yields
     ------
@@ -46,7 +51,7 @@ def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
     ------
     InvalidInstance
         Where the package distributed is missing, the scheduler cannot be reached or has no
-        workers, or a worker has not the versions that we have.
+        workers, or a worker has not the versions that we have, or more threads than allowed.
     """
     try:
         import distributed  # noqa: PLC0415 - an optional dependency, slow to load
@@ -70,9 +75,16 @@ def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
             "--executor", f"{address} cannot be reached, expected {_EXAMPLE}"
         ) from error
     with client:
-        threads = sum(client.ncores().values())
+        of_workers = client.ncores()
+        threads = sum(of_workers.values())
         if not threads:
             raise InvalidInstance("--executor", f"{address} has no workers")
+        for worker, count in of_workers.items():
+            if one_thread and count != 1:
+                raise InvalidInstance(
+                    "--executor",
+                    f"worker {worker} has {count} threads, expected 1: start it with --nthreads 1",
+                )
         _require_versions(client.run)
         # Dask would do equal tasks once only, and take later ones for done.
         yield (lambda: client.get_executor(pure=False)), threads

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def run_campaign(
     resume: bool,
     revision: str,
     on_turn: Callable[[Record], None] = lambda _record: None,
+    make_executor: Callable[[], Executor] | None = None,
 ) -> Outcome:
     """Search until the time is over or Ctrl-C.
 
@@ -88,6 +90,9 @@ def run_campaign(
         Of the code, for what is found.
     on_turn : callable
         Called with the record after every turn.
+    make_executor : callable, optional
+        Makes an executor whose workers are processes that do one task at a time; default: worker
+        processes of this machine.
 
     Raises
     ------
@@ -114,7 +119,7 @@ def run_campaign(
             interrupted = run_stream(
                 work,
                 search.next_task,
-                make_executor=worker_pool({*modules, work.__module__}, jobs),
+                make_executor=make_executor or worker_pool({*modules, work.__module__}, jobs),
                 jobs=jobs,
                 failed=_failed,
                 patience=PATIENCE_SECONDS,
