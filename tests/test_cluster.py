@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import toy_claims as toys
 from predicted import RAIN
 
 from verification import cli, cluster
@@ -158,8 +159,6 @@ def test_equal_tasks_are_done_each(scheduler, workers):
 
 def campaign(claims, *arguments):
     """Search on claims of the tests, by their names."""
-    import toy_claims as toys
-
     with pytest.raises(SystemExit) as stop:
         cli.main([getattr(toys, name) for name in claims], ["campaign", *arguments, "--quiet"])
     return stop.value.code

@@ -28,7 +28,7 @@ FLOORS = (
     ("markov", "recurrent", "kernel", "flow", "linear_rnn"),
     ("runner", "quantity", "sequence"),
     ("campaign", "report", "certificate", "prediction"),
-    ("progress", "verifying", "cli"),
+    ("progress", "verifying", "pytest_plugin", "cli"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FLOOR_OF_SCIENCE = FLOOR["markov"]
@@ -131,7 +131,7 @@ def test_only_the_enclosures_use_flint_and_only_the_oracle_mpmath(path):
     homes = {
         "flint": ("verification.enclosure", "verification.certificate.check"),
         "mpmath": ("verification.oracle",),
-        "pytest": (),
+        "pytest": ("verification.pytest_plugin", "theorems.pytest_plugin"),
     }
     name = module_name(path)
     for library in libraries(path) & homes.keys():
@@ -143,6 +143,8 @@ def test_a_theorem_uses_the_mathematics_only(path):
     name = module_name(path)
     if name == "theorems.__main__":
         assert rooms_used(path) <= {"cli"}
+    elif name == "theorems.pytest_plugin":
+        assert rooms_used(path) <= {"pytest_plugin"}
     else:
         above = {used for used in rooms_used(path) if FLOOR[used] > FLOOR_OF_SCIENCE}
         assert above | (rooms_used(path) & {"oracle"}) == set()
@@ -152,7 +154,7 @@ def test_theorems_use_only_what_earlier_theorems_show():
     uses = {}
     for path in IN_THEOREMS:
         name = module_name(path)
-        if name not in {"theorems", "theorems.__main__"}:
+        if name not in {"theorems", "theorems.__main__", "theorems.pytest_plugin"}:
             others = {used for used in imports(path) if within(used, "theorems")}
             hidden = {used for used in others if "._" in used}
             assert hidden == set(), name
