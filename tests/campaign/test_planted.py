@@ -21,6 +21,7 @@ QUICK = [
     ("C1", "w-not-transposed"),
     ("C7G", "half-the-pull"),
     ("C7T", "stiffest-direction"),
+    ("C4Q", "one-function-too-few"),
 ]
 
 

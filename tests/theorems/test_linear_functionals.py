@@ -12,8 +12,9 @@ from theorems.linear_functionals import C4, C4B, C4K, C4Q
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import end_points, precision
-from verification.linear_functional import SCHEMA
-from verification.linear_rnn.pieces import least_exact_width
+from verification.linear_functional import SCHEMA, Exponential
+from verification.linear_rnn.pieces import least_exact_width, of_parts
+from verification.linear_rnn.search import sign_changes_estimate
 from verification.verdict import Verdict
 
 F = Fraction
@@ -81,6 +82,27 @@ def test_lower_bound_and_witness_are_within_a_factor_of_three(name):
             error = end_points(theorem.witness_error(instance, case).upper)[1]
             bound = end_points(theorem.quadratic_side(instance, case).lower)[0]
             assert F(1, 10**12) < bound <= error < 3 * bound, case
+
+
+def test_targets_that_swing_too_often_are_given_up_at_once():
+    """No precision would help, and the search for a network would take long as well."""
+    part = Exponential(coefficient=F(1), rate=F(1, 100), frequency=F(10))
+    instance = dataclasses.replace(gallery.load("erlang-four"), target=((part,),), widths=(1, 2))
+    # 2^-16 of it is left at t = 1109, after 10 t / pi = 3530 changes.
+    assert sign_changes_estimate(of_parts((part,))) == pytest.approx(3530, rel=0.01)
+    for claim in (C4, C4B, C4K, C4Q):
+        result = decide(claim, instance)
+        assert result.verdict is Verdict.UNDECIDED
+        assert "changes its sign some 35" in result.reason
+        assert result.seconds < 20
+
+
+def test_knots_that_doubles_cannot_tell_apart_do_no_harm():
+    rates = (F(1), F(10) ** 17)
+    target = (tuple(Exponential(coefficient=rate, rate=rate) for rate in rates),)
+    instance = dataclasses.replace(gallery.load("erlang-four"), target=target, widths=(0, 1))
+    result = decide(C4Q, instance)
+    assert result.verdict is Verdict.CERTIFIED
 
 
 def test_bounds_of_several_channels_add_up():

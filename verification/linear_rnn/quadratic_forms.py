@@ -97,8 +97,9 @@ def form(functions: tuple[Function, ...], place: QuadraticPlace) -> Matrix:
 
 def _integrals(function: Function, place: QuadraticPlace) -> Matrix:
     """Enclose ``int rho(t + s_j) dt`` over the k-th interval, shape (N, n)."""
-    points = {e + s for e in place.knots for s in place.shifts}
-    primitive = {t: total(piece.primitive(t) for piece in function) for t in points}
+    primitive = {
+        t: total(piece.primitive(t) for piece in function) for t in sums(place.knots, place.shifts)
+    }
     ends = [*place.knots[1:], None]
     return Matrix.of_balls(
         [
@@ -133,6 +134,11 @@ def _stack(place: QuadraticPlace) -> tuple[NDArray[np.float64], NDArray[np.float
     return np.concatenate(matrices), np.concatenate(errors)
 
 
+def sums(knots: tuple[Fraction, ...], shifts: tuple[Fraction, ...]) -> list[Fraction]:
+    """Return the distinct sums of a knot and a shift, in order."""
+    return sorted({e + s for e in knots for s in shifts})
+
+
 def cells(knots: tuple[Fraction, ...], shifts: tuple[Fraction, ...]) -> NDArray[np.intp]:
     """Return in which interval ``t - s_j`` lies, for t between sums of a knot and a shift.
 
@@ -141,7 +147,7 @@ def cells(knots: tuple[Fraction, ...], shifts: tuple[Fraction, ...]) -> NDArray[
     shape (number of distinct sums, n)
         -1 where t is before s_j.
     """
-    points = sorted({e + s for e in knots for s in shifts})
+    points = sums(knots, shifts)
     at = {point: k for k, point in enumerate(points)}
     starts = [np.array([at[e + s] for e in knots]) for s in shifts]
     every = np.arange(len(points))

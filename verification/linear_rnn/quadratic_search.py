@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from verification.linear_rnn.pieces import Function
-from verification.linear_rnn.quadratic_forms import QuadraticPlace, cells
+from verification.linear_rnn.quadratic_forms import QuadraticPlace, cells, sums
 from verification.linear_rnn.search import (
     Array,
     bang_bang_place,
@@ -79,7 +79,7 @@ class _Forms:
         knots: tuple[Fraction, ...],
         shifts: tuple[Fraction, ...],
     ) -> None:
-        points = np.array(sorted({float(e + s) for e in knots for s in shifts}))
+        points = np.array([float(point) for point in sums(knots, shifts)])
         primitives = [primitive_estimate(function, points) for function in functions]
         self.weights = np.array([np.diff(p, append=0.0) for p in primitives])
         self.where: NDArray[np.intp] = cells(knots, shifts)

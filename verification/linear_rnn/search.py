@@ -120,6 +120,16 @@ def median_time(function: Function) -> float:
     return float(t[np.searchsorted(passed, passed[-1] / 2)])
 
 
+@lru_cache(maxsize=256)
+def sign_changes_estimate(function: Function) -> int:
+    """Return about how often a function changes its sign before all but 2^-16 of it has passed."""
+    t, weights = quadrature([function])
+    heights = value_estimate(function, t)
+    passed = np.cumsum(weights * np.abs(heights))
+    early = heights[passed <= passed[-1] * (1 - 2.0**-16)]
+    return int((early[:-1] * early[1:] < 0).sum())
+
+
 # Places for lower bounds
 
 
