@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from verification import Instance, verify
 from verification import case as case_module
-from verification.case import BUDGET_SPENT
 from verification.claim import Assumption, Claim, Constant, Mutant, Vacuity
+from verification.deadline import BUDGET_SPENT
 from verification.decision import decide
 from verification.enclosure.balls import (
     PRECISIONS,

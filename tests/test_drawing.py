@@ -9,8 +9,8 @@ import toy_claims as toys
 from theorems import CLAIMS
 from theorems.memory_contraction import M5
 from verification import gallery
-from verification.case import BUDGET_SPENT
 from verification.claim import Drawing
+from verification.deadline import BUDGET_SPENT
 from verification.decision import decide
 from verification.drawing import draw_figures
 from verification.enclosure.balls import PRECISIONS, working_precision

@@ -21,7 +21,7 @@ PACKAGES = [
 # The rooms of the house, from the ground up: a room may use those of its own floor and of the
 # floors below.  A new room is given its floor here.
 FLOORS = (
-    ("errors", "verdict"),
+    ("errors", "deadline", "verdict"),
     ("strict_json", "enclosure"),
     ("instance", "linear_functional", "subject", "claim", "figure", "statistics"),
     ("decision", "case", "drawing", "gallery", "oracle", "environment", "workers", "cluster"),

@@ -10,7 +10,7 @@ from toy_claims import DRAWN, FALSE, SIMULATED, TESTED, TRUE, UNDECIDABLE, UNTES
 
 from theorems import CLAIMS
 from verification import gallery, verifying
-from verification.case import BUDGET_SPENT
+from verification.deadline import BUDGET_SPENT
 from verification.decision import Result
 from verification.enclosure import selftest
 from verification.enclosure.selftest import Check

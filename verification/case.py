@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from verification.claim import AnyClaim, Enclosed, Side
+from verification.deadline import BUDGET_SPENT
 from verification.enclosure.balls import enclosure, precision
 from verification.errors import NotEnclosed
 from verification.statistics.ledger import level_text
@@ -23,9 +24,6 @@ from verification.verdict import (
     compare,
     compare_exactly,
 )
-
-BUDGET_SPENT = "the time budget was spent"
-"""Part of the reason of a result that more time might have decided."""
 
 # Draws tell no number better than this; where more precision does not help, they go first too.
 _NARROW = Decimal("1e-6")

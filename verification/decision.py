@@ -20,6 +20,7 @@ from math import inf
 
 from verification.case import Decided, Effort, decide_case
 from verification.claim import AnyClaim, Claim, Mutant
+from verification.deadline import deadline as time_limit
 from verification.enclosure.balls import PRECISIONS, enclosure, precision
 from verification.errors import NotEnclosed
 from verification.figure import Drawn
@@ -115,7 +116,8 @@ def decide(
     precisions : iterable of int
         Working precisions in bits, tried in order.
     deadline : float, optional
-        Value of `time.monotonic` after which no further case or precision is begun.
+        Value of `time.monotonic` after which no further case or precision is begun, and long
+        computations are given up.
 
     Returns
     -------
@@ -130,7 +132,8 @@ def decide(
         seed=f"{seed}/{claim.id}/{digest(instance)}",
         deadline=deadline,
     )
-    return _timed(claim if mutant is None else claim.mutated(mutant), instance, effort)[0]
+    with time_limit(deadline):
+        return _timed(claim if mutant is None else claim.mutated(mutant), instance, effort)[0]
 
 
 def decide_with_cases(

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from verification.case import BUDGET_SPENT
 from verification.claim import AnyClaim, Drawing
+from verification.deadline import BUDGET_SPENT
 from verification.enclosure.balls import PRECISIONS, precision
 from verification.errors import NotEnclosed
 from verification.figure import DOES_NOT_APPLY, Drawn, Figure

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verification.case import BUDGET_SPENT
 from verification.claim import AnyClaim
+from verification.deadline import BUDGET_SPENT
 from verification.decision import Result
 from verification.enclosure import selftest
 from verification.environment import environment

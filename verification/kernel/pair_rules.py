@@ -31,6 +31,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TypeAlias
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Number,
@@ -117,6 +118,7 @@ def _sum_of_products(
     if all(isinstance(axis.first, Fraction) and not axis.first for axis in axes):
         # What the remaining variables do not move is computed once.
         return one(u) * _sum_of_values(axes, v, other)
+    heed_deadline()
     axis, rest = axes[0], axes[1:]
     x, y = ball(axis.first), ball(axis.second)
     return total(
@@ -128,6 +130,7 @@ def _sum_of_products(
 def _sum_of_values(axes: Sequence[Axis], v: Ball, other: Function) -> Ball:
     if not axes:
         return other(v)
+    heed_deadline()
     axis, rest = axes[0], axes[1:]
     y = ball(axis.second)
     return total(

@@ -30,6 +30,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import ball, precision
 from verification.enclosure.doubles import (
     ONE,
@@ -252,6 +253,7 @@ def _sum(plan: _Plan, spec: ActivationSpec, order: int, coordinates: Array) -> A
     wide = _BLOCK_NODES * _BLOCK_PAIRS // high
     memory = np.empty(high * min(wide, n_pairs))
     for first in range(0, n_pairs, wide):
+        heed_deadline()
         pairs = np.ascontiguousarray(coordinates[:, first : first + wide])
         part = result[first : first + wide]
         for start in range(0, n_nodes, _BLOCK_NODES):
