@@ -14,12 +14,16 @@ from verification import gallery, linear_functional, strict_json
 from verification.errors import InvalidInstance
 from verification.linear_functional import (
     SCHEMA,
+    Airy,
     Box,
     BumpTraining,
+    DampedReciprocal,
     Exponential,
+    Gaussian,
     LinearFunctional,
     Network,
     PowerLaw,
+    Switching,
 )
 from verification.subject import read_subject
 
@@ -48,10 +52,16 @@ VALID = {
             {"kind": "power-law", "coefficient": "-1", "exponent": "0.2"},
             {"kind": "box", "height": 1, "start": 0, "length": "0.1"},
         ],
+        [
+            {"kind": "damped-reciprocal", "coefficient": "2", "rate": "1/2"},
+            {"kind": "gaussian", "coefficient": -1, "centre": "5", "width": "0.5"},
+            {"kind": "airy", "coefficient": "1", "scale": "2.25", "shift": "-2"},
+            {"kind": "switching", "coefficient": "1/3", "rate": 2, "times": ["1/2", 1, "1.5"]},
+        ],
     ],
     "widths": [0, 1, "4"],
     "beta": "1/6",
-    "network": {"W": [["-1", 0], ["1/2", -2]], "U": [[1, 0], ["0", 2]], "c": ["1", -1]},
+    "network": {"W": [["-1", 0], ["1/2", -2]], "U": [[1, 0, 3], ["0", 2, 1]], "c": ["1", -1]},
     "training": {
         "bump": {"height": "-1", "length": "1/2"},
         "delays": ["1", 2, "5/2"],
@@ -105,12 +115,18 @@ def test_every_part_is_read():
                 PowerLaw(coefficient=F(-1), exponent=F(1, 5)),
                 Box(height=F(1), start=F(0), length=F(1, 10)),
             ),
+            (
+                DampedReciprocal(coefficient=F(2), rate=F(1, 2)),
+                Gaussian(coefficient=F(-1), centre=F(5), width=F(1, 2)),
+                Airy(coefficient=F(1), scale=F(9, 4), shift=F(-2)),
+                Switching(coefficient=F(1, 3), rate=F(2), times=(F(1, 2), F(1), F(3, 2))),
+            ),
         ),
         widths=(0, 1, 4),
         beta=F(1, 6),
         network=Network(
             w=((F(-1), F(0)), (F(1, 2), F(-2))),
-            u=((F(1), F(0)), (F(0), F(2))),
+            u=((F(1), F(0), F(3)), (F(0), F(2), F(1))),
             c=(F(1), F(-1)),
         ),
         training=BumpTraining(
@@ -120,7 +136,7 @@ def test_every_part_is_read():
             radius=F(1, 4),
         ),
     )
-    assert (read(VALID).channels, read(VALID).network.width) == (2, 2)
+    assert (read(VALID).channels, read(VALID).network.width) == (3, 2)
 
 
 def test_what_is_written_is_read_again():
@@ -156,8 +172,8 @@ def test_the_gallery_agrees_with_the_schema_and_shows_its_numbers(name):
             ("target", 0, 0, "kind"),
             "exponentail",
             (
-                'target[0][0].kind: is "exponentail", expected one of exponential, power-law, box '
-                "(did you mean 'exponential'?)"
+                'target[0][0].kind: is "exponentail", expected one of exponential, power-law, box, '
+                "damped-reciprocal, gaussian, airy, switching (did you mean 'exponential'?)"
             ),
         ),
         (
@@ -182,13 +198,36 @@ def test_the_gallery_agrees_with_the_schema_and_shows_its_numbers(name):
         ),
         (("target", 1, 1, "start"), -1, "target[1][1].start: is -1, expected a number that is not"),
         (("target", 1, 1, "length"), 0, "target[1][1].length: is 0, expected a positive number"),
+        (("target", 2, 0, "rate"), 0, "target[2][0].rate: is 0, expected a positive number"),
+        (("target", 2, 1, "centre"), -1, "target[2][1].centre: is -1, expected a number that is"),
+        (("target", 2, 1, "width"), 0, "target[2][1].width: is 0, expected a positive number"),
+        (("target", 2, 2, "scale"), -1, "target[2][2].scale: is -1, expected a positive number"),
+        (
+            ("target", 2, 2, "shift"),
+            "45",
+            (
+                'target[2][2].shift: is "45", expected at most 400/9 in size: '
+                "100 over the scale, 9/4"
+            ),
+        ),
+        (("target", 2, 3, "times", 0), 0, "target[2][3].times[0]: is 0, expected above 0"),
+        (
+            ("target", 2, 3, "times", 1),
+            "0.5",
+            'target[2][3].times[1]: is "0.5", expected more than the time before it, 1/2',
+        ),
+        (
+            ("target", 2, 3, "times"),
+            list(range(1, 66)),
+            "target[2][3].times: has 65 elements, expected 0 to 64 times",
+        ),
         (("widths",), [], "widths: has 0 elements, expected 1 to 16 widths"),
         (("widths",), [2, 1], "widths[1]: is 1, expected more than the width before it, 2"),
         (("widths",), [33], "widths[0]: is 33, expected an integer from 0 to 32"),
         (("beta",), "-1", 'beta: is "-1", expected a positive number'),
         (("network", "W", 1), ["1"], "network.W[1]: has 1 elements, expected 2 numbers"),
         (("network", "U"), [["1", "0"]], "network.U: has 1 elements, expected 2 rows"),
-        (("network", "U", 0), ["1"], "network.U[0]: has 1 elements, expected 2 numbers"),
+        (("network", "U", 0), ["1"], "network.U[0]: has 1 elements, expected 3 numbers"),
         (("network", "c"), ["1"], "network.c: has 1 elements, expected 2 numbers"),
         (("training", "delays"), [], "training.delays: has 0 elements, expected 1 to 16 delays"),
         (
@@ -223,7 +262,8 @@ def test_a_mistake_is_one_line_that_says_where(path, value, message):
 def test_reader_and_schema_refuse_a_value_of_the_wrong_kind(wrong):
     # Texts like any other, and channels without parts, which are zero.
     allowed = [(("name",), "no number"), (("origin",), "no number")]
-    allowed += [(("target", 0), []), (("target", 1), []), (("target",), [[]])]
+    allowed += [(("target", 0), []), (("target", 1), []), (("target", 2), [])]
+    allowed += [(("target",), [[]]), (("target", 2, 3, "times"), [])]
     for path in paths(VALID):
         if (path, wrong) in allowed:
             continue
@@ -267,6 +307,7 @@ def test_reader_and_schema_have_the_same_limits():
         definitions["vector"]["maxItems"],
         definitions["exponential"]["properties"]["power"]["anyOf"][0]["maximum"],
         tuple(definitions["part"]["properties"]["kind"]["enum"]),
+        definitions["switching"]["properties"]["times"]["maxItems"],
     ] == [
         SCHEMA,
         linear_functional.MAX_CHANNELS,
@@ -278,4 +319,5 @@ def test_reader_and_schema_have_the_same_limits():
         max(linear_functional.MAX_UNITS, linear_functional.MAX_CHANNELS),
         linear_functional.MAX_POWER,
         linear_functional.PARTS,
+        linear_functional.MAX_SWITCHES,
     ]

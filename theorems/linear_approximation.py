@@ -90,7 +90,7 @@ from verification.enclosure.rationals import pi_bounds
 from verification.errors import InvalidInstance
 from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.instance import MAX_ORIGIN
-from verification.linear_functional import SCHEMA, Exponential, LinearFunctional
+from verification.linear_functional import SCHEMA, Exponential, LinearFunctional, kind_of
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.pieces import Function, of_parts
 from verification.linear_rnn.smooth import (
@@ -127,9 +127,10 @@ def is_smooth(instance: LinearFunctional) -> Truth:
     return Truth.FALSE if known is None and any(functions_of(instance)) else Truth.TRUE
 
 
-def shown_roughness(_instance: LinearFunctional) -> str:
-    """Return what is not smooth, for a sentence."""
-    return "a power law or a box"
+def shown_roughness(instance: LinearFunctional) -> str:
+    """Return the kinds of parts that are no exponentials, for a sentence."""
+    kinds = {kind_of(part) for channel in instance.target for part in channel}
+    return " and ".join(sorted(kinds - {"exponential"}))
 
 
 def decays_faster(instance: LinearFunctional) -> Truth:

@@ -9,6 +9,7 @@ All numbers are exact rationals.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -17,7 +18,15 @@ from verification.instance import MAX_NAME, MAX_ORIGIN, Json, Vector
 from verification.strict_json import Node, format_number
 
 SCHEMA = "linear-functional/1"
-PARTS = ("exponential", "power-law", "box")
+PARTS = (
+    "exponential",
+    "power-law",
+    "box",
+    "damped-reciprocal",
+    "gaussian",
+    "airy",
+    "switching",
+)
 
 MAX_CHANNELS = 16
 MAX_PARTS = 64
@@ -26,6 +35,8 @@ MAX_WIDTHS = 16
 MAX_WIDTH = 32
 MAX_UNITS = 16
 MAX_DELAYS = 16
+MAX_SWITCHES = 64
+MAX_AIRY_ARGUMENT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +67,45 @@ class Box:
     length: Fraction
 
 
-Part: TypeAlias = Exponential | PowerLaw | Box
+@dataclass(frozen=True, kw_only=True)
+class DampedReciprocal:
+    """``coefficient exp(-rate t) / (1 + t)``, rate > 0."""
+
+    coefficient: Fraction
+    rate: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian:
+    """``coefficient exp(-(t - centre)^2 / (2 width^2))``, a smooth bump: centre >= 0, width > 0."""
+
+    coefficient: Fraction
+    centre: Fraction
+    width: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Airy:
+    """``coefficient Ai(scale (t - shift))``, scale > 0: it swings before `shift`, then fades."""
+
+    coefficient: Fraction
+    scale: Fraction
+    shift: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switching:
+    """Vanishes at infinity, and has the derivative ``+- coefficient exp(-rate t)``, rate > 0.
+
+    The sign is + up to the first of the `times`, which increase from above 0, and changes at each.
+    """
+
+    coefficient: Fraction
+    rate: Fraction
+    times: tuple[Fraction, ...]
+
+
+Part: TypeAlias = Exponential | PowerLaw | Box | DampedReciprocal | Gaussian | Airy | Switching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,20 +240,67 @@ def _read_widths(node: Node) -> tuple[int, ...]:
 
 
 def _read_part(node: Node) -> Part:
-    kind = node.member("kind").choice(PARTS)
-    if kind == "exponential":
-        return _read_exponential(node)
-    if kind == "power-law":
-        members = node.fields(("kind", "coefficient", "exponent"))
-        return PowerLaw(
-            coefficient=members["coefficient"].number(),
-            exponent=members["exponent"].number(_is_positive, "a positive number"),
-        )
+    return _READERS[node.member("kind").choice(PARTS)](node)
+
+
+def _read_power_law(node: Node) -> PowerLaw:
+    members = node.fields(("kind", "coefficient", "exponent"))
+    return PowerLaw(
+        coefficient=members["coefficient"].number(),
+        exponent=_positive(members["exponent"]),
+    )
+
+
+def _read_box(node: Node) -> Box:
     members = node.fields(("kind", "height", "start", "length"))
     return Box(
         height=members["height"].number(),
-        start=members["start"].number(lambda x: x >= 0, "a number that is not negative"),
-        length=members["length"].number(_is_positive, "a positive number"),
+        start=_not_negative(members["start"]),
+        length=_positive(members["length"]),
+    )
+
+
+def _read_damped_reciprocal(node: Node) -> DampedReciprocal:
+    members = node.fields(("kind", "coefficient", "rate"))
+    return DampedReciprocal(
+        coefficient=members["coefficient"].number(), rate=_positive(members["rate"])
+    )
+
+
+def _read_gaussian(node: Node) -> Gaussian:
+    members = node.fields(("kind", "coefficient", "centre", "width"))
+    return Gaussian(
+        coefficient=members["coefficient"].number(),
+        centre=_not_negative(members["centre"]),
+        width=_positive(members["width"]),
+    )
+
+
+def _read_airy(node: Node) -> Airy:
+    members = node.fields(("kind", "coefficient", "scale", "shift"))
+    part = Airy(
+        coefficient=members["coefficient"].number(),
+        scale=_positive(members["scale"]),
+        shift=members["shift"].number(),
+    )
+    if abs(part.scale * part.shift) > MAX_AIRY_ARGUMENT:
+        limit = Fraction(MAX_AIRY_ARGUMENT) / part.scale
+        members["shift"].expected(f"at most {limit} in size: 100 over the scale, {part.scale}")
+    return part
+
+
+def _read_switching(node: Node) -> Switching:
+    members = node.fields(("kind", "coefficient", "rate", "times"))
+    times = [Fraction(0)]
+    for item in members["times"].elements(least=0, most=MAX_SWITCHES, of="times"):
+        time = item.number()
+        if time <= times[-1]:
+            item.expected(f"more than the time before it, {times[-1]}" if times[1:] else "above 0")
+        times.append(time)
+    return Switching(
+        coefficient=members["coefficient"].number(),
+        rate=_positive(members["rate"]),
+        times=tuple(times[1:]),
     )
 
 
@@ -224,6 +320,26 @@ def _read_exponential(node: Node) -> Exponential:
         ),
         sine=members["sine"].number() if "sine" in members else zero,
     )
+
+
+_KINDS: dict[type[Part], str] = {
+    Exponential: "exponential",
+    PowerLaw: "power-law",
+    Box: "box",
+    DampedReciprocal: "damped-reciprocal",
+    Gaussian: "gaussian",
+    Airy: "airy",
+    Switching: "switching",
+}
+_READERS: dict[str, Callable[[Node], Part]] = {
+    "exponential": _read_exponential,
+    "power-law": _read_power_law,
+    "box": _read_box,
+    "damped-reciprocal": _read_damped_reciprocal,
+    "gaussian": _read_gaussian,
+    "airy": _read_airy,
+    "switching": _read_switching,
+}
 
 
 def _read_network(node: Node, channels: int) -> Network:
@@ -258,6 +374,14 @@ def _read_training(node: Node) -> BumpTraining:
     )
 
 
+def _positive(node: Node) -> Fraction:
+    return node.number(_is_positive, "a positive number")
+
+
+def _not_negative(node: Node) -> Fraction:
+    return node.number(lambda x: x >= 0, "a number that is not negative")
+
+
 def _is_positive(value: Fraction) -> bool:
     return value > 0
 
@@ -275,21 +399,18 @@ def _training_document(training: BumpTraining) -> dict[str, Json]:
     return document
 
 
+def kind_of(part: Part) -> str:
+    """Return the kind of a part, as an instance file names it."""
+    return _KINDS[type(part)]
+
+
 def _part_document(part: Part) -> dict[str, Json]:
-    if isinstance(part, PowerLaw):
-        return {
-            "kind": "power-law",
-            "coefficient": format_number(part.coefficient),
-            "exponent": format_number(part.exponent),
-        }
-    if isinstance(part, Box):
-        return {
-            "kind": "box",
-            "height": format_number(part.height),
-            "start": format_number(part.start),
-            "length": format_number(part.length),
-        }
-    document: dict[str, Json] = {
+    if not isinstance(part, Exponential):
+        document: dict[str, Json] = {"kind": kind_of(part)}
+        for name, value in vars(part).items():
+            document[name] = _texts(value) if isinstance(value, tuple) else format_number(value)
+        return document
+    document = {
         "kind": "exponential",
         "coefficient": format_number(part.coefficient),
         "rate": format_number(part.rate),

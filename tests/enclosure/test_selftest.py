@@ -24,6 +24,7 @@ NAMES = {
     "constants",
     "real functions",
     "complex functions",
+    "special functions",
     "Gauss-Legendre rules",
     "matrices of balls",
     "precision",
@@ -135,6 +136,22 @@ def test_a_wrong_constant_is_fatal(monkeypatch):
 def test_a_useless_constant_is_fatal(monkeypatch):
     replace_constant(monkeypatch, "pi", ball=lambda: balls.interval(ball(3), ball(4)))
     assert "pi = " in failed("constants").detail
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("exponential_integral", "E_1(1), E_2(1)"), ("airy_integral", "the integral of Ai from 6/4")],
+)
+def test_a_wrong_special_function_is_fatal(monkeypatch, name, where):
+    right = getattr(selftest.special, name)
+    tiny = Fraction(1, 2**110)
+    monkeypatch.setattr(selftest.special, name, lambda *at: right(*at) + ball(tiny))
+    assert where in failed("special functions").detail
+
+
+def test_a_wrong_airy_function_is_fatal(monkeypatch):
+    monkeypatch.setattr(selftest.special, "airy", lambda x: (x, x))
+    assert "Ai(1/4)" in failed("special functions").detail
 
 
 def test_wrong_integer_arithmetic_of_our_own_is_noticed(monkeypatch):

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from flint import __FLINT_VERSION__, __version__, arb, arb_mat, fmpz_poly
 
-from verification.enclosure import balls, rationals
+from verification.enclosure import balls, rationals, special
 from verification.enclosure.balls import (
     Ball,
     ComplexBall,
@@ -269,6 +269,54 @@ def _check_complex_functions() -> Check:
     with precision(_BITS):
         names = ", ".join(_COMPLEX_FUNCTIONS)
         return _fatal("complex functions", f"{names}: power series in integers", faults())
+
+
+_AIRY_DIGITS = tuple(
+    Fraction(Decimal(text))
+    for text in (
+        "0.355028053887817239260063186004183176397979174199177240583327",
+        "-0.258819403792806798405183560189203963479091138354934582210002",
+    )
+)
+_EULER_DIGITS = Fraction(Decimal("0.577215664901532860606512090082402431042159335939923598805767"))
+_DIGIT_ERROR = Fraction(1, 10**59)
+_SERIES_TERMS = 60
+
+
+def _check_special_functions() -> Check:
+    """Compare Airy's function, its integral and E_1, E_2 with power series in rationals."""
+
+    def near(x: Ball, known: Fraction) -> bool:
+        low, high = known - _DIGIT_ERROR, known + _DIGIT_ERROR
+        return x.is_finite() and _encloses(x, low, high, _BITS)
+
+    def faults() -> Iterator[str]:
+        for k in _POINTS:
+            x = Fraction(k, 4)
+            # Ai'' = x Ai, term by term.
+            terms = [*_AIRY_DIGITS, Fraction(0)]
+            for n in range(1, _SERIES_TERMS):
+                terms.append(terms[n - 1] / ((n + 1) * (n + 2)))
+            value = sum((a * x**n for n, a in enumerate(terms)), Fraction(0))
+            area = sum((a * x ** (n + 1) / (n + 1) for n, a in enumerate(terms)), Fraction(0))
+            if not near(special.airy(ball(x))[0], value):
+                yield f"Ai({k}/4)"
+            if not near(special.airy_integral(x), Fraction(1, 3) - area):
+                yield f"the integral of Ai from {k}/4 on"
+        # E_1(1) = -gamma - sum (-1)^n/(n n!), and E_2(1) = exp(-1) - E_1(1).
+        series = sum(
+            (Fraction((-1) ** n, n * math.factorial(n)) for n in range(1, _SERIES_TERMS)),
+            Fraction(0),
+        )
+        first = -_EULER_DIGITS - series
+        inverse = 1 / rationals.e_bounds(_CONSTANT_BITS)[0]
+        for order, known in ((1, first), (2, inverse - first)):
+            if not near(special.exponential_integral(order, ball(1)), known):
+                yield f"E_{order}(1)"
+
+    with precision(_BITS):
+        detail = "Ai, its integral, E_1, E_2: power series in rationals from stored constants"
+        return _fatal("special functions", detail, faults())
 
 
 _legendre_root: Callable[[int, int, bool], tuple[Ball, Ball]] = arb.legendre_p_root
@@ -625,6 +673,7 @@ _CHECKS: tuple[Callable[[], Check], ...] = (
     _check_constants,
     _check_functions,
     _check_complex_functions,
+    _check_special_functions,
     _check_legendre,
     _check_matrices,
     _check_precision,

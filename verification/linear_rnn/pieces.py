@@ -11,7 +11,8 @@ The pieces of a target are
   a_j > 0, w_j >= 0 and rational polynomials A_j, B_j.  Sums, and primitives, are exact: with
   ``Q' + lambda Q = P`` the primitive of ``P(t) exp(lambda t)`` is ``Q(t) exp(lambda t)``;
 * power laws ``c w (1 + t)^-(1 + w)``;
-* boxes, constant between two jumps.
+* boxes, constant between two jumps;
+* those of `verification.linear_rnn.special_pieces`.
 
 **Remainders.**  About m, with ``lambda = -a + i w``, the coefficients of ``exp(lambda (m + x))``
 are ``exp(lambda m) lambda^j / j!``, and ``sum_{j >= n} y^j / j! <= (y^n / n!) exp(y)``.  Those of a
@@ -22,49 +23,49 @@ geometric series bounds what is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from verification.enclosure.balls import Ball, ball, power, total
 from verification.errors import NotEnclosed
-from verification.linear_functional import Box, Exponential, Part, PowerLaw
+from verification.linear_functional import (
+    Airy,
+    Box,
+    DampedReciprocal,
+    Exponential,
+    Gaussian,
+    Part,
+    PowerLaw,
+    Switching,
+)
+from verification.linear_rnn.piece import Expansion, Function, Piece, added
+from verification.linear_rnn.special_pieces import (
+    AiryPiece,
+    DampedReciprocalPiece,
+    GaussianPiece,
+    SwitchingPiece,
+)
+
+__all__ = [
+    "BoxPiece",
+    "Expansion",
+    "Function",
+    "Piece",
+    "PowerLawPiece",
+    "QuasiPolynomial",
+    "Wave",
+    "added",
+    "least_exact_width",
+    "of_parts",
+]
 
 Polynomial: TypeAlias = tuple[Fraction, ...]
 """Exact coefficients, the constant one first."""
 
 _ZERO = Fraction(0)
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """``f(m + x) = sum_k coefficients[k] x^k + e``, ``|e| <= remainder`` for all ``|x| <= r``."""
-
-    coefficients: list[Ball]
-    remainder: Ball
-
-
-class Piece(Protocol):
-    """One summand of a function on [0, inf)."""
-
-    @property
-    def jumps(self) -> tuple[Fraction, ...]:
-        """Where it is not smooth; no expansion may reach across."""
-
-    def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
-        """Expand it about `centre` up to the power ``order - 1`` for ``|x| <= radius``."""
-
-    def primitive(self, t: Fraction, times: int = 1) -> Ball:
-        """Enclose its first primitive, the one that vanishes at infinity, or its second."""
-
-    def tail(self, start: Fraction) -> Ball:
-        """Bound the integral of its absolute value from `start` on."""
-
-
-Function: TypeAlias = tuple[Piece, ...]
-"""A sum of pieces; an empty one is zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +313,16 @@ class BoxPiece:
         return ball(abs(self.box.height) * (far - near))
 
 
+_PIECES: dict[type[Part], Callable[[Any], Piece]] = {
+    PowerLaw: PowerLawPiece,
+    Box: BoxPiece,
+    DampedReciprocal: DampedReciprocalPiece,
+    Gaussian: GaussianPiece,
+    Airy: AiryPiece,
+    Switching: SwitchingPiece,
+}
+
+
 def of_parts(parts: Iterable[Part]) -> Function:
     """Return the function that the parts of a target add up to; what cancels is gone."""
     waves: dict[tuple[Fraction, Fraction], tuple[list[Fraction], list[Fraction]]] = {}
@@ -325,11 +336,8 @@ def of_parts(parts: Iterable[Part]) -> Function:
             sine += [_ZERO] * missing
             cosine[part.power] += part.coefficient
             sine[part.power] += part.sine
-        elif isinstance(part, PowerLaw):
-            if part.coefficient:
-                others.append(PowerLawPiece(part))
-        elif part.height:
-            others.append(BoxPiece(part))
+        elif part.height if isinstance(part, Box) else part.coefficient:
+            others.append(_PIECES[type(part)](part))
     kept = []
     for (rate, frequency), (cosine, sine) in waves.items():
         while cosine and not cosine[-1] and not sine[-1]:
@@ -373,14 +381,6 @@ def least_exact_width(target: Iterable[Iterable[Part]]) -> int | None:
                 key = wave.rate, wave.frequency
                 needed[key] = max(needed.get(key, 0), wave.order)
     return sum(needed.values())
-
-
-def added(expansions: Sequence[Expansion], order: int) -> Expansion:
-    """Return the expansion of a sum."""
-    return Expansion(
-        [total(each.coefficients[k] for each in expansions) for k in range(order)],
-        total(each.remainder for each in expansions),
-    )
 
 
 def _shifted(polynomial: Polynomial, at: Ball) -> list[Ball]:

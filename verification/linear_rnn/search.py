@@ -15,17 +15,17 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
-from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from verification.linear_rnn import piece_estimates
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
     IndicatorPlace,
     KyFanPlace,
     LaguerrePlace,
 )
-from verification.linear_rnn.pieces import BoxPiece, Function, PowerLawPiece, QuasiPolynomial
+from verification.linear_rnn.pieces import Function, QuasiPolynomial
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -34,79 +34,35 @@ CELLS = 12
 KY_FAN_CELLS = 7
 
 _NODES, _WEIGHTS = leggauss(12)
-_FARTHEST = 1e12
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def value_estimate(function: Function, t: Array) -> Array:
     """Return f at some points."""
-    result = np.zeros_like(t)
-    for piece in function:
-        if isinstance(piece, QuasiPolynomial):
-            result += _waves(piece, t)
-        elif isinstance(piece, PowerLawPiece):
-            c, w = float(piece.law.coefficient), float(piece.law.exponent)
-            result += c * w * (1 + t) ** (-1 - w)
-        elif isinstance(piece, BoxPiece):
-            start, end = map(float, piece.jumps)
-            result += float(piece.box.height) * ((start <= t) & (t <= end))
-    return result
+    return sum((piece_estimates.value(piece, t) for piece in function), np.zeros_like(t))
 
 
 def primitive_estimate(function: Function, t: Array, times: int = 1) -> Array:
     """Return the first primitive, the one that vanishes at infinity, or a second one."""
-    result = np.zeros_like(t)
-    for piece in function:
-        if isinstance(piece, QuasiPolynomial):
-            once = piece.integrated
-            result += _waves(once if times == 1 else once.integrated, t)
-        elif isinstance(piece, PowerLawPiece):
-            c, w = float(piece.law.coefficient), float(piece.law.exponent)
-            if times == 1:
-                result -= c * (1 + t) ** -w
-            else:
-                result -= c * (np.log1p(t) if w == 1 else (1 + t) ** (1 - w) / (1 - w))
-        elif isinstance(piece, BoxPiece):
-            start, end = (np.maximum(float(jump) - t, 0) for jump in piece.jumps)
-            height = float(piece.box.height)
-            result += height * (start - end if times == 1 else (end**2 - start**2) / 2)
-    return result
-
-
-def _waves(piece: QuasiPolynomial, t: Array) -> Array:
-    result = np.zeros_like(t)
-    for wave in piece.waves:
-        angle = float(wave.frequency) * t
-        along = polyval(t, [float(x) for x in wave.cosine]) * np.cos(angle)
-        across = polyval(t, [float(x) for x in wave.sine]) * np.sin(angle)
-        result += np.exp(-float(wave.rate) * t) * (along + across)
-    return result
+    parts = (piece_estimates.primitive(piece, t, times) for piece in function)
+    return sum(parts, np.zeros_like(t))
 
 
 def quadrature(functions: Sequence[Function]) -> tuple[Array, Array]:
     """Return nodes and weights for integrals over [0, inf), fine where the functions vary."""
-    waves = [
-        wave
-        for function in functions
-        for piece in function
-        if isinstance(piece, QuasiPolynomial)
-        for wave in piece.waves
-    ]
+    extents = [piece_estimates.extent(piece) for function in functions for piece in function]
     jumps = [float(jump) for function in functions for piece in function for jump in piece.jumps]
-    lasts = [(40 + 3 * len(wave.cosine)) / float(wave.rate) for wave in waves]
-    swinging = [end for end, wave in zip(lasts, waves, strict=True) if wave.frequency]
-    fastest = max((float(wave.rate + wave.frequency) for wave in waves), default=1.0)
-    frequency, swung = (
-        max((float(w.frequency) for w in waves), default=0.0),
-        max(swinging, default=0),
-    )
-    has_law = any(isinstance(piece, PowerLawPiece) for f in functions for piece in f)
-    last = max([*lasts, *(10 * jump for jump in jumps), _FARTHEST if has_law else 1.0])
-    ends, point = [0.0], min([0.1 / fastest, *(0.1 * jump for jump in jumps if jump)])
+    ranges = [cells for extent in extents for cells in extent.cells]
+    last = max([*(extent.last for extent in extents), *(10 * jump for jump in jumps), 1.0])
+    firsts = [extent.first for extent in extents] + [0.1 * jump for jump in jumps if jump]
+    ends, point = [0.0], min(firsts, default=0.1)
     while point < last:
         ends.append(point)
-        # Fine cells only as long as something oscillates: a power law lasts much longer.
-        point = min(1.6 * point, point + 4 / frequency) if point < swung else 1.6 * point
+        # Fine cells only where something oscillates: a power law lasts much longer.
+        coming = [
+            point + step if start <= point else start for start, end, step in ranges if point < end
+        ]
+        point = min([1.6 * point, *coming])
     cells = list(pairwise(sorted({*ends, last, *jumps})))
     middles = np.array([(a + b) / 2 for a, b in cells])[:, None]
     halves = np.array([(b - a) / 2 for a, b in cells])[:, None]
