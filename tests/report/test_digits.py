@@ -143,6 +143,13 @@ def _opened(text):
         ("-0.12345", "0.12345", "[-0.12345, 0.12345]"),
         ("0.625", "0.625", "0.625"),
         ("1", "Infinity", "[1, Infinity]"),
+        (
+            "0.38850159360477714846535",
+            "0.38850159360477715226007",
+            "0.3885015936047771[48465, 52261]",
+        ),
+        ("-107.46562136317105722039", "5.0992797380458832964822", "[-107.46563, 5.0992798]"),
+        ("1.0999999999123", "1.1000000001123", "[1.0999999999123, 1.1000000001123]"),
     ],
 )
 def test_shared_digits_are_shown_once(lower, upper, text):
@@ -152,9 +159,19 @@ def test_shared_digits_are_shown_once(lower, upper, text):
 @given(FINITE, FINITE)
 @example(Decimal("0.12345"), Decimal("0.123456"))
 @example(Decimal("1.0000E+5"), Decimal("1.00001E+5"))
-def test_nothing_is_lost_where_digits_are_shared(first, second):
-    lower, upper = str(min(first, second)), str(max(first, second))
-    assert _opened(end_points({"lower": lower, "upper": upper})) == (lower, upper)
+@example(Decimal(0), Decimal("1E-300"))
+@example(Decimal("1.0999999999123456"), Decimal("1.1000000001123456"))
+@example(Decimal("-1.0999999999123456E-9"), Decimal("-1.1000000001123456E-9"))
+def test_end_points_are_widened_by_little(first, second):
+    lower, upper = min(first, second), max(first, second)
+    shown = [
+        Decimal(end) for end in _opened(end_points({"lower": str(lower), "upper": str(upper)}))
+    ]
+    exact = Fraction(lower), Fraction(upper)
+    assert Fraction(shown[0]) <= exact[0]
+    assert exact[1] <= Fraction(shown[1])
+    width = exact[1] - exact[0]
+    assert Fraction(shown[1]) - Fraction(shown[0]) <= width * Fraction(101, 100)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@
 ``[0.3, 0.81]``
     It lies between; used where little is known.
 ``0.937[16, 18]``
-    It lies between 0.93716 and 0.93718; used where all digits are shown.
+    It lies between 0.93716 and 0.93718; used for end points.
 
 All end points are rounded outward, so that what is shown is never more than what is known.
 """
@@ -37,6 +37,7 @@ _WORK_DIGITS = 80
 _RATIO_DIGITS = 5
 _PLAIN_DIGITS = 7
 _LEAST_SHARED = 4
+_LEAST_DIGITS = 8
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -68,22 +69,36 @@ def short(end_points: Mapping[str, str]) -> str:
 
 
 def end_points(bounds: Mapping[str, str]) -> str:
-    """Return both end points as they are recorded, the digits that they share once."""
-    lower, upper = bounds["lower"], bounds["upper"]
-    if lower == upper:
-        return lower
-    mantissas, exponents = zip(*(text.partition("E")[::2] for text in (lower, upper)), strict=True)
-    shared = _shared(*mantissas)
-    alike = exponents[0] == exponents[1] and len({text.find(".") for text in mantissas}) == 1
+    """Return both end points, the digits that they share once; rounded outward, little."""
+    ends = [Decimal(bounds["lower"]), Decimal(bounds["upper"])]
+    if ends[0] == ends[1]:
+        return bounds["lower"]
+    digits = _LEAST_DIGITS
+    if all(end.is_finite() for end in ends):
+        width = _context(ROUND_CEILING).subtract(ends[1], ends[0])
+        digits = max(max(end.adjusted() for end in ends if end) - width.adjusted() + 4, digits)
+    lower, upper = (
+        str(_context(rounding, digits).plus(end))
+        for rounding, end in zip((ROUND_FLOOR, ROUND_CEILING), ends, strict=True)
+    )
+    shared = _shared(lower, upper)
     # Behind the point only: 12[34, 56] would read as a product.
-    if not alike or "." not in shared or sum(map(str.isdigit, shared)) < _LEAST_SHARED:
+    alike = _are_alike(lower, upper) and "." in shared
+    if not alike or sum(map(str.isdigit, shared)) < _LEAST_SHARED:
         return f"[{lower}, {upper}]"
-    rest = ", ".join(text[len(shared) :] for text in mantissas)
-    return f"{shared}[{rest}]" + (f"E{exponents[0]}" if exponents[0] else "")
+    rests = [text[len(shared) :].partition("E") for text in (lower, upper)]
+    return f"{shared}[{rests[0][0]}, {rests[1][0]}]" + "".join(rests[0][1:])
+
+
+def _are_alike(lower: str, upper: str) -> bool:
+    """Tell whether two decimal texts have one exponent and their points in one place."""
+    (first, _, power), (second, _, other) = lower.partition("E"), upper.partition("E")
+    return power == other and first.find(".") == second.find(".")
 
 
 def _shared(first: str, second: str) -> str:
-    """Return what two texts begin with, but never all of either."""
+    """Return what two mantissas begin with, but never all of either."""
+    first, second = (text.partition("E")[0] for text in (first, second))
     most = min(len(first), len(second)) - 1
     return first[: next((i for i in range(most) if first[i] != second[i]), most)]
 
