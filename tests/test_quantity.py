@@ -413,6 +413,7 @@ GIVEN = {
     "steps": 3,
     "width": 10**6,
     "delay": Fraction(2),
+    "error": Fraction(1, 10),
 }
 HAVING = {
     "instance/1": replace(
@@ -717,3 +718,35 @@ def test_a_time_of_escape_of_a_target_that_is_no_network():
     wrong = replace(gallery.load("power-law-one"), training=training)
     with pytest.raises(InvalidInstance, match="target: has a part that is no plain exponential"):
         evaluate(wrong, "plateau-time", Options())
+
+
+# best-known-width
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "bounds"),
+    [
+        # The table of C5L.
+        ("power-law-one", "0.01", (4, 5)),
+        ("power-law-fifth", "0.1", (3, 8)),
+        # The norm is 1.
+        ("power-law-one", "1", (0, 0)),
+        # Erlang's density of four stages is a network of width 4.
+        ("erlang-four", "0.000001", (4, 4)),
+        ("erlang-four", "2", (0, 0)),
+    ],
+)
+def test_the_least_width_within_an_error(name, error, bounds):
+    found = evaluate(gallery.load(name), "best-known-width", Options(error=Fraction(error)))
+    assert (found.bounds.lower, found.bounds.upper) == bounds
+
+
+def test_no_width_may_be_known():
+    found = evaluate(gallery.load("near-box"), "best-known-width", Options(error=Fraction(1, 100)))
+    assert found.bounds.lower >= 7
+    assert found.bounds.upper == Decimal("Infinity")
+
+
+def test_an_absurdly_small_error_is_refused():
+    with pytest.raises(InvalidInstance, match="--error: is 0, expected 1e-6 or more"):
+        evaluate(gallery.load("near-box"), "best-known-width", Options(error=Fraction(0)))

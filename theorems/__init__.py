@@ -12,6 +12,7 @@ from theorems import (
     linear_functionals,
     linear_networks,
     memory_contraction,
+    memory_width,
     ode_limit,
     poisson_fluctuation,
     training_convergence,
@@ -34,5 +35,6 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *linear_networks.CLAIMS,
     *linear_functionals.CLAIMS,
     *linear_approximation.CLAIMS,
+    *memory_width.CLAIMS,
     *training_plateau.CLAIMS,
 )

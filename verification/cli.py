@@ -510,6 +510,7 @@ def _check(*, file: Path, as_json: bool) -> int:
 @click.option("--steps", type=click.IntRange(0), help="Number of steps n.")
 @click.option("--width", type=click.IntRange(1), help="Number of units N.")
 @click.option("--delay", type=_Exact(), help="Delay S of the bump, an exact number.")
+@click.option("--error", type=_Exact(), help="Largest error in L1 that is allowed.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
 def _evaluate(
@@ -525,6 +526,7 @@ def _evaluate(
     steps: int | None,
     width: int | None,
     delay: Fraction | None,
+    error: Fraction | None,
     digits: int,
     as_json: bool,
 ) -> None:
@@ -542,6 +544,7 @@ def _evaluate(
     limit               g_t(x_i, v)           --state --memory --time
     explicit-bound      of |G_k - g|(x_i, v)  --state --memory --width [--time]
     plateau-time        at which gradient flow escapes, one entry a delay  [--delay]
+    best-known-width    within an error of the target   --error
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
     from verification.enclosure import selftest  # noqa: PLC0415
@@ -559,6 +562,7 @@ def _evaluate(
         steps=steps,
         width=width,
         delay=delay,
+        error=error,
     )
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)

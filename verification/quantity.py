@@ -36,6 +36,7 @@ MAX_DIGITS = 250
 MAX_WORD = 1_000
 MAX_STEPS = 10**9
 MAX_WIDTH = 10**18
+LEAST_ERROR = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class Options:
     steps: int | None = None
     width: int | None = None
     delay: Fraction | None = None
+    error: Fraction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +262,17 @@ def _plateau_time(instance: LinearFunctional, options: Options) -> Value:
     return times if options.delay is None else times[0]
 
 
+def _best_known_width(instance: LinearFunctional, options: Options) -> Enclosure:
+    if options.error is None:
+        raise AssertionError("best-known-width was asked for without its options")
+    from verification.linear_rnn.best_width import best_width  # noqa: PLC0415 - loads numpy
+
+    necessary, sufficient = best_width(instance, options.error)
+    return Enclosure(
+        Decimal(necessary), Decimal("Infinity") if sufficient is None else Decimal(sufficient)
+    )
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "phi": Quantity(
         meaning="the memory map Phi(x_i, v) = E[B sigma(W.x_i + v)]",
@@ -324,6 +337,17 @@ QUANTITIES: Mapping[str, Quantity] = {
         kind=SCHEMA,
         value=_explicit_bound,
         # Its suprema are no narrower at more bits.
+        precisions=PRECISIONS[:1],
+    ),
+    "best-known-width": Quantity(
+        meaning=(
+            "the least width of a linear network within an error of the target: that of the best "
+            "network known, and the largest one below which there certainly is none"
+        ),
+        needs=("error",),
+        kind=LINEAR_FUNCTIONAL,
+        value=_best_known_width,
+        # The network does not depend on it.
         precisions=PRECISIONS[:1],
     ),
     "plateau-time": Quantity(
@@ -427,6 +451,8 @@ def _check_given(name: str, quantity: Quantity, options: Options) -> None:
             raise InvalidInstance(f"--{option}", f"{problem} {name}")
     if options.delay is not None and options.delay <= 0:
         raise InvalidInstance("--delay", f"is {options.delay}, expected more than 0")
+    if options.error is not None and options.error < LEAST_ERROR:
+        raise InvalidInstance("--error", f"is {shown(options.error)}, expected 1e-6 or more")
 
 
 def _check_states(options: Options, n_states: int) -> None:

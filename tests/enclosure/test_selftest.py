@@ -32,6 +32,7 @@ NAMES = {
     "IEEE rounding",
     "gradual underflow",
     "decimal conversion",
+    "gamma function",
 }
 KNOWN_FAULTS = {"integer polynomials", "power of a ball around zero"}
 
@@ -506,3 +507,13 @@ def test_known_constants_agree_with_mpmath(bits):
             low, high = (mpmath.mpf(end.numerator) / end.denominator for end in bounds)
             assert low <= +exact <= high
             assert high - low < mpmath.mpf(2) ** (2 - bits)
+
+
+@pytest.mark.parametrize("wrong", [lambda z: z.gamma() * 2, lambda z: (z + 1).gamma()])
+def test_a_wrong_gamma_function_is_fatal(monkeypatch, wrong):
+    assert selftest._check_gamma().passed
+    monkeypatch.setattr(selftest, "_gamma", wrong)
+    found = selftest._check_gamma()
+    assert not found.passed
+    assert found.fatal
+    assert "gamma(" in found.detail

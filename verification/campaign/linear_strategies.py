@@ -34,6 +34,8 @@ MAX_DELAYS = 2
 _NUMBERS = exact("1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 10 -15 -0.7 0.9")
 _POSITIVE = exact("1 1/2 2 1/10 4 1/3 10 1/100")
 _ENTRIES = exact("0 1 -1 1/2 -1/2 2 -2 0.1 -0.3 1/3 -5/4 3 0.01 -5 -0.7 0.9")
+# One part alone is a case of its own: a power law, an exponential.
+_PARTS = (1, 2, 3, 0, 1, 2, 1, 1)
 _WIDTHS = ((0, 1, 2), (1,), (2, 4), (0,), (1, 2, 3, 4), (8,), (3,), (0, 16))
 _STARTS = exact("0 1 -1 1/2 -1/2 2 0 0.1 -0.3 1/3 -5/4 3 0.01 -10 0 0.9")
 _HEIGHTS = exact("1 -1 1/2 2 0.1 0.01 10 0")
@@ -56,9 +58,7 @@ def _decoded(block: bytes) -> LinearFunctional:
         return next(digits, 0)
 
     channels = (1, 1, 2, 3)[take() % 4]
-    target = tuple(
-        tuple(_part(take) for _ in range((1, 2, 3, 0)[take() % 4])) for _ in range(channels)
-    )
+    target = tuple(tuple(_part(take) for _ in range(_PARTS[take() % 8])) for _ in range(channels))
     return LinearFunctional(
         name="a target and a network",
         target=target,

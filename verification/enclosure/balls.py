@@ -267,6 +267,18 @@ def lower_double(x: Ball) -> float:
     return -upper_double(-x)
 
 
+def double_estimate(x: Ball) -> float:
+    """Return about the midpoint of a ball, faster than a bound (may be infinite)."""
+    if not x.is_finite():
+        return inf
+    mantissa, exponent = (int(part) for part in x.mid().man_exp())
+    spare = max(mantissa.bit_length() - 64, 0)
+    try:
+        return ldexp(mantissa >> spare, exponent + spare)
+    except OverflowError:
+        return inf
+
+
 def midpoint(x: Ball) -> Ball:
     """Return the midpoint as an exact ball: a candidate, never a bound."""
     return x.mid()
@@ -298,6 +310,11 @@ def square(x: AnyBall) -> AnyBall:
 def root(x: Ball) -> Ball:
     """Enclose the square root of a number >= 0, of which the ball may say less."""
     return x.nonnegative_part().sqrt()
+
+
+def gamma(x: AnyBall) -> AnyBall:
+    """Enclose the gamma function, of a complex number too."""
+    return x.gamma()
 
 
 def power(x: Ball, exponent: int) -> Ball:

@@ -319,6 +319,43 @@ def _check_special_functions() -> Check:
         return _fatal("special functions", detail, faults())
 
 
+_gamma: Callable[[ComplexBall], ComplexBall] = balls.gamma
+
+
+def _check_gamma() -> Check:
+    """Test the gamma function on the lines of real part 1, 3/2 and 3 by its reflection formula.
+
+    ``|Gamma(1 + i y)|^2 = pi y / sinh(pi y)``, ``|Gamma(1/2 + i y)|^2 = pi / cosh(pi y)`` and
+    ``Gamma(z + 1) = z Gamma(z)``; at y = 0 the values are 1, ``pi^(1/2)/2`` and 2.
+    """
+
+    def squared(real: Fraction, y: Fraction) -> Ball:
+        size = abs(_gamma(ComplexBall(ball(real), ball(y))))
+        return size * size
+
+    def faults() -> Iterator[str]:
+        for y in (Fraction(1, 3), Fraction(-7), Fraction(25)):
+            angle = balls.pi() * ball(y)
+            whole, half = angle / angle.sinh(), balls.pi() / angle.cosh()
+            known = {
+                Fraction(1): whole,
+                Fraction(3, 2): half * ball(Fraction(1, 4) + y * y),
+                Fraction(3): whole * ball((1 + y * y) * (4 + y * y)),
+            }
+            for real, truth in known.items():
+                found = squared(real, y)
+                if not (found.overlaps(truth) and _is_narrow(found, _BITS - _SLACK_BITS)):
+                    yield f"|gamma({real} + {y}i)|^2 = {found.str(20)}"
+        for real, exact in ((Fraction(1), Fraction(1)), (Fraction(3), Fraction(4))):
+            if not _encloses(squared(real, Fraction(0)), exact, exact, _BITS - _SLACK_BITS):
+                yield f"gamma({real})"
+        if not squared(Fraction(3, 2), Fraction(0)).overlaps(balls.pi() / 4):
+            yield "gamma(3/2)"
+
+    with precision(_BITS):
+        return _fatal("gamma function", "reflection formula on three lines", faults())
+
+
 _legendre_root: Callable[[int, int, bool], tuple[Ball, Ball]] = arb.legendre_p_root
 
 
@@ -674,6 +711,7 @@ _CHECKS: tuple[Callable[[], Check], ...] = (
     _check_functions,
     _check_complex_functions,
     _check_special_functions,
+    _check_gamma,
     _check_legendre,
     _check_matrices,
     _check_precision,

@@ -19,8 +19,8 @@ from verification.enclosure.balls import (
     Ball,
     Between,
     ball,
+    double_estimate,
     exact_ball,
-    lower_double,
     square,
     total,
 )
@@ -39,7 +39,7 @@ def singular_values(matrix: Matrix) -> list[Between]:
         Where an entry is too large for a double, or not a number.
     """
     balls = matrix.in_balls()
-    midpoints = np.array([[lower_double(ball(x)) for x in row] for row in balls.entries()])
+    midpoints = np.array([[double_estimate(ball(x)) for x in row] for row in balls.entries()])
     if not np.isfinite(midpoints).all():
         raise NotEnclosed("the singular values of a matrix that is not finite")
     left, values, right = np.linalg.svd(midpoints)

@@ -29,6 +29,7 @@ from verification.enclosure.balls import (
     ball,
     less,
     lower_double,
+    power,
     total,
     upper_double,
     working_precision,
@@ -176,7 +177,9 @@ def _look(function: Function, a: Fraction, b: Fraction) -> _Seen:
     sign, height = _sign_and_height(found, ball(radius))
     if sign is not None:
         return _Seen(sign=sign, height=height, cuts=())
-    root = _root_estimate([lower_double(c) for c in found.coefficients], float(radius))
+    # In units of the radius: its powers may be beyond the range of doubles.
+    scaled = [lower_double(c * power(ball(radius), k)) for k, c in enumerate(found.coefficients)]
+    root = _root_estimate(scaled)
     if root is None:
         return _Seen(sign=None, height=height, cuts=(middle,))
     # The root falls into a cell so short that its sign does not matter.
@@ -188,12 +191,12 @@ def _look(function: Function, a: Fraction, b: Fraction) -> _Seen:
 def _sign_and_height(found: Expansion, reach: Ball) -> tuple[int | None, float]:
     """Return the sign of f on a cell where its expansion shows one, and an upper bound of |f|."""
     first, rest = found.coefficients[0], found.remainder
-    power, spread, turns = ball(1), rest, ball(0)
+    reached, spread, turns = ball(1), rest, ball(0)
     for k, coefficient in enumerate(found.coefficients[1:], start=1):
         if k > 1:
-            turns = turns + k * abs(coefficient) * power
-        power = power * reach
-        spread = spread + abs(coefficient) * power
+            turns = turns + k * abs(coefficient) * reached
+        reached = reached * reach
+        spread = spread + abs(coefficient) * reached
     height = upper_double(abs(first) + spread)
     for side in (1, -1):
         if less(spread, side * first) is Truth.TRUE:
@@ -214,13 +217,12 @@ def _horner(coefficients: list[Ball], x: Ball) -> Ball:
     return result
 
 
-def _root_estimate(coefficients: list[float], radius: float) -> float | None:
-    """Return where a polynomial is about zero, in units of the radius, if well inside."""
-    scaled = [c * radius**k for k, c in enumerate(coefficients)]
+def _root_estimate(coefficients: list[float]) -> float | None:
+    """Return where a polynomial is about zero, if well inside of [-1, 1]."""
     x = 0.0
     for _ in range(_NEWTON_STEPS):
         value = slope = 0.0
-        for c in reversed(scaled):
+        for c in reversed(coefficients):
             slope = slope * x + value
             value = value * x + c
         if not slope or not isfinite(value / slope):

@@ -229,7 +229,8 @@ class QuasiPolynomial:
         others = [w for w in self.waves if w.frequency or len(w.cosine) > 1]
         found = [wave.expansion(centre, radius, order) for wave in others]
         if plain:
-            found.append(_plain_expansion(plain, centre, radius, order))
+            terms = [(ball(wave.cosine[0]), ball(wave.rate)) for wave in plain]
+            found.append(sum_expansion(terms, centre, radius, order))
         return added(found, order)
 
     def tail(self, start: Fraction) -> Ball:
@@ -350,15 +351,13 @@ def of_parts(parts: Iterable[Part]) -> Function:
     return (QuasiPolynomial(tuple(kept)), *others) if kept else tuple(others)
 
 
-def _plain_expansion(
-    waves: Sequence[Wave], centre: Fraction, radius: Fraction, order: int
+def sum_expansion(
+    exponentials: Sequence[tuple[Ball, Ball]], centre: Fraction, radius: Fraction, order: int
 ) -> Expansion:
-    """Expand a sum of plain exponentials: one product for each of them and each power."""
-    slopes = [-ball(wave.rate) for wave in waves]
+    """Expand ``sum c exp(-r t)``, pairs (c, r): one product for each of them and each power."""
+    slopes = [-rate for _, rate in exponentials]
     at, reach = ball(centre), ball(radius)
-    terms = [
-        ball(wave.cosine[0]) * (slope * at).exp() for wave, slope in zip(waves, slopes, strict=True)
-    ]
+    terms = [c * (slope * at).exp() for (c, _), slope in zip(exponentials, slopes, strict=True)]
     coefficients, factorial = [], 1
     for k in range(order):
         coefficients.append(total(terms) / factorial)
