@@ -527,6 +527,10 @@ AVOIDABLE = Constant(
     formula="J0 − r g(r) − J(θ₁)",
     value=avoidable,
 )
+SETTING = (
+    "f = Σᵢ aᵢ exp(−wᵢt) is the target at θ₀ = (a*, w*), but for a bump ρ₀ of height h on "
+    "[S, S + l], and is trained from there by gradient flow of J = ∫ (f − target)². "
+)
 FOLLOWED = (
     "CERTIFIED: for the gradient flow of this set-up, which is enclosed, at each delay at which it "
     "leaves the ball. Where it is proved to stay for ever, there is no such case."
@@ -538,7 +542,7 @@ C7G: Claim[LinearFunctional, Point] = Claim(
     theorem="training_plateau",
     title="A late bump hardly pulls near a network that forgets it",
     statement=(
-        "|∇ 2⟨f, ρ₀⟩| ≤ g(r) wherever |θ − θ₀| ≤ r, with g(r) = 2|h| (Σᵢ Aᵢ² + Bᵢ²)^½, "
+        f"{SETTING}|∇ 2⟨f, ρ₀⟩| ≤ g(r) wherever |θ − θ₀| ≤ r, with g(r) = 2|h| (Σᵢ Aᵢ² + Bᵢ²)^½, "
         "Aᵢ = ∫ exp(−(w*ᵢ − r)t) dt and Bᵢ = (|a*ᵢ| + r) ∫ t exp(−(w*ᵢ − r)t) dt over the bump."
     ),
     formula=(
@@ -591,7 +595,9 @@ C7: Claim[LinearFunctional, Delayed] = Claim(
     id="C7",
     theorem="training_plateau",
     title="Gradient flow stalls for a time exponential in the delay",
-    statement=("Gradient flow from θ₀ stays within r of it up to the time max ρ/g(ρ), 0 < ρ ≤ r."),
+    statement=(
+        f"{SETTING}It stays within r of θ₀ up to the time max ρ/g(ρ), 0 < ρ ≤ r, with g of C7G."
+    ),
     formula=(
         r"\max_{0 < \varrho \le r} \frac{\varrho}{g(\varrho)} \le "
         r"\inf \{t : |\theta(t) - \theta_0| > r\}"
@@ -630,7 +636,7 @@ C7E: Claim[LinearFunctional, Delayed] = Claim(
     theorem="training_plateau",
     title="A network that forgets the bump has little to gain from it",
     statement=(
-        "Gradient flow from θ₀ stays within r of it up to the time max ρ²/K(ρ), 0 < ρ ≤ r, with "
+        f"{SETTING}It stays within r of θ₀ up to the time max ρ²/K(ρ), 0 < ρ ≤ r, with "
         "K = h²l inf_s exp(−2sS) (L/(L − s)) Σ_{k<n} ((L + s)/(L − s))^{2k}, L = min w* − ρ, and n "
         "the number of exponentials of f and of the target without the bump."
     ),
@@ -666,7 +672,7 @@ C7L: Claim[LinearFunctional, Delayed] = Claim(
     id="C7L",
     theorem="training_plateau",
     title="The loss stays where it was",
-    statement="While gradient flow is within r of θ₀, J(θ₀) − J ≤ r g(r).",
+    statement=f"{SETTING}While it is within r of θ₀, J(θ₀) − J ≤ r g(r), with g of C7G.",
     formula=r"J(\theta_0) - J(\theta(t)) \le r \, g(r)",
     kind=SCHEMA,
     assumptions=ASSUMPTIONS,
@@ -701,8 +707,8 @@ C7T: Claim[LinearFunctional, Delayed] = Claim(
     theorem="training_plateau",
     title="Without a spare unit, gradient flow is trapped for ever",
     statement=(
-        "If e·∇L(θ₀ + e) > g(ρ) ρ for all |e| = ρ, L the loss against the target without the bump, "
-        "gradient flow stays within ρ of θ₀ for ever."
+        f"{SETTING}If e·∇L(θ₀ + e) > g(ρ) ρ for all |e| = ρ, with L the loss against the target "
+        "without the bump and g of C7G, it stays within ρ of θ₀ for ever."
     ),
     formula=(
         r"\min_{|e| = \varrho} e \cdot \nabla L(\theta_0 + e) > \varrho \, g(\varrho) "

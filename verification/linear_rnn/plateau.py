@@ -248,13 +248,22 @@ def drop(plateau: Plateau, offset: Sequence[Ball]) -> Ball:
     return gained
 
 
-def third_derivative_upper(plateau: Plateau, sizes: Sequence[Ball], rates: Sequence[Ball]) -> Ball:
+def miss_upper(plateau: Plateau, offset: Sequence[Ball]) -> Ball:
+    """Bound ``||f - rho||``, the root of J, at an offset."""
+    return root(ball(plateau.energy) - drop(plateau, offset))
+
+
+def third_derivative_upper(
+    sizes: Sequence[Ball], rates: Sequence[Ball], *, miss: Ball, reach: Ball
+) -> Ball:
     """Bound ``|D^3 J|`` along unit directions where ``|a_i| <= sizes[i]`` and ``w_i >= rates[i]``.
 
     Parameters
     ----------
-    plateau : Plateau
     sizes, rates : sequence of Ball, shape (units,)
+        Of a convex set.
+    miss, reach : Ball
+        Bounds of ``||f - rho||`` at one point of it, and of the distances from there.
     """
     norms = [[_power_norm(k, w) for k in range(4)] for w in rates]
     first = root(
@@ -266,12 +275,7 @@ def third_derivative_upper(plateau: Plateau, sizes: Sequence[Ball], rates: Seque
     second = maximum(tau[1] + size * tau[2] for size, tau in zip(sizes, norms, strict=True))
     steep = 2 / ball(3).sqrt()
     third = maximum(steep * tau[2] + size * tau[3] for size, tau in zip(sizes, norms, strict=True))
-    own = total(size * tau[0] for size, tau in zip(sizes, norms, strict=True))
-    target = total(
-        abs(ball(c)) * _power_norm(0, ball(w))
-        for c, w in zip(plateau.coefficients, plateau.rates, strict=True)
-    )
-    return 6 * first * second + 2 * (own + target + root(ball(plateau.energy))) * third
+    return 6 * first * second + 2 * (miss + reach * first) * third
 
 
 def _power_norm(k: int, rate: Ball) -> Ball:

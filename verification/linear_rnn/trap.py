@@ -83,8 +83,9 @@ def stiffness(plateau: Plateau, size: Fraction) -> Ball:
     if not size:
         return least
     sizes = [ball(abs(c) + size) for c in plateau.coefficients]
-    without = dataclasses.replace(plateau, height=Fraction(0))
-    steep = third_derivative_upper(without, sizes, [ball(w - size) for w in plateau.rates])
+    rates = [ball(w - size) for w in plateau.rates]
+    # Without the bump nothing is missed at th0.
+    steep = third_derivative_upper(sizes, rates, miss=ball(0), reach=ball(size))
     return least - steep * ball(size) / 2
 
 

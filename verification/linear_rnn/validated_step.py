@@ -50,6 +50,7 @@ from verification.linear_rnn.gradient_flow import STAGES, Step, derivatives_esti
 from verification.linear_rnn.plateau import (
     Plateau,
     gradient_and_hessian,
+    miss_upper,
     third_derivative_upper,
 )
 from verification.verdict import Truth
@@ -57,7 +58,7 @@ from verification.verdict import Truth
 _DEGREE = 32
 _ELLIPSE = 4
 _GRID = 64
-_MARGIN = 0.01
+_MARGIN = 0.002
 _TRIES = 6
 _CROSSING_GRID = 401
 
@@ -301,7 +302,8 @@ def steepness(
         abs(ball(c) + x) + reach + error
         for c, x, reach in zip(plateau.coefficients, centre[:m], spread[:m], strict=True)
     ]
-    return third_derivative_upper(plateau, sizes, rates)
+    reach = root(total(square(x) for x in spread)) + error
+    return third_derivative_upper(sizes, rates, miss=miss_upper(plateau, centre), reach=reach)
 
 
 def _error_bound(
