@@ -184,3 +184,19 @@ def test_a_step_on_which_a_rate_may_vanish_is_refused():
     with pytest.raises(NotEnclosed, match="too long to be validated"):
         bound(found, Step(0.0, 1.0, wild), np.zeros(2))
     assert ball(0).is_exact()
+
+
+def test_a_small_defect_is_gathered_over_a_long_step():
+    found = plateau(["0"], ["1"], 6)
+    step = middle_step(found, 0.5, 28)
+    assert step.length > 20
+    start = step.offsets(S_GRID[:1])[0]
+    wrong = step.coefficients.copy()
+    # It drifts away as slowly as the plateau is left.
+    wrong[:2, 1] += 1e-5
+    drifted = Step(step.start, step.length, wrong)
+    far = distances(found, drifted, start)
+    assert far.max() > 1.9e-5
+    worst, last = bound(found, drifted, start)
+    assert far.max() <= worst <= 2 * far.max()
+    assert far[-1] <= last
