@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from verification.enclosure.balls import ball, exact_ball, precision, upper_double
+from verification.enclosure.chebyshev import chebyshev_points, lagrange_values
+from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.linear_rnn.gradient_flow import (
     STAGES,
@@ -19,8 +21,13 @@ from verification.linear_rnn.gradient_flow import (
     gradient_estimate,
     steps,
 )
-from verification.linear_rnn.plateau import Plateau
-from verification.linear_rnn.validated_step import validated
+from verification.linear_rnn.plateau import Plateau, gradient_and_hessian
+from verification.linear_rnn.validated_step import (
+    DEGREE,
+    beyond_the_interpolant,
+    extreme_upper,
+    validated,
+)
 
 F = Fraction
 S_GRID = np.linspace(-1, 1, 21)
@@ -198,5 +205,53 @@ def test_a_small_defect_is_gathered_over_a_long_step():
     far = distances(found, drifted, start)
     assert far.max() > 1.9e-5
     worst, last = bound(found, drifted, start)
-    assert far.max() <= worst <= 2 * far.max()
+    # The drift moves what the stiff direction settles at; the bound adds that up.
+    assert far.max() <= worst <= 10 * far.max()
     assert far[-1] <= last
+
+
+def test_the_largest_value_of_a_polynomial_between_the_points_that_are_looked_at():
+    with precision(128):
+        for angle in np.linspace(0.1, 3, 25):
+            top = ball(F(float(np.cos(angle))))
+            values = [1 - 100 * (s - top) * (s - top) for s in chebyshev_points(DEGREE)]
+            found = extreme_upper(Matrix.column(values))
+            assert 1 <= upper_double(found) < 16
+        flat = extreme_upper(Matrix.column([ball(F(1, 3))] * (DEGREE + 1)))
+        assert upper_double(flat) == pytest.approx(1 / 3, rel=1e-15)
+
+
+def test_what_an_interpolant_leaves_out_is_below_its_bound():
+    found = plateau(["0.3", "1"], ["1", "2"], 8)
+    with precision(256):
+        centre = [ball(F(1, 10)), ball(0), ball(0), ball(F(1, 5))]
+        slope = [ball(F(1, 10)), ball(F(1, 20)), ball(F(1, 5)), ball(F(-1, 5))]
+        half = ball(F(17, 8))
+        tails = beyond_the_interpolant(found, centre, [abs(x) * half for x in slope])
+
+        def along(s):
+            at = [c + s * x for c, x in zip(centre, slope, strict=True)]
+            return gradient_and_hessian(found, at)
+
+        nodes = [along(s) for s in chebyshev_points(DEGREE)]
+        places = [ball(F(k, 17)) for k in range(-16, 17)]
+        weights = lagrange_values(places, DEGREE)
+        for k, tail in enumerate(tails.gradient):
+            between = weights @ Matrix.column([slopes[k] for slopes, _ in nodes])
+            missed = [
+                upper_double(abs(ball(q) - along(s)[0][k]))
+                for q, s in zip(between.numbers(), places, strict=True)
+            ]
+            assert 0 < max(missed) <= upper_double(tail)
+            assert upper_double(tail) < 1e-15
+        between = weights @ Matrix.column(
+            [Matrix.of_balls(bend).determinant() for _, bend in nodes]
+        )
+        exact = [Matrix.of_balls(along(s)[1]).determinant() for s in places]
+        bound_of_rows = tails.factor
+        for row in tails.rows:
+            bound_of_rows = bound_of_rows * row
+        missed = [
+            upper_double(abs(ball(q) - x)) for q, x in zip(between.numbers(), exact, strict=True)
+        ]
+        assert 0 < max(missed) <= upper_double(bound_of_rows)

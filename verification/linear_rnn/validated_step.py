@@ -55,7 +55,7 @@ from verification.linear_rnn.plateau import (
 )
 from verification.verdict import Truth
 
-_DEGREE = 32
+DEGREE = 32
 _ELLIPSE = 4
 _GRID = 64
 _MARGIN = 0.002
@@ -178,7 +178,7 @@ def validated(plateau: Plateau, step: Step, end: Sequence[Ball], before: Ball) -
         ]
         for sizes in (tables.on_ellipse, [ball(1)] * STAGES)
     ]
-    tails = _beyond_the_interpolant(plateau, rows[0], spreads[0])
+    tails = beyond_the_interpolant(plateau, rows[0], spreads[0])
     defects = [
         [p + g for p, g in zip(slope, gradient_, strict=True)]
         for slope, gradient_ in zip(slopes, gradients, strict=True)
@@ -203,12 +203,12 @@ def validated(plateau: Plateau, step: Step, end: Sequence[Ball], before: Ball) -
         length=Fraction(step.length),
         error=bound[0],
         last_error=bound[1],
-        farthest=root(_extreme(squares)) + bound[0],
+        farthest=root(extreme_upper(squares)) + bound[0],
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tails:
+class Tails:
     """What interpolants on a step leave out: bounds for the gradient and for determinants."""
 
     gradient: list[Ball]
@@ -216,9 +216,9 @@ class _Tails:
     factor: Ball
 
 
-def _beyond_the_interpolant(
+def beyond_the_interpolant(
     plateau: Plateau, centre: Sequence[Ball], spread: Sequence[Ball]
-) -> _Tails:
+) -> Tails:
     """Evaluate gradient and second derivatives once, on all that p reaches on the ellipse."""
     wide = [
         complex_ball(c + symmetric(reach), symmetric(reach))
@@ -228,19 +228,19 @@ def _beyond_the_interpolant(
     if any(less(ball(0), w) is not Truth.TRUE for w in least):
         raise NotEnclosed("a step of the flow is too long to be validated")
     slope, bend = gradient_and_hessian(plateau, wide)
-    factor = 4 / (power(ball(_ELLIPSE), _DEGREE) * (_ELLIPSE - 1))
+    factor = 4 / (power(ball(_ELLIPSE), DEGREE) * (_ELLIPSE - 1))
     gradient_tails = [factor * x.abs_upper() for x in slope]
     rows = [root(total(square(x.abs_upper()) for x in row)) for row in bend]
     if not all(x.is_finite() for x in (*gradient_tails, *rows)):
         raise NotEnclosed("a step of the flow is too long to be validated")
-    return _Tails(gradient=gradient_tails, rows=rows, factor=factor)
+    return Tails(gradient=gradient_tails, rows=rows, factor=factor)
 
 
 def _growth_upper(
-    plateau: Plateau, step: Step, bends: Sequence[Sequence[Sequence[Ball]]], tails: _Tails
+    plateau: Plateau, step: Step, bends: Sequence[Sequence[Sequence[Ball]]], tails: Tails
 ) -> Ball:
     """Return a mu with ``J''(p) + mu`` positive definite on the whole step."""
-    points = np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)
+    points = np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)
     _, estimates = derivatives_estimate(plateau, step.offsets(points))
     if not np.isfinite(estimates).all():
         raise NotEnclosed("the second derivatives of the loss are beyond the range of doubles")
@@ -256,7 +256,7 @@ def _growth_upper(
             tail = tails.factor
             for row in tails.rows:
                 tail = tail * (row + abs(mu))
-            lowest = -_extreme(determinants.scale(-1))
+            lowest = -extreme_upper(determinants.scale(-1))
             if less(tail, lowest) is Truth.TRUE:
                 return mu
         margin *= 4
@@ -347,7 +347,7 @@ class _Tables:
 
 @lru_cache(maxsize=4)
 def _tables(_bits: int) -> _Tables:
-    points = chebyshev_points(_DEGREE)
+    points = chebyshev_points(DEGREE)
     values, slopes = [], []
     for s in points:
         pairs = [
@@ -359,15 +359,13 @@ def _tables(_bits: int) -> _Tables:
     return _Tables(
         values=Matrix.of_balls(values),
         slopes=Matrix.of_balls(slopes),
-        transform=coefficients_matrix(_DEGREE),
-        on_grid=Matrix.of_balls(
-            [basis_at(pi() * k / _GRID, _DEGREE + 1) for k in range(_GRID + 1)]
-        ),
+        transform=coefficients_matrix(DEGREE),
+        on_grid=Matrix.of_balls([basis_at(pi() * k / _GRID, DEGREE + 1) for k in range(_GRID + 1)]),
         on_ellipse=[(power(rho, k) + 1 / power(rho, k)) / 2 for k in range(1, STAGES + 1)],
     )
 
 
-def _extreme(at_points: Matrix) -> Ball:
+def extreme_upper(at_points: Matrix) -> Ball:
     """Bound from above the polynomial with these values at Chebyshev's points, on [-1, 1]."""
     tables = _tables(working_precision())
     coefficients = tables.transform @ at_points
