@@ -116,10 +116,13 @@ def test_the_constant_is_attained_between_the_errors_of_the_table():
 def test_the_figure_orders_its_series():
     with precision(64):
         figure = theorem.width_figure(gallery.load("power-law-fifth"))
+        without = theorem.width_figure(gallery.load("power-law-fifth"), construction=False)
     found = {series.name: series for series in figure.series}
     values = [float(series.points[0].y.upper) for series in figure.series]
     # The construction, the claim, the rule, the best network, the lower bound.
     assert values == sorted(values, reverse=True)
+    assert without.series == figure.series[1:]
+    assert without.title != figure.title
     assert found["best network found"].guarantee is Guarantee.UPPER
     assert found["no network is narrower"].guarantee is Guarantee.LOWER
     assert {float(series.points[0].x) for series in figure.series} == {5.0}
