@@ -10,7 +10,7 @@ from theorems import CLAIMS
 from theorems.memory_contraction import M5
 from verification import gallery
 from verification.claim import Drawing
-from verification.deadline import BUDGET_SPENT
+from verification.deadline import BUDGET_SPENT, heed_deadline
 from verification.decision import decide
 from verification.drawing import draw_figures
 from verification.enclosure.balls import PRECISIONS, working_precision
@@ -97,6 +97,18 @@ def test_the_first_precision_that_suffices_is_taken():
 def test_a_figure_that_fails_says_why(drawing, more, reason):
     (drawn,) = drawn_on(drawing, **more)
     assert (drawn.figure, drawn.reason) == (None, reason)
+
+
+def endless(_instance):
+    while True:
+        heed_deadline()
+
+
+def test_a_figure_that_takes_too_long_is_given_up():
+    drawing = Drawing(name="endless", draw=endless, on=("coin",))
+    (drawn,) = drawn_on(drawing, deadline=time.monotonic() + 0.1)
+    assert (drawn.figure, drawn.reason) == (None, BUDGET_SPENT)
+    assert drawn.seconds < 10
 
 
 def test_a_task_draws_where_it_is_asked_to_and_the_result_is_the_same():

@@ -8,6 +8,7 @@ from typing import Any
 
 from verification.claim import AnyClaim, Drawing
 from verification.deadline import BUDGET_SPENT
+from verification.deadline import deadline as time_limit
 from verification.enclosure.balls import PRECISIONS, precision
 from verification.errors import NotEnclosed
 from verification.figure import DOES_NOT_APPLY, Drawn, Figure
@@ -32,7 +33,8 @@ def draw_figures(
     precisions : iterable of int
         Working precisions in bits; all points of a figure are of the first one that suffices.
     deadline : float, optional
-        Value of `time.monotonic` after which no figure is begun.
+        Value of `time.monotonic` after which no figure is begun, and long computations are given
+        up.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def _draw(
         if deadline is not None and time.monotonic() > deadline:
             return None, BUDGET_SPENT
         try:
-            with precision(bits):
+            with time_limit(deadline), precision(bits):
                 return drawing.draw(instance), ""
         except NotEnclosed as error:
             reason = str(error)
