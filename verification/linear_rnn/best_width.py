@@ -39,7 +39,7 @@ def best_width(instance: LinearFunctional, error: Fraction) -> tuple[int, int | 
             return necessary, width
         if _is_certainly_within(instance, functions, width, error):
             return necessary, width
-        if less(ball(error), _lower_bound(functions, width)) is Truth.TRUE:
+        if less(ball(error), lower_bound(functions, width)) is Truth.TRUE:
             necessary = width + 1
     return necessary, exact
 
@@ -66,7 +66,7 @@ def _is_certainly_within(
     return less_equal(reached, ball(error)) is Truth.TRUE
 
 
-def _lower_bound(functions: tuple[Function, ...], width: int) -> Ball:
+def lower_bound(functions: tuple[Function, ...], width: int) -> Ball:
     """Return the larger of two lower bounds, of switched inputs and of quadratic forms."""
     from verification.linear_rnn import search  # noqa: PLC0415 - loads scipy
     from verification.linear_rnn.quadratic_forms import quadratic_bound  # noqa: PLC0415

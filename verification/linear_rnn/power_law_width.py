@@ -71,6 +71,11 @@ def entry(exponent: Fraction, error: Fraction) -> Entry:
     return stored or found_entry(exponent, error, thorough=False)
 
 
+def is_stored(exponent: Fraction, error: Fraction) -> bool:
+    """Tell whether the table has an entry."""
+    return (exponent, error) in _table()
+
+
 def unit_law(exponent: Fraction) -> Function:
     """Return rho_w, whose norm is 1."""
     return of_parts((PowerLaw(coefficient=Fraction(1), exponent=exponent),))
