@@ -175,8 +175,8 @@ def test_every_kind_has_instances_and_every_instance_one_kind():
 
 
 def test_an_unknown_name_meets_the_nearest_one():
-    with pytest.raises(InvalidInstance, match="'rain', nearest known name: 'rain-tel-aviv'"):
-        gallery.load("rain")
+    with pytest.raises(InvalidInstance, match="'rain-tel', nearest known name: 'rain-tel-aviv'"):
+        gallery.load("rain-tel")
 
 
 @pytest.mark.parametrize("name", ["", "../gallery/expanding", "expanding.json", "EXPANDING"])

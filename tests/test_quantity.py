@@ -17,6 +17,7 @@ from verification import gallery, quantity
 from verification.enclosure.balls import ball, working_precision
 from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import AtomicLaw, Chain, Constant, Instance, Normal, Uniform
+from verification.linear_functional import Exponential
 from verification.quantity import MAX_STEPS, MAX_WORD, QUANTITIES, Options, Quantity, evaluate
 from verification.verdict import EvidenceKind
 
@@ -414,6 +415,7 @@ GIVEN = {
     "width": 10**6,
     "delay": Fraction(2),
     "error": Fraction(1, 10),
+    "index": 1,
 }
 HAVING = {
     "instance/1": replace(
@@ -672,6 +674,52 @@ def test_limit_needs_training_constants_and_one_stationary_law():
         evaluate(replace(gallery.load("fair-coin"), training=None), "limit", options)
     with pytest.raises(InvalidInstance, match="no unique stationary law"):
         evaluate(gallery.load("reducible"), "limit", options)
+
+
+# l1-norm, hankel-singular-value
+
+
+def test_the_norm_of_a_target_adds_its_channels():
+    found = evaluate(gallery.load("sharp-two-channels"), "l1-norm", Options(), digits=25)
+    assert found.bounds.lower <= Decimal(17) / Decimal(12) <= found.bounds.upper
+    assert 0 < found.bounds.width_upper() < Decimal("1e-25")
+    with mpmath.workdps(40):
+        truth = Decimal(str(mpmath.e * mpmath.e1(1)))
+    found = evaluate(gallery.load("damped-reciprocal"), "l1-norm", Options())
+    assert abs(found.bounds.lower - truth) < Decimal("1e-29")
+    assert found.bounds.width_upper() < Decimal("1e-29")
+
+
+def test_hankel_singular_values_of_sums_of_exponentials_have_all_digits():
+    # Those of t exp(-t) are (sqrt 2 + 1)/4 and (sqrt 2 - 1)/4, in any unit of time.
+    ramp = Exponential(coefficient=Fraction(10**6), rate=Fraction(1000), power=1)
+    fast = replace(gallery.load("fast-erlang"), target=((ramp,),))
+    root = Decimal(2).sqrt()
+    for index, truth in ((1, (root + 1) / 4), (2, (root - 1) / 4), (3, Decimal(0))):
+        found = evaluate(fast, "hankel-singular-value", Options(index=index), digits=25)
+        assert abs(found.bounds.lower - truth) < Decimal("1e-24")
+        assert found.bounds.width_upper() < Decimal("1e-24")
+
+
+def test_hankel_singular_values_come_one_entry_a_channel():
+    found = evaluate(gallery.load("sharp-two-channels"), "hankel-singular-value", Options(index=1))
+    assert len(found.bounds) == 2
+    airy = evaluate(gallery.load("airy"), "hankel-singular-value", Options(index=2), digits=5)
+    assert Decimal("0.39") < airy.bounds.lower < airy.bounds.upper < Decimal("0.81")
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "options", "message"),
+    [
+        ("airy", "hankel-singular-value", {}, "--index: is required by hankel-singular-value"),
+        ("airy", "hankel-singular-value", {"index": 65}, "--index: is 65, expected 1 to 64"),
+        ("airy", "l1-norm", {"index": 1}, "--index: is not used by l1-norm"),
+        ("fair-coin", "l1-norm", {}, "schema: is instance/1, expected linear-functional/1"),
+    ],
+)
+def test_a_norm_or_a_singular_value_that_makes_no_sense(name, quantity, options, message):
+    with pytest.raises(InvalidInstance, match=message):
+        evaluate(gallery.load(name), quantity, Options(**options))
 
 
 # plateau-time

@@ -511,6 +511,7 @@ def _check(*, file: Path, as_json: bool) -> int:
 @click.option("--width", type=click.IntRange(1), help="Number of units N.")
 @click.option("--delay", type=_Exact(), help="Delay S of the bump, an exact number.")
 @click.option("--error", type=_Exact(), help="Largest error in L1 that is allowed.")
+@click.option("--index", type=click.IntRange(1), help="Index of a singular value, from 1 on.")
 @click.option("--digits", type=click.IntRange(1, 250), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
 def _evaluate(
@@ -527,6 +528,7 @@ def _evaluate(
     width: int | None,
     delay: Fraction | None,
     error: Fraction | None,
+    index: int | None,
     digits: int,
     as_json: bool,
 ) -> None:
@@ -543,6 +545,8 @@ def _evaluate(
     kernel              K((x_i, v), (x_j, w)) --state --memory, both --other-...
     limit               g_t(x_i, v)           --state --memory --time
     explicit-bound      of |G_k - g|(x_i, v)  --state --memory --width [--time]
+    l1-norm             of the target, sum_i int |rho_i|
+    hankel-singular-value  one entry a channel          --index
     plateau-time        at which gradient flow escapes, one entry a delay  [--delay]
     best-known-width    within an error of the target   --error
     """  # noqa: D301 - click reads the backspace as "do not wrap"
@@ -563,6 +567,7 @@ def _evaluate(
         width=width,
         delay=delay,
         error=error,
+        index=index,
     )
     selftest.require(selftest.run())
     evaluation = quantities.evaluate(subject, quantity, options, digits=digits)

@@ -13,12 +13,15 @@ from typing import Any, TypeAlias
 from verification.enclosure.balls import (
     PRECISIONS,
     Ball,
+    Between,
     Number,
     ball,
     enclosure,
     less,
     precision,
     shown,
+    total,
+    working_precision,
 )
 from verification.enclosure.doubles import nearest, upward
 from verification.enclosure.matrix import Matrix, largest
@@ -37,6 +40,9 @@ MAX_WORD = 1_000
 MAX_STEPS = 10**9
 MAX_WIDTH = 10**18
 LEAST_ERROR = Fraction(1, 10**6)
+MAX_INDEX = 64
+
+_SPARE_NORM_BITS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,7 @@ class Options:
     width: int | None = None
     delay: Fraction | None = None
     error: Fraction | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +240,24 @@ def _explicit_bound(instance: Instance, options: Options) -> Number:
     return found.total
 
 
+def _l1_norm(instance: LinearFunctional, _options: Options) -> Enclosure:
+    from verification.linear_rnn.norm import l1_norm  # noqa: PLC0415 - loaded where used
+    from verification.linear_rnn.pieces import of_parts  # noqa: PLC0415
+
+    bits = working_precision() - _SPARE_NORM_BITS
+    norms = [l1_norm(of_parts(parts), bits=bits) for parts in instance.target]
+    return enclosure(Between(total(x.lower for x in norms), total(x.upper for x in norms)))
+
+
+def _hankel_singular_value(instance: LinearFunctional, options: Options) -> Value:
+    if options.index is None:
+        raise AssertionError("hankel-singular-value was asked for without its options")
+    from verification.linear_rnn.hankel import singular_value  # noqa: PLC0415 - loaded where used
+
+    found = [enclosure(singular_value(parts, options.index)) for parts in instance.target]
+    return found[0] if len(found) == 1 else found
+
+
 def _plateau_time(instance: LinearFunctional, options: Options) -> Value:
     from verification.linear_rnn import plateau  # noqa: PLC0415 - loaded where used
     from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
@@ -350,6 +375,23 @@ QUANTITIES: Mapping[str, Quantity] = {
         # The network does not depend on it.
         precisions=PRECISIONS[:1],
     ),
+    "l1-norm": Quantity(
+        meaning="the norm of the target, sum_i int |rho_i|",
+        needs=(),
+        kind=LINEAR_FUNCTIONAL,
+        value=_l1_norm,
+        # Norms are resolved to some 100 bits at any precision.
+        precisions=PRECISIONS[:2],
+    ),
+    "hankel-singular-value": Quantity(
+        meaning=(
+            "the singular value of an index, from 1 on, of f -> int_0^inf rho_i(t + s) f(s) ds, "
+            "one entry a channel; of a target that is no sum of exponentials two bounds"
+        ),
+        needs=("index",),
+        kind=LINEAR_FUNCTIONAL,
+        value=_hankel_singular_value,
+    ),
     "plateau-time": Quantity(
         meaning=(
             "the time at which gradient flow leaves the ball around its start, one entry a delay "
@@ -449,6 +491,8 @@ def _check_given(name: str, quantity: Quantity, options: Options) -> None:
             problem = "is not used by" if given else "is required by"
             option = field.name.replace("_", "-")
             raise InvalidInstance(f"--{option}", f"{problem} {name}")
+    if options.index is not None and not 1 <= options.index <= MAX_INDEX:
+        raise InvalidInstance("--index", f"is {options.index}, expected 1 to {MAX_INDEX}")
     if options.delay is not None and options.delay <= 0:
         raise InvalidInstance("--delay", f"is {options.delay}, expected more than 0")
     if options.error is not None and options.error < LEAST_ERROR:

@@ -38,6 +38,8 @@ _AIRY_FADED = 16.0
 _AIRY_FIRST, _AIRY_LAST, _AIRY_CELLS = -128, 32, 4
 _AIRY_NONE = 100.0
 _NORMAL_FADED = 9.0
+# Networks that are near a target which ends may last longer.
+_BEYOND = 10
 # Where y is above it exp(y) E_n(y) is taken from so many terms of its asymptotic series.
 _LARGE, _TERMS = 200.0, 16
 
@@ -61,7 +63,7 @@ class Extent:
     first : float
         A time so short that little changes in it from 0 on.
     last : float
-        Beyond it nothing is left, in doubles.
+        Beyond it nothing is left, in doubles, nor of a network that is near.
     cells : tuple of (float, float, float)
         Start, end, and how far apart points may be between them at most.
     """
@@ -246,14 +248,14 @@ def _reciprocal_extent(piece: DampedReciprocalPiece) -> Extent:
 def _gaussian_extent(piece: GaussianPiece) -> Extent:
     centre, width = float(piece.part.centre), float(piece.part.width)
     start, end = centre - _NORMAL_FADED * width, centre + _NORMAL_FADED * width
-    return Extent(first=0.1 * width, last=end, cells=((start, end, width),))
+    return Extent(first=0.1 * width, last=_BEYOND * end, cells=((start, end, width),))
 
 
 def _airy_extent(piece: AiryPiece) -> Extent:
     scale, shift = float(piece.part.scale), float(piece.part.shift)
     unit = 1 / (scale * max(1.0, math.sqrt(abs(scale * shift))))
     end = max(shift + _AIRY_FADED / scale, _FADED * unit)
-    return Extent(first=0.1 * unit, last=end, cells=((0.0, end, 2 * unit),))
+    return Extent(first=0.1 * unit, last=_BEYOND * end, cells=((0.0, end, 2 * unit),))
 
 
 def _switching_extent(piece: SwitchingPiece) -> Extent:
