@@ -4,7 +4,7 @@ First as the file is damaged: the digest finds every alteration.  Then as a forg
 writes the digest anew: every number, list and witness that the claim rests on is found out by the
 mathematics.  What is left to the forger is to certify less, or something else that is true: to
 leave out cases (not to double or to reorder them), to rename the instance, to change what the claim
-is not about, and to lie about the versions.
+is not about or says to be forgotten, and to lie about the versions.
 """
 
 from __future__ import annotations
@@ -12,17 +12,33 @@ from __future__ import annotations
 import json
 
 import pytest
-from certificates import alterations, at, made, outcome, paths, sealed
+from certificates import LOPSIDED, alterations, at, made, outcome, paths, sealed
 
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.outcome import Invalid, Refused
 
 CHAIN = [("instance", "chain", "transition")]
-RESTS_ON = {"E4": CHAIN, "E5": CHAIN, "P1": CHAIN, "P5": CHAIN}
-"""What of the instance each claim is about."""
+UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
+RESTS_ON = {
+    # Some memory makes up for the mean of W: the supremum does not depend on it.
+    "M1": [UNIT[0], ("instance", "law", "W", "std"), UNIT[2]],
+    "M4": UNIT,
+    "M5": UNIT,
+    "E4": CHAIN,
+    "E5": CHAIN,
+    "P1": CHAIN,
+    "P5": CHAIN,
+}
+"""What of the instance every case of a claim is about (not each case meets every input)."""
 
-NAME = "hidden-state"
+REMEMBERED = 6
+"""After so many inputs nothing is left of what came before to the digits stated: q = 1/8."""
+
+EVERY = {"M4": 7, "M5": 8}
+"""Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
+
+NAME = LOPSIDED
 
 
 def test_it_is_known_of_every_claim_what_it_rests_on():
@@ -30,9 +46,14 @@ def test_it_is_known_of_every_claim_what_it_rests_on():
 
 
 def some_cases(claim_id):
-    """Return a certificate of every third case: every altered one is checked, which adds up."""
+    """Return a certificate of some of the cases."""
     document = made(claim_id, NAME)
-    return sealed(document | {"cases": document["cases"][::3]})
+    return sealed(document | {"cases": document["cases"][:: EVERY.get(claim_id, 3)]})
+
+
+def is_forgotten(document, path):
+    """Tell whether an input is so long past that by M5 itself it hardly matters."""
+    return "past" in path[:-1] and path[-1] < len(at(document, path[:-1])) - REMEMBERED
 
 
 @pytest.mark.parametrize("claim_id", FORMULAS)
@@ -44,7 +65,7 @@ def test_every_altered_field_is_found(claim_id):
         for how, altered in alterations(document, path):
             assert outcome(altered) != "VALID", (path, how)
             tried += 1
-    assert tried > 300
+    assert tried > 25
 
 
 @pytest.mark.parametrize("claim_id", FORMULAS)
@@ -58,18 +79,18 @@ def test_every_number_is_found_out_under_a_new_digest(claim_id):
                 leaves_cases_out = isinstance(at(document, path[:1]), list) and (
                     (len(path) == 1 and how == "shorter") or (len(path) == 2 and how == "removed")
                 )
-                if not leaves_cases_out:
+                if not leaves_cases_out and not is_forgotten(document, path):
                     assert outcome(sealed(altered)) != "VALID", (path, how)
                     tried += 1
-    assert tried > 100
+    assert tried > 25
 
 
 @pytest.mark.parametrize("claim_id", FORMULAS)
 def test_a_case_left_out_under_a_new_digest_is_not_reported(claim_id):
     document = made(claim_id, NAME)
-    fewer = sealed(document | {"cases": document["cases"][1:]})
+    fewer = sealed(document | {"cases": document["cases"][:-1] or document["cases"]})
     whole, part = (check_text(json.dumps(item)) for item in (document, fewer))
-    assert part.cases == whole.cases[1:]
+    assert part.cases == (whole.cases[:-1] or whole.cases)
 
 
 def test_what_a_digest_guards_is_named():

@@ -12,13 +12,17 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from verification.certificate.check.reading import MAX_DIGITS
+from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
+from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
-from verification.instance import Chain, Instance, Json
+from verification.instance import Chain, Instance, Json, ProductLaw, Uniform
 from verification.markov import finite
 from verification.markov.columns import is_exact
+from verification.recurrent.memory import fixed_point, iterate
 from verification.strict_json import format_number
+
+_FIXED_POINT_BITS = (128, 256, 512)
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,63 @@ def _hitting_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
         for i, time in zip(others, found, strict=True):
             times[i] = time if isinstance(time, Fraction) else times[i]
     return {
-        "vector": _vector(case.values),
+        # p and -p are one case, of which one is written.
+        "vector": _vector([-x for x in case.values] if sum(case.values) < 0 else case.values),
         "target": case.target,
         "hitting_times": _vector(times),
     }
 
 
+def _memory(instance: Instance) -> dict[str, Json]:
+    weights = instance.law.w if isinstance(instance.law, ProductLaw) else None
+    if isinstance(weights, Uniform) and any(sum(map(bool, x)) > 1 for x in instance.chain.inputs):
+        raise NotEnclosed("W is uniform in several directions, for which the checker has no rule")
+    return {}
+
+
+def _slope_case(_instance: Instance, _case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {"of": "every state and memory"}
+
+
+def _word_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {
+        "word": list(case.word),
+        "start": _vector([case.start]),
+        "iterates": case.iterates,
+        "fixed_point": _fixed_point(instance, case),
+    }
+
+
+def _fixed_point(instance: Instance, case: Any) -> str:  # noqa: ANN401
+    """Write a fixed point to as many decimals as give twenty digits of the distance from it."""
+    for bits in _FIXED_POINT_BITS:
+        with precision(bits):
+            found = fixed_point(instance, case.word)
+            reached = iterate(instance, case.word * case.iterates, ball(case.start))
+            apart, (low, high) = end_points(abs(reached - found))[0], end_points(found)
+        for decimals in range(LEAST_DECIMALS, MOST_DECIMALS + 1, 10):
+            scale = 10**decimals
+            if apart * scale >= 10**LEAST_DECIMALS and 4 * (high - low) * scale <= 1:
+                scaled = round((low + high) / 2 * scale)
+                digits = str(abs(scaled)).rjust(decimals + 1, "0")
+                sign = "-" if scaled < 0 else ""
+                return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+    raise NotEnclosed("a fixed point is not known to enough decimals")
+
+
+def _memory_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    if hasattr(case, "known"):
+        return {"past": list(case.past), "known": case.known}
+    return {
+        "word": list(case.word),
+        "starts": _vector(sorted((case.first, case.second), reverse=True)),
+    }
+
+
 WITNESSES: dict[str, Witnesses] = {
+    "M1": Witnesses(_memory, _slope_case),
+    "M4": Witnesses(_memory, _word_case),
+    "M5": Witnesses(_memory, _memory_case),
     "E4": Witnesses(_stationary_law, _vector_case),
     "E5": Witnesses(_stationary_law, _hitting_case),
     "P1": Witnesses(_stationary_law, _poisson_case),

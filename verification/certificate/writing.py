@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 
 from verification.certificate.check.bounds import LEAST_DIGITS
@@ -12,7 +13,7 @@ from verification.certificate.check.reading import digest
 from verification.certificate.witnesses import WITNESSES
 from verification.claim import AnyClaim, Side
 from verification.decision import decide_with_cases
-from verification.enclosure.balls import FLINT_VERSION, PRECISIONS, enclosure, precision
+from verification.enclosure.balls import FLINT_VERSION, PRECISIONS, Between, enclosure, precision
 from verification.environment import package_version, revision
 from verification.errors import NotEnclosed, VerificationError
 from verification.instance import Instance, Json
@@ -21,6 +22,7 @@ from verification.subject import Subject
 from verification.verdict import Enclosure, Verdict
 
 _DIGITS = 16
+_DIGITS_OF_SUPREMUM = 8
 
 
 class NotCertified(VerificationError):  # noqa: N818 - an outcome
@@ -110,20 +112,35 @@ def _cases(claim: AnyClaim, instance: Instance, cases: list[object]) -> list[Jso
 
 def _stated_sides(claim: AnyClaim, instance: Instance, case: object) -> dict[str, Json]:
     """State both sides, to 16 digits where some precision encloses them so well."""
-    best: dict[str, tuple[int, Json]] = {}
+    stated = {
+        "left": _stated_side(claim.left, instance, case),
+        "right": _stated_side(claim.right, instance, case),
+    }
+    for name, text in stated.items():
+        if text is None:
+            raise NotCertified(
+                f"the {name} side is not known to {LEAST_DIGITS} digits in the case: {case}"
+            )
+    return stated
+
+
+def _stated_side(
+    side: Callable[[Instance, object], Side], instance: Instance, case: object
+) -> Json:
+    """State one side, as well as a rising precision makes it known."""
+    known, best = 0, None
     for bits in PRECISIONS:
         with precision(bits):
-            for name, side in (("left", claim.left), ("right", claim.right)):
-                if best.get(name, (0,))[0] < _DIGITS:
-                    digits, text = _stated(side(instance, case))
-                    if digits > best.get(name, (0,))[0]:
-                        best[name] = digits, text
-        if all(best.get(name, (0,))[0] >= _DIGITS for name in ("left", "right")):
+            try:
+                digits, text = _stated(side(instance, case))
+            except NotEnclosed:
+                continue
+        if digits <= known and known:
             break
-    for name in ("left", "right"):
-        if best.get(name, (0,))[0] < LEAST_DIGITS:
-            raise NotCertified(f"the {name} side is not known to {LEAST_DIGITS} digits in: {case}")
-    return {name: text for name, (_, text) in best.items()}
+        known, best = digits, text
+        if digits >= _DIGITS:
+            break
+    return best
 
 
 def _stated(side: Side) -> tuple[int, Json]:
@@ -139,10 +156,11 @@ def _stated(side: Side) -> tuple[int, Json]:
         return _DIGITS, {"lower": "0", "upper": "0"}
     if not (bounds.lower.is_finite() and bounds.upper.is_finite()):
         return 0, None
-    for digits in range(_DIGITS, LEAST_DIGITS - 1, -1):
-        stated = _around(bounds, digits)
-        if stated is not None:
-            return digits, stated
+    most = _DIGITS_OF_SUPREMUM if isinstance(side, Between) else _DIGITS
+    for digits in range(most, LEAST_DIGITS - 1, -1):
+        # A digit less than is known: the checker's enclosure may be somewhat wider.
+        if _around(bounds, digits + 1) is not None:
+            return (_DIGITS if digits == most else digits), _around(bounds, digits)
     return 0, None
 
 

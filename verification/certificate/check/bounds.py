@@ -16,7 +16,7 @@ SLACK = Fraction(1, 2**40)
 """Numbers that are not both rational are compared up to this relative slack, as everywhere in the
 project; an equality could never be decided otherwise."""
 
-LEAST_DIGITS, MOST_DIGITS = 4, 40
+LEAST_DIGITS, MOST_DIGITS = 3, 40
 MAX_EXPONENT = 5_000
 PRECISIONS = (64, 128, 256, 512, 1024)
 
@@ -61,6 +61,15 @@ class Bounds:
 
 Side: TypeAlias = "Bounds | Callable[[int], Bounds]"
 """One side of a claim: bounds, or bounds at so many bits of precision."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One case: in words, its two sides."""
+
+    what: str
+    left: Side
+    right: Side
 
 
 def _root_below(value: Fraction, bits: int) -> Fraction:
@@ -130,7 +139,7 @@ def confirm(
     Invalid
         Where one of the three fails, or no precision shows it.
     """
-    problem = ""
+    problem, width = "", None
     for bits in PRECISIONS:
         left, right = at(sides[0], bits), at(sides[1], bits)
         _require_overlap(f"{what}: left side", left, claimed[0])
@@ -142,7 +151,9 @@ def confirm(
         )
         if not problem:
             return
-        if all(isinstance(side, Bounds) for side in sides):
+        before, width = width, (left.upper - left.lower) + (right.upper - right.lower)
+        # More precision helps as long as it narrows something.
+        if not width or (before is not None and 2 * width > before):
             break
     raise Invalid(f"{what}: {problem}")
 

@@ -6,11 +6,9 @@ min g``.  The sides of a case are computed from the instance and the verified wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.bounds import Bounds, Side
+from verification.certificate.check.bounds import Bounds, Shown
 from verification.certificate.check.chains import Chain, Vector, oscillation
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.outcome import Budget, Invalid
@@ -18,15 +16,6 @@ from verification.certificate.check.reading import Node
 
 MAX_STEPS = 64
 """How many steps the rational claims take: their numbers grow with each."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One case: in words, its two sides."""
-
-    what: str
-    left: Side
-    right: Side
 
 
 def read_chain(instance: Instance, witness: Node, budget: Budget) -> Chain:
@@ -51,13 +40,13 @@ def _exactly(left: Fraction, right: Fraction) -> tuple[Bounds, Bounds]:
 # P1
 
 
-def poisson_equation(instance: Instance, chain: Chain, case: Node) -> Shown:
+def poisson_equation(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     """``osc(u) <= Delta osc(f)``; or that ``u = Z ft`` solves the equation: no residual, 0 <= 0."""
     members = case.fields(("of", "observable", "solution"))
-    observable = members["observable"].numbers(instance.size)
-    solution = members["solution"].vector(instance.size)
+    observable = members["observable"].numbers(chain.size)
+    solution = members["solution"].vector(chain.size)
     chain.coupling_steps()
-    what = named(instance, observable)
+    what = named(chain.instance, observable)
     if members["of"].choice("oscillation", "equation") == "equation":
         # u = Z ft is (I - P + 1 pi) u = ft, and Z is an inverse since there is one law.
         total = chain.mean(solution)
@@ -75,24 +64,24 @@ def poisson_equation(instance: Instance, chain: Chain, case: Node) -> Shown:
 # P5
 
 
-def variance_identities(instance: Instance, chain: Chain, case: Node) -> Shown:
+def variance_identities(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     """``2 <ft,u> - <ft,ft> = pi(u^2) - pi((Pu)^2) = s``.
 
     And started from pi ``E[S_n^2] = n s - 2 <ft, (I - P^n) Z P u>``.
     """
     sums = case.has("steps")
     members = case.fields(("observable", "solution", *(("steps", "potential") if sums else ())))
-    observable = members["observable"].numbers(instance.size)
-    solution = members["solution"].vector(instance.size)
+    observable = members["observable"].numbers(chain.size)
+    solution = members["solution"].vector(chain.size)
     chain.require_solution(observable, solution)
     centred, following = chain.centred(observable), chain.averaged(solution)
-    what = named(instance, observable)
+    what = named(chain.instance, observable)
     variance = chain.mean([u * u - v * v for u, v in zip(solution, following, strict=True)])
     if not sums:
         left = chain.mean([f * (2 * u - f) for f, u in zip(centred, solution, strict=True)])
         return Shown(f"the asymptotic variance, {what}", *_exactly(left, variance))
     steps = members["steps"].integer(1, MAX_STEPS)
-    potential = members["potential"].vector(instance.size)
+    potential = members["potential"].vector(chain.size)
     # z = Z P u is (I - P + 1 pi) z = P u, and pi(z) = pi(P u) = 0.
     further, total = chain.averaged(potential), chain.mean(potential)
     if any(z - w + total != v for z, w, v in zip(potential, further, following, strict=True)):
@@ -125,9 +114,9 @@ def _second_moments(chain: Chain, centred: Vector, steps: int) -> Vector:
 # E4, E5
 
 
-def error_by_contraction(instance: Instance, chain: Chain, case: Node) -> Shown:
+def error_by_contraction(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     """``|p - pi|_1 <= |sum p - 1| + |pP - p|_1 m / (1 - delta(P^m))``."""
-    vector = case.fields(("vector",))["vector"].vector(instance.size)
+    vector = case.fields(("vector",))["vector"].vector(chain.size)
     residual = sum(
         (abs(a - b) for a, b in zip(chain.carried(vector), vector, strict=True)), Fraction(0)
     )
@@ -137,14 +126,16 @@ def error_by_contraction(instance: Instance, chain: Chain, case: Node) -> Shown:
     return Shown(_shown_vector(vector), Bounds.exactly(left), right)
 
 
-def error_by_hitting_times(instance: Instance, chain: Chain, case: Node) -> Shown:
+def error_by_hitting_times(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     """``|p - (sum p) pi|_1 <= 2 max(sum e+ h, sum e- h)``, ``e = pP - p``, h steps until r."""
     members = case.fields(("vector", "target", "hitting_times"))
-    vector = members["vector"].vector(instance.size)
-    target = members["target"].integer(0, instance.size - 1)
-    times = members["hitting_times"].vector(instance.size)
+    vector = members["vector"].vector(chain.size)
+    target = members["target"].integer(0, chain.size - 1)
+    times = members["hitting_times"].vector(chain.size)
     chain.require_hitting_times(target, times)
-    mass = sum(vector)
+    mass = sum(vector, Fraction(0))
+    if mass < 0:
+        members["vector"].refuse("a sum >= 0: p and -p are one case")
     left = sum((abs(a - mass * b) for a, b in zip(vector, chain.law, strict=True)), Fraction(0))
     residual = [a - b for a, b in zip(chain.carried(vector), vector, strict=True)]
     sums = [
@@ -159,6 +150,3 @@ def error_by_hitting_times(instance: Instance, chain: Chain, case: Node) -> Show
 def _shown_vector(vector: Vector) -> str:
     numbers = ", ".join(f"{float(x):.3g}" for x in vector[:4])
     return f"p = ({numbers}{', ...' if len(vector) > 4 else ''})"
-
-
-Derivation = Callable[[Instance, Chain, Node], Shown]

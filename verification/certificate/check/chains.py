@@ -31,6 +31,7 @@ class Chain:
     """
 
     def __init__(self, instance: Instance, law: Vector, budget: Budget) -> None:
+        self.instance = instance
         self.size = instance.size
         self.budget = budget
         self.law = law

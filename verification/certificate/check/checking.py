@@ -8,7 +8,6 @@ from pathlib import Path
 
 from verification.certificate.check import reading
 from verification.certificate.check.bounds import confirm, shown, stated
-from verification.certificate.check.chain_claims import read_chain
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.instances import SCHEMA as INSTANCE_SCHEMA
 from verification.certificate.check.instances import read_instance
@@ -18,6 +17,7 @@ from verification.certificate.check.reading import Node
 SCHEMA = "certificate/1"
 MAX_CASES = 10_000
 MADE_BY = ("kernel-limit-theorems", "git revision", "python", "python-flint", "FLINT", "seed")
+BALLS = "FLINT's balls, and the constants s0, s1, s2, m, m1 of the activations (A1, A2)"
 TRUSTED = ("this checker and its reading of the claim", "Python's integers")
 
 
@@ -92,7 +92,7 @@ def check_text(text: str) -> Checked:
         raise Unsupported(f"an instance of another kind than {INSTANCE_SCHEMA}")
     formula, budget = FORMULAS[claim], Budget()
     instance = read_instance(members["instance"], budget)
-    chain = read_chain(instance, members["witness"], budget)
+    context = formula.prepare(instance, members["witness"], budget)
     cases: list[CheckedCase] = []
     before = ""
     for case in members["cases"].elements(1, MAX_CASES):
@@ -102,7 +102,7 @@ def check_text(text: str) -> Checked:
             case.invalid("is there twice, or out of order")
         before = text
         claimed = stated(parts["left"]), stated(parts["right"])
-        found = formula.derive(instance, chain, parts["case"])
+        found = formula.derive(context, parts["case"], claimed[0])
         confirm(
             f"{case.path}, {found.what}",
             (found.left, found.right),
@@ -122,7 +122,7 @@ def check_text(text: str) -> Checked:
             f"witnesses: {formula.witnesses}",
             f"both sides of {len(cases)} case{'s' if len(cases) > 1 else ''}, and their order",
         ),
-        trusted=TRUSTED,
+        trusted=(*TRUSTED, *((BALLS,) if formula.in_balls else ())),
         made_by=_made_by(members["made_by"]),
     )
 

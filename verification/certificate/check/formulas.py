@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from verification.certificate.check import chain_claims
-from verification.certificate.check.chain_claims import Derivation
+from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.instances import Instance
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.reading import Node
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,11 @@ class Formula:
     ----------
     says : str
         The (in)equality in words.
+    prepare : callable
+        ``(instance, witness, budget) -> context``: verify what all cases share, and assumptions.
     derive : callable
-        ``(instance, chain, case) -> Shown``: verify a case's witness, return both sides.
+        ``(context, case, claimed) -> Shown``: verify a case's witness, return both sides; what is
+        claimed of the left side may steer how well it is enclosed, and nothing else.
     identity : bool
         Whether the sides are equal.
     in_balls : bool
@@ -29,28 +37,72 @@ class Formula:
     """
 
     says: str
-    derive: Derivation
+    prepare: Callable[[Instance, Node, Budget], Any]
+    derive: Callable[[Any, Node, Bounds], Shown]
     witnesses: str
     assumes: str
     identity: bool = False
     in_balls: bool = False
 
 
+def _read_memory(instance: Instance, witness: Node, budget: Budget) -> object:
+    from verification.certificate.check import memory_claims  # noqa: PLC0415 - loads FLINT
+
+    return memory_claims.read_memory(instance, witness, budget)
+
+
+def _on_memory(name: str) -> Callable[[Any, Node, Bounds], Shown]:
+    def derive(context: Any, case: Node, claimed: Bounds) -> Shown:  # noqa: ANN401
+        from verification.certificate.check import memory_claims  # noqa: PLC0415 - loads FLINT
+
+        found: Shown = getattr(memory_claims, name)(context, case, claimed)
+        return found
+
+    return derive
+
+
 FORMULAS: dict[str, Formula] = {
+    "M1": Formula(
+        says="max_i sup_{|v| <= vbar} |E[B sigma'(W.x_i + v)]| <= q = s1 E|B|",
+        prepare=_read_memory,
+        derive=_on_memory("steepest_slope"),
+        witnesses="none; the supremum is searched again",
+        assumes="q < 1",
+        in_balls=True,
+    ),
+    "M4": Formula(
+        says="|F^n(c) - v*| <= q^(pn) |F(c) - c| / (1 - q^p), F(v*) = v*, F the word's map",
+        prepare=_read_memory,
+        derive=_on_memory("distance_to_fixed_point"),
+        witnesses="fixed points, each by a change of sign of F(v) - v around it",
+        assumes="q = s1 E|B| < 1",
+        in_balls=True,
+    ),
+    "M5": Formula(
+        says="|v_k - v'_k| <= q^k |v_0 - v'_0|; the last m inputs give the memory up to q^m vbar",
+        prepare=_read_memory,
+        derive=_on_memory("forgetting"),
+        witnesses="none; the memories are followed again",
+        assumes="q = s1 E|B| < 1",
+        in_balls=True,
+    ),
     "E4": Formula(
         says="|p - pi|_1 <= |sum p - 1| + |pP - p|_1 m / (1 - delta(P^m))",
+        prepare=chain_claims.read_chain,
         derive=chain_claims.error_by_contraction,
         witnesses="the stationary law",
         assumes="one recurrent class, aperiodic",
     ),
     "E5": Formula(
         says="|p - (sum p) pi|_1 <= 2 max(sum_i e_i^+ h_i, sum_i e_i^- h_i), e = pP - p",
+        prepare=chain_claims.read_chain,
         derive=chain_claims.error_by_hitting_times,
         witnesses="the stationary law, mean hitting times",
         assumes="one recurrent class",
     ),
     "P1": Formula(
         says="u = Z (f - pi(f)) solves u - P u = f - pi(f), and osc(u) <= Delta osc(f)",
+        prepare=chain_claims.read_chain,
         derive=chain_claims.poisson_equation,
         witnesses="the stationary law, solutions of the Poisson equation",
         assumes="one recurrent class, aperiodic",
@@ -60,9 +112,11 @@ FORMULAS: dict[str, Formula] = {
             "2 <ft, u> - <ft, ft> = pi(u^2) - pi((P u)^2) = s, and from the stationary law "
             "E[S_n^2] = n s - 2 <ft, (I - P^n) Z P u>"
         ),
+        prepare=chain_claims.read_chain,
         derive=chain_claims.variance_identities,
         witnesses="the stationary law, solutions of the Poisson equation, Z P u",
         assumes="one recurrent class",
         identity=True,
     ),
 }
+"""Claims on chains are checked in rationals; FLINT is loaded for the others only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAX_WORK = 400_000_000
+MAX_WORK = 100_000_000
 
 
 class Refused(Exception):  # noqa: N818 - an outcome

@@ -22,6 +22,8 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 32
 MAX_DIGITS = 4_000
 MAX_INTEGER_DIGITS = 18
+LEAST_DECIMALS, MOST_DECIMALS = 20, 250
+"""With so many decimals the fixed points of M4 are written."""
 _SHOWN = 60
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
@@ -159,6 +161,10 @@ class Node:
         if not isinstance(self.value, list) or not least <= len(self.value) <= most:
             self.refuse(f"a list of {least} to {most}" if least < most else f"a list of {least}")
         return [Node(item, f"{self.path}[{i}]") for i, item in enumerate(self.value)]
+
+    def states(self, most: int, size: int) -> tuple[int, ...]:
+        """Return a word of at least one state."""
+        return tuple(item.integer(0, size - 1) for item in self.elements(1, most))
 
     def text(self, most: int) -> str:
         """Return a printable text of limited length."""

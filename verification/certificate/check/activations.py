@@ -1,0 +1,176 @@
+r"""The activation in balls: derivatives, the constants that bound them, strips, antiderivatives.
+
+``sigma(t) = sum_j a_j f_j(b_j t + c_j)`` with f_j among tanh, logistic, erf, arctan and sin.  The
+constants are those that the claims name: with ``s_k = sum_j |a_j| |b_j|^k s_k(f_j)``,
+
+    s0: 1, 1, 1, pi/2, 1     s1: 1, 1/4, 2/sqrt(pi), 1, 1
+    s2: 4/(3 sqrt 3), 1/(6 sqrt 3), sqrt(8/(pi e)), 3 sqrt(3)/8, 1,
+
+and on ``|Im z| <= a``, ``|f| <= m(a)`` and ``|f'| <= m1(a)``:
+
+    tanh: max(1, tan a), 1/cos^2 a          logistic: 1 or 1/sin a, 1/(4 cos^2(a/2))
+    erf: 1 + erfi a, (2/sqrt pi) exp(a^2)   arctan: pi/2 + artanh a, 1/(1 - a^2)
+    sin: cosh a, cosh a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from verification.certificate.check.balls import Ball, ball, pi, total, upper
+from verification.certificate.check.instances import Term
+from verification.certificate.check.outcome import Refused
+
+_POLE = {
+    "tanh": Fraction(157, 100),
+    "logistic": Fraction(314, 100),
+    "arctan": Fraction(1),
+    "erf": Fraction(4),
+    "sin": Fraction(64),
+}
+"""Below the distance of the nearest pole; of an entire function a width that is never exceeded."""
+
+
+def weighted_derivatives(
+    terms: tuple[Term, ...], order: int, nodes: Sequence[tuple[Ball, Ball]], shift: Ball
+) -> Ball:
+    """Enclose the sum of ``weight sigma^(k)(node + v)``, k = 0, 1, 2, over nodes and weights."""
+    result = ball(0)
+    for term in terms:
+        function = _DERIVATIVES[term.family][order]
+        scale, offset = ball(term.scale), ball(term.shift)
+        plain = term.scale == 1 and not term.shift
+        part = ball(0)
+        for node, weight in nodes:
+            t = node + shift
+            part = part + weight * function(t if plain else scale * t + offset)
+        result = result + ball(term.weight * term.scale**order) * part
+    return result
+
+
+def derivative(terms: tuple[Term, ...], order: int, t: Ball) -> Ball:
+    """Enclose ``sigma^(k)(t)``, k = 0, 1, 2."""
+    return weighted_derivatives(terms, order, ((ball(0), ball(1)),), t)
+
+
+def _tanh_slope(t: Ball) -> Ball:
+    share = t.sech()
+    return share * share
+
+
+def _tanh_turn(t: Ball) -> Ball:
+    return -2 * t.tanh() * _tanh_slope(t)
+
+
+def _erf_slope(t: Ball) -> Ball:
+    return 2 * (-(t * t)).exp() / pi().sqrt()
+
+
+def _arctan_slope(t: Ball) -> Ball:
+    return 1 / (1 + t * t)
+
+
+def _arctan_turn(t: Ball) -> Ball:
+    share = _arctan_slope(t)
+    return -2 * t * share * share
+
+
+# The logistic function is (1 + tanh(t/2)) / 2.
+_DERIVATIVES: dict[str, tuple[Callable[[Ball], Ball], ...]] = {
+    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn),
+    "logistic": (
+        lambda t: (1 + (t / 2).tanh()) / 2,
+        lambda t: _tanh_slope(t / 2) / 4,
+        lambda t: _tanh_turn(t / 2) / 8,
+    ),
+    "erf": (lambda t: t.erf(), _erf_slope, lambda t: -2 * t * _erf_slope(t)),
+    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn),
+    "sin": (lambda t: t.sin(), lambda t: t.cos(), lambda t: -t.sin()),
+}
+
+
+def antiderivative(terms: tuple[Term, ...], t: Ball) -> Ball:
+    """Enclose ``int_0^t sigma`` up to a constant."""
+    return total(
+        [
+            ball(term.weight / term.scale)
+            * _family_antiderivative(term.family, ball(term.scale) * t + ball(term.shift))
+            for term in terms
+        ]
+    )
+
+
+def _family_antiderivative(family: str, t: Ball) -> Ball:
+    if family == "tanh":
+        return t.cosh().log()
+    if family == "logistic":
+        return t / 2 + (t / 2).cosh().log()
+    if family == "erf":
+        return t * t.erf() + (-(t * t)).exp() / pi().sqrt()
+    if family == "arctan":
+        return t * t.atan() - (t * t).log1p() / 2
+    return -t.cos()
+
+
+def constant(terms: tuple[Term, ...], order: int) -> Ball:
+    """Return ``s_k``, k = 0, 1, 2."""
+    return total(
+        [
+            ball(abs(term.weight * term.scale**order)) * _family_constant(term.family, order)
+            for term in terms
+        ]
+    )
+
+
+def _family_constant(family: str, order: int) -> Ball:
+    three = ball(3).sqrt()
+    table = {
+        "tanh": (ball(1), ball(1), 4 / (3 * three)),
+        "logistic": (ball(1), ball(Fraction(1, 4)), 1 / (6 * three)),
+        "erf": (ball(1), 2 / pi().sqrt(), (8 / (pi() * ball(1).exp())).sqrt()),
+        "arctan": (pi() / 2, ball(1), 3 * three / 8),
+        "sin": (ball(1), ball(1), ball(1)),
+    }
+    return table[family][order]
+
+
+def widest_strip(terms: tuple[Term, ...]) -> Fraction:
+    """Return a half-width at which every term is still analytic."""
+    return min(_POLE[term.family] / abs(term.scale) for term in terms)
+
+
+def strip_constant(terms: tuple[Term, ...], order: int, width: Fraction) -> Ball:
+    """Return ``m(a)`` or ``m1(a)``; of order 2 what Cauchy's estimate makes of ``m1``.
+
+    Raises
+    ------
+    Refused
+        Where the strip is too wide.
+    """
+    if order == 2:
+        room = (widest_strip(terms) - width) / 2
+        return strip_constant(terms, 1, width + room) / ball(room)
+    if not 0 < width < widest_strip(terms):
+        raise Refused("a strip is too wide")
+    return total(
+        [
+            ball(abs(term.weight * term.scale**order))
+            * _family_strip_constant(term.family, order, ball(abs(term.scale) * width))
+            for term in terms
+        ]
+    )
+
+
+def _family_strip_constant(family: str, order: int, a: Ball) -> Ball:
+    if family == "sin":
+        return a.cosh()
+    if family == "tanh":
+        return ball(1).max(a.tan()) if order == 0 else 1 / (a.cos() * a.cos())
+    if family == "logistic":
+        if order == 1:
+            return 1 / (4 * (a / 2).cos() * (a / 2).cos())
+        return ball(1) if upper(a) <= Fraction(3, 2) else 1 / a.sin()
+    if family == "erf":
+        return 1 + a.erfi() if order == 0 else 2 * (a * a).exp() / pi().sqrt()
+    return pi() / 2 + a.atanh() if order == 0 else 1 / (1 - a * a)

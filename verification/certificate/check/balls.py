@@ -1,0 +1,107 @@
+"""Ball arithmetic for the checker; FLINT, through python-flint, is loaded here and nowhere else.
+
+A ball encloses a number.  It is compared by its rational end points only, and never by the
+operators of python-flint, which answer yes or no where nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+
+from flint import acb, arb, ctx, fmpq
+
+from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.outcome import Refused
+
+Ball = arb
+ComplexBall = acb
+
+_EXPONENT_LIMIT = 40_000
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Work at so many bits."""
+    with ctx.workprec(bits):
+        yield
+
+
+def working_precision() -> int:
+    """Return the working precision in bits."""
+    return ctx.prec
+
+
+def ball(value: Fraction | int) -> Ball:
+    """Enclose an exact number."""
+    exact = Fraction(value)
+    return arb(fmpq(exact.numerator, exact.denominator)) if exact else arb(0)
+
+
+def pi() -> Ball:
+    """Enclose the number pi."""
+    return arb.pi()
+
+
+def around(middle: Ball, radius: Ball) -> Ball:
+    """Return a ball that contains everything within a radius of a number."""
+    return middle + arb(0, 1) * radius.abs_upper()
+
+
+def between(lower: Fraction, upper: Fraction) -> Ball:
+    """Return a ball that contains an interval."""
+    return ball(lower).union(ball(upper))
+
+
+def total(values: Sequence[Ball]) -> Ball:
+    """Return a sum."""
+    result = arb(0)
+    for value in values:
+        result = result + value
+    return result
+
+
+def bounds(x: Ball) -> Bounds:
+    """Return the rational end points of a ball.
+
+    Raises
+    ------
+    Refused
+        Where it is not finite, or beyond all reason.
+    """
+    if not x.is_finite():
+        raise Refused("a number cannot be enclosed at any precision tried")
+    return Bounds(_exact(x.lower()), _exact(x.upper()))
+
+
+def _exact(x: Ball) -> Fraction:
+    if x.is_zero():
+        return Fraction(0)
+    mantissa, exponent = (int(part) for part in x.man_exp())
+    if abs(exponent) > _EXPONENT_LIMIT:
+        raise Refused("a number is too large or too small")
+    if exponent >= 0:
+        return Fraction(mantissa << exponent)
+    return Fraction(mantissa, 1 << -exponent)
+
+
+def upper(x: Ball) -> Fraction:
+    """Return a rational no smaller than a number."""
+    return bounds(x).upper
+
+
+def lower(x: Ball) -> Fraction:
+    """Return a rational no larger than a number."""
+    return bounds(x).lower
+
+
+def integer_power(x: Ball, exponent: int) -> Ball:
+    """Return ``x^n``, n >= 0."""
+    result, factor = arb(1), x
+    while exponent:
+        if exponent & 1:
+            result = result * factor
+        factor = factor * factor
+        exponent >>= 1
+    return result

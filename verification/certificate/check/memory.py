@@ -1,0 +1,251 @@
+r"""The memory map ``Phi(x, v) = E[B sigma(W.x + v)]`` in balls, by rules of the checker's own.
+
+Atoms and constants: the sum.  Uniform W in one direction: ``sigma`` has an antiderivative.  Normal
+W: the trapezoidal rule of step h over all of R; with F analytic on ``|Im z| <= a`` and M a bound of
+``int |F(. + ib)|``, ``|b| <= a``, its error is at most ``2 M / (exp(2 pi a / h) - 1)`` (Trefethen
+and Weideman, SIAM Review 56 (2014), theorem 5.1).  For ``F(z) = g(m + s z) phi(z)`` with the normal
+density phi, ``M = exp(a^2/2) sup |g|`` over ``|Im| <= s a``; the nodes beyond L, left out, carry at
+most ``sup |g| erfc((L - h)/sqrt 2)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isqrt
+
+from verification.certificate.check.activations import (
+    antiderivative,
+    constant,
+    derivative,
+    strip_constant,
+    weighted_derivatives,
+    widest_strip,
+)
+from verification.certificate.check.balls import (
+    Ball,
+    around,
+    ball,
+    lower,
+    pi,
+    upper,
+    working_precision,
+)
+from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.instances import Instance, Spread, Vector
+from verification.certificate.check.outcome import Budget, Invalid, Unsupported
+
+_STRIPS = tuple(Fraction(1, 8) * Fraction(3, 2) ** k for k in range(10))
+_SHARE = Fraction(4, 5)
+_MOST_NODES = 20_000
+_HALVINGS = 48
+
+
+def mean_absolute_b(instance: Instance) -> Fraction:
+    """Return ``E|B|``."""
+    law = instance.law
+    if law.b is None:
+        return sum((atom.p * abs(atom.b) for atom in law.atoms), Fraction(0))
+    if law.b.kind == "constant":
+        return abs(law.b.first[0])
+    low, high = law.b.first[0], law.b.second[0]
+    if low >= 0 or high <= 0:
+        return abs(low + high) / 2
+    return (low * low + high * high) / (2 * (high - low))
+
+
+def mean_b(spread: Spread) -> Fraction:
+    """Return E B of an independent B."""
+    if spread.kind == "constant":
+        return spread.first[0]
+    return (spread.first[0] + spread.second[0]) / 2
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """``E[B g(W.x)] = sum of weight g(node)``, up to an error that depends on g's order."""
+
+    nodes: tuple[tuple[Ball, Ball], ...]
+    errors: tuple[Ball, ...]
+
+
+class Memory:
+    """The memory map of an instance, at the working precision.
+
+    Raises
+    ------
+    Unsupported
+        Where W is uniform in several directions, for which there is no rule.
+    Invalid
+        Where ``q = s1 E|B| < 1`` is not shown.
+    """
+
+    def __init__(self, instance: Instance, budget: Budget) -> None:
+        self.instance = instance
+        self.budget = budget
+        self.fixed_points: set[tuple[tuple[int, ...], str]] = set()
+        """Words, with their fixed points as texts, that were verified."""
+        self._remembered: dict[tuple[tuple[int, ...], int], Ball] = {}
+        self._rules: dict[tuple[Vector, int], _Rule] = {}
+        weights = instance.law.w
+        if weights is not None and weights.kind == "uniform":
+            for point in set(instance.inputs):
+                if sum(map(bool, point)) > 1:
+                    raise Unsupported("W is uniform in several directions")
+        if not upper(self.contraction_factor()) < 1:
+            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
+
+    def contraction_factor(self) -> Ball:
+        """Return ``q = s1 E|B|``."""
+        return constant(self.instance.activation, 1) * ball(mean_absolute_b(self.instance))
+
+    def bound(self) -> Ball:
+        """Return ``vbar = s0 E|B|``."""
+        return constant(self.instance.activation, 0) * ball(mean_absolute_b(self.instance))
+
+    def image(self, point: Vector, memory: Ball, order: int = 0) -> Ball:
+        """Enclose ``E[B sigma^(k)(W.x + v)]``, k = 0, 1, 2, for every v in a ball."""
+        terms, law = self.instance.activation, self.instance.law
+        if law.w is not None and law.w.kind == "uniform" and any(point):
+            return self._uniform(point, memory, order)
+        rule = self._rule(point)
+        self.budget.spend(20 * len(rule.nodes) * len(terms), working_precision())
+        value = weighted_derivatives(terms, order, rule.nodes, memory)
+        return around(value, rule.errors[order])
+
+    def iterate(self, word: Sequence[int], memory: Ball) -> Ball:
+        """Enclose the memory after the inputs of a word."""
+        for state in word:
+            memory = self.image(self.instance.inputs[state], memory)
+        return memory
+
+    def remembered(self, past: tuple[int, ...]) -> Ball:
+        """Enclose the memory after a past, whatever came before: any start in ``[-vbar, vbar]``.
+
+        An interval is followed, by its image under the map and by the mean value theorem, each of
+        which is the better one at times.
+        """
+        key = past, working_precision()
+        if key not in self._remembered:
+            memory, q = around(ball(0), self.bound()), self.contraction_factor()
+            for state in past:
+                point = self.instance.inputs[state]
+                slope = abs(self.image(point, memory, 1))
+                shrinking = slope.min(q) if slope.is_finite() else q
+                there = around(self.image(point, memory.mid()), memory.rad() * shrinking)
+                whole = self.image(point, memory)
+                memory = there.intersection(whole) if whole.is_finite() else there
+            self._remembered[key] = memory
+        return self._remembered[key]
+
+    def _uniform(self, point: Vector, memory: Ball, order: int) -> Ball:
+        terms, law = self.instance.activation, self.instance.law
+        if law.w is None or law.b is None:
+            raise Unsupported("a law of this kind")
+        self.budget.spend(40 * len(terms), working_precision())
+        ends = [
+            sum((x * w for x, w in zip(point, side, strict=True) if x), Fraction(0))
+            for side in (law.w.first, law.w.second)
+        ]
+        low, high = (ball(end) + memory for end in ends)
+        if order:
+            rise = derivative(terms, order - 1, high) - derivative(terms, order - 1, low)
+        else:
+            rise = antiderivative(terms, high) - antiderivative(terms, low)
+        return ball(mean_b(law.b)) * rise / ball(ends[1] - ends[0])
+
+    def _rule(self, point: Vector) -> _Rule:
+        key = point, working_precision()
+        if key not in self._rules:
+            self._rules[key] = self._made_rule(point)
+        return self._rules[key]
+
+    def _made_rule(self, point: Vector) -> _Rule:
+        law = self.instance.law
+        nothing = (ball(0),) * 3
+        if law.w is None or law.b is None:
+            nodes = [(ball(_dot(atom.w, point)), ball(atom.p * atom.b)) for atom in law.atoms]
+            return _Rule(tuple(nodes), nothing)
+        mean = ball(mean_b(law.b))
+        if law.w.kind == "constant" or not any(point):
+            centre = _dot(law.w.first, point) if law.w.kind != "uniform" else Fraction(0)
+            return _Rule(((ball(centre), mean),), nothing)
+        return self._normal_rule(
+            ball(_dot(law.w.first, point)),
+            ball(law.w.second[0]) * ball(_dot(point, point)).sqrt(),
+            mean,
+        )
+
+    def _normal_rule(self, centre: Ball, deviation: Ball, mean: Ball) -> _Rule:
+        terms, bits = self.instance.activation, working_precision()
+        spread = upper(deviation)
+        room = _SHARE * widest_strip(terms) / spread
+        # ln 2 < 7/10; a few bits more for what else is in M.
+        wanted = (bits + 8) * Fraction(7, 10)
+        strips = [a for a in _STRIPS if a <= room] or [room]
+        step, strip = max(
+            (44 * a / 7 / (wanted + a * a / 2 + _log(self._height(spread * a))), a) for a in strips
+        )
+        step = Fraction(int(step * 4096), 4096) or Fraction(1, 65536)
+        reach = Fraction(isqrt(int(2 * wanted * 256)) + 1, 16) + step
+        count = int(reach / step)
+        if count > _MOST_NODES:
+            raise Unsupported("W is so wide that its rule would have too many nodes")
+        self.budget.spend(40 * count, bits)
+        root = (2 * pi()).sqrt()
+        nodes = []
+        for j in range(-count, count + 1):
+            z = ball(j * step)
+            nodes.append((centre + deviation * z, mean * ball(step) * (-(z * z) / 2).exp() / root))
+        decay = (2 * pi() * ball(strip / step)).exp() - 1
+        left_out = (ball(count * step) / ball(2).sqrt()).erfc()
+        errors = []
+        for order in range(3):
+            height = strip_constant(terms, order, spread * strip)
+            analytic = 2 * (ball(strip * strip / 2)).exp() * height / decay
+            errors.append(abs(mean) * (analytic + constant(terms, order) * left_out))
+        return _Rule(tuple(nodes), tuple(errors))
+
+    def _height(self, width: Fraction) -> Fraction:
+        return upper(strip_constant(self.instance.activation, 1, width))
+
+
+def _log(value: Fraction) -> Fraction:
+    """Return roughly the logarithm of a number, at least 0; nothing is proved of it."""
+    bits = value.numerator.bit_length() - value.denominator.bit_length() + 1
+    return max(Fraction(7 * bits, 10), Fraction(0))
+
+
+def _dot(first: Vector, second: Vector) -> Fraction:
+    return sum((a * b for a, b in zip(first, second, strict=True)), Fraction(0))
+
+
+def largest_slope(memory: Memory, claimed: Bounds, ceiling: Fraction) -> Bounds:
+    """Show that ``max_i sup_{|v| <= vbar} |E[B sigma'(W.x_i + v)]|`` is within the bounds stated.
+
+    Cells are halved until the value at the middle and the bound of the derivative keep each below
+    the upper bound stated, and below `ceiling`, and one reaches the lower bound.
+    """
+    reach, highest = upper(memory.bound()), min(claimed.upper, ceiling)
+    anywhere = constant(memory.instance.activation, 2) * ball(mean_absolute_b(memory.instance))
+    least = Fraction(0)
+    for point in dict.fromkeys(memory.instance.inputs):
+        cells = [(-reach, reach)]
+        while cells:
+            low, high = cells.pop()
+            centre = (low + high) / 2
+            middle, half = ball(centre), ball((high - low) / 2)
+            value = abs(memory.image(point, middle, 1))
+            least = max(least, lower(value))
+            most = upper(value + anywhere * half)
+            if most > claimed.lower:
+                turning = abs(memory.image(point, around(middle, half), 2))
+                # On wide cells a quotient may not be enclosed at all.
+                turning = turning.min(anywhere) if turning.is_finite() else anywhere
+                most = upper(value + turning * half)
+            if most > highest or least < claimed.lower < most:
+                if (high - low) * 2**_HALVINGS < reach:
+                    raise Invalid("not shown that the supremum is as stated, and at most q")
+                cells += [(low, centre), (centre, high)]
+    return Bounds(least, max(highest, least))
