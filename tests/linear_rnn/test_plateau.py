@@ -23,7 +23,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.chebyshev import coefficients_matrix, lagrange_values
 from verification.enclosure.matrix import Matrix
-from verification.linear_rnn.escape import escape
+from verification.linear_rnn.escape import escape, rest_radius
 from verification.linear_rnn.gradient_flow import (
     Step,
     derivatives_estimate,
@@ -388,6 +388,33 @@ def test_complex_balls_enclose_the_real_gradient():
         for x, y in zip(gradient(THREE, wide), thin, strict=True):
             assert x.real.contains(y)
             assert x.abs_upper().is_finite()
+
+
+# Rest
+
+
+def test_the_flow_rests_in_a_ball_where_the_pull_is_weak_against_the_stiffness():
+    found = plateau(["1"], ["1"], 12)
+    start = [ball(0), ball(0)]
+    with precision(128):
+        kept = F(19, 100)
+        pull = sum((x * x for x in gradient(found, start)), ball(0)).sqrt()
+        least = pull / ball(kept)
+        rest = rest_radius(found, start, ball(0), kept)
+        assert 1.04 < upper_double(rest / least) < 1.06
+        # Large enough for the error, as long as the third derivatives allow it.
+        wide = rest_radius(found, start, ball(F(1, 1024)), kept)
+        assert lower_double(wide) == upper_double(wide) == 1 / 1024
+        assert rest_radius(found, start, ball(F(1, 10)), kept) is None
+        # The least eigenvalue is 0.19098.
+        assert rest_radius(found, start, ball(0), F(192, 1000)) is None
+
+
+def test_the_flow_does_not_rest_where_it_is_pulled_away():
+    with precision(128):
+        start = [ball(0), ball(0)]
+        for delay in (2, 3, 4):
+            assert rest_radius(plateau(["1"], ["1"], delay), start, ball(0), F(15, 100)) is None
 
 
 # Traps

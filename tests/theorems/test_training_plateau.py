@@ -276,6 +276,32 @@ def test_any_weight_gives_a_bound_and_the_one_found_is_about_the_best():
     assert found == pytest.approx(float(mpmath.exp(-20 * s) * least / (least - s)), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("units", "count"),
+    [
+        ([("0", "1")], 1),
+        ([("1", "1")], 2),
+        ([("1", "1"), ("0", "2")], 3),
+        ([("1", "1"), ("-0.5", "2"), ("0", "1")], 5),
+        # Of which the target is none.
+        ([("1", "1"), ("-1", "1")], 2),
+    ],
+)
+def test_the_exponentials_of_start_and_network_are_counted(units, count):
+    plateau = theorem.plateau_at(instance(units, ["6"], height="3", length="1/2"), F(6))
+    with precision(64):
+        found = lower_double(theorem.energy_gain(plateau, F(1, 5)))
+    least = mpmath.mpf("0.8")
+
+    def gain(s):
+        ratio = ((least + s) / (least - s)) ** 2
+        spread = sum(ratio**k for k in range(count))
+        return 9 * 0.5 * mpmath.exp(-12 * s) * least / (least - s) * spread
+
+    best = min(gain(least * k / 4000) for k in range(4000))
+    assert found == pytest.approx(float(best), rel=1e-4)
+
+
 def test_the_radius_found_is_about_the_best():
     subject = gallery.load("plateau-from-nothing")
     with precision(64):

@@ -13,7 +13,7 @@ all along its boundary: once inside, it stays there for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -215,16 +215,40 @@ class _Following:
         size = float(np.linalg.norm(offset))
         if stiffness <= 0 or float(np.linalg.norm(slope)) > _SETTLED * stiffness * size:
             return None
-        kept = ball(Fraction(_KEPT * stiffness))
-        slopes, bends = gradient_and_hessian(self.plateau, self.end)
-        if not is_positive(bends, -kept):
+        rest = rest_radius(self.plateau, self.end, self.error, Fraction(_KEPT * stiffness))
+        if rest is None:
             return None
-        pull = root(total(square(x) for x in slopes))
-        for factor in _FACTORS:
-            radius = self.error.max(ball(factor) * pull / kept)
-            steep = steepness(self.plateau, self.end, [ball(0)] * len(self.end), radius)
-            inward = radius * (kept - steep * radius / 2)
-            farthest = root(total(square(x) for x in self.end)) + radius
-            if less(pull, inward) is Truth.TRUE and less(farthest, ball(self.radius)) is Truth.TRUE:
-                return farthest
+        farthest = root(total(square(x) for x in self.end)) + rest
+        return farthest if less(farthest, ball(self.radius)) is Truth.TRUE else None
+
+
+def rest_radius(
+    plateau: Plateau, offset: Sequence[Ball], error: Ball, stiffness: Fraction
+) -> Ball | None:
+    """Return the radius of a ball around an offset that the flow does not leave once inside.
+
+    Parameters
+    ----------
+    plateau : Plateau
+    offset : sequence of Ball, shape (2 units,)
+    error : Ball
+        The ball is at least so large.
+    stiffness : Fraction
+        A candidate for a lower bound of the eigenvalues of J'' at the offset, > 0.
+
+    Returns
+    -------
+    Ball or None
+        None where the flow was not shown to point inward all along the boundary of any.
+    """
+    slopes, bends = gradient_and_hessian(plateau, offset)
+    kept = ball(stiffness)
+    if not is_positive(bends, -kept):
         return None
+    pull = root(total(square(x) for x in slopes))
+    for factor in _FACTORS:
+        radius = error.max(ball(factor) * pull / kept)
+        steep = steepness(plateau, offset, [ball(0)] * len(offset), radius)
+        if less(pull, radius * (kept - steep * radius / 2)) is Truth.TRUE:
+            return radius
+    return None
