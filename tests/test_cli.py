@@ -755,7 +755,7 @@ def refused(result) -> str:
     ("arguments", "said"),
     [
         ((), "no command given, expected one of list, show, verify"),
-        (("verfy",), "No such command 'verfy'. Did you mean 'verify'?"),
+        (("campain",), "No such command 'campain'. Did you mean 'campaign'?"),
         (("verify", "--budgte", "1m"), "'--budgte'"),
         (("verify", "--jobs"), "'--jobs' requires an argument"),
         (("list", "everything"), "everything"),

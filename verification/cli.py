@@ -547,7 +547,7 @@ def _evaluate(
     explicit-bound      of |G_k - g|(x_i, v)  --state --memory --width [--time]
     l1-norm             of the target, sum_i int |rho_i|
     hankel-singular-value  one entry a channel          --index
-    plateau-time        at which gradient flow escapes, one entry a delay  [--delay]
+    plateau-time        when gradient flow escapes, one entry a delay  [--delay]
     best-known-width    within an error of the target   --error
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from verification import quantity as quantities  # noqa: PLC0415 - loaded where used
