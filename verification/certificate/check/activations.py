@@ -149,7 +149,7 @@ def strip_constant(terms: tuple[Term, ...], order: int, width: Fraction) -> Ball
         Where the strip is too wide.
     """
     if order == 2:
-        room = (widest_strip(terms) - width) / 2
+        room = min((widest_strip(terms) - width) / 2, Fraction(1, 2))
         return strip_constant(terms, 1, width + room) / ball(room)
     if not 0 < width < widest_strip(terms):
         raise Refused("a strip is too wide")
