@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from fractions import Fraction
 
 import mpmath
@@ -12,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from verification.deadline import deadline
 from verification.enclosure.balls import (
     ball,
     complex_ball,
@@ -23,6 +25,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.chebyshev import coefficients_matrix, lagrange_values
 from verification.enclosure.matrix import Matrix
+from verification.errors import NotEnclosed
 from verification.linear_rnn.escape import escape, rest_radius
 from verification.linear_rnn.gradient_flow import (
     Step,
@@ -299,6 +302,12 @@ def test_what_is_proved_of_random_flows_agrees_with_a_stiff_solver(found):
     # The solver's own error is some hundred times its tolerance.
     reached = np.array([float(x) for x in moment.offset])
     assert solution.y[:, -1] - at == pytest.approx(reached, abs=1e-5 * float(radius))
+
+
+def test_a_flow_ends_at_the_deadline():
+    with deadline(time.monotonic() - 1), pytest.raises(NotEnclosed, match="budget"):
+        escape(plateau(["0"], ["1"], 5), F(1, 2))
+    assert escape(plateau(["0"], ["1"], 5), F(1, 2)).outside_at is not None
 
 
 def test_moments_are_in_order_and_within_the_ball():

@@ -20,6 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -130,6 +131,7 @@ class _Following:
     def result(self) -> Escape:
         following = steps(self.plateau, double(self.radius))
         for _ in range(MAX_STEPS):
+            heed_deadline()
             step = next(following, None)
             checked = None if step is None else self._checked(step)
             if checked is None:
