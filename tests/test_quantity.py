@@ -789,6 +789,14 @@ def test_the_least_width_within_an_error(name, error, bounds):
     assert (found.bounds.lower, found.bounds.upper) == bounds
 
 
+def test_errors_are_absolute():
+    law = gallery.load("power-law-one")
+    (part,) = law.target[0]
+    larger = replace(law, target=((replace(part, coefficient=Fraction(-7)),),))
+    found = evaluate(larger, "best-known-width", Options(error=Fraction(7, 100)))
+    assert (found.bounds.lower, found.bounds.upper) == (4, 5)
+
+
 def test_no_width_may_be_known():
     found = evaluate(gallery.load("near-box"), "best-known-width", Options(error=Fraction(1, 100)))
     assert found.bounds.lower >= 7

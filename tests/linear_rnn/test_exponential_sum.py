@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from verification.enclosure.balls import lower_double, precision, upper_double
 from verification.errors import NotEnclosed
 from verification.linear_functional import Exponential, PowerLaw
+from verification.linear_rnn import power_law_search
 from verification.linear_rnn.exponential_sum import ExponentialSum, distance_from_power_law
 from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import of_parts
@@ -134,3 +135,13 @@ def test_the_least_sum_is_as_narrow_as_the_reference():
         with precision(64):
             assert upper_double(distance_from_power_law(F(w), found).upper) <= F(error)
     assert least_sum(F(1), F("0.01"), 4) is None
+
+
+def test_a_missing_last_change_of_sign_is_noticed(monkeypatch):
+    """Two changes of sign, of which only the first is looked at: far away g is positive."""
+    exponentials = near_best_sum(F(1), 1)
+    first, _ = zeros_estimate(F(1), exponentials)
+    monkeypatch.setattr(power_law_search, "zeros_estimate", lambda *_: [first])
+    # Another precision than that of other tests: what is known is remembered.
+    with precision(190), pytest.raises(NotEnclosed, match="1 changes of sign were found of 2"):
+        distance_from_power_law(F(1), exponentials)

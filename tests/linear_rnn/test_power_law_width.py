@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from verification.enclosure.balls import lower_double, precision, upper_double
+from verification.errors import NotEnclosed
 from verification.linear_rnn import power_law_width
 from verification.linear_rnn.exponential_sum import ExponentialSum
 from verification.linear_rnn.power_law_width import (
@@ -105,3 +106,12 @@ def test_the_unit_law_has_norm_one():
     (piece,) = unit_law(F(1, 7))
     with precision(64):
         assert lower_double(piece.tail(F(0))) == pytest.approx(1, abs=1e-15)
+
+
+def test_a_witness_that_is_not_good_enough_is_refused(monkeypatch):
+    rough = entry(F(1), F(1, 10))
+    monkeypatch.setattr(power_law_width, "entry", lambda *_: rough)
+    with precision(64):
+        assert sufficient_width(F(1), F(1, 10)) == 3
+        with pytest.raises(NotEnclosed, match="not below"):
+            sufficient_width(F(1), F(1, 100))
