@@ -25,6 +25,7 @@ from verification.campaign.linear_strategies import linear_functionals, trained_
 from verification.campaign.regimes import all_cells, cells
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw
+from verification.linear_functional import PARTS, Switching, kind_of
 from verification.subject import read_subject
 
 SEEDS = st.integers(0, 2**32)
@@ -91,6 +92,15 @@ def test_changes_reach_every_kind_of_training():
     assert max(delays) > 1
     radii = {i.training.radius for i in found if i.training is not None}
     assert len(radii) > 3
+
+
+def test_changes_reach_every_kind_of_part_and_other_times():
+    found = list(many_changes(gallery.load("erlang-four"), 3000))
+    parts = [part for subject in found for channel in subject.target for part in channel]
+    assert {kind_of(part) for part in parts} == set(PARTS)
+    times = {part.times for part in parts if isinstance(part, Switching)}
+    assert len({len(each) for each in times}) > 1
+    assert all(list(each) == sorted(set(each)) for each in times)
 
 
 @given(st.fractions(), SEEDS)

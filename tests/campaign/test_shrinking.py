@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
@@ -12,7 +13,7 @@ from verification.campaign.linear_strategies import linear_functionals, trained_
 from verification.campaign.shrinking import complexity, shrunk, simpler
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw, Constant, Uniform
-from verification.linear_functional import BumpTraining
+from verification.linear_functional import BumpTraining, Switching
 
 
 def never():
@@ -100,6 +101,21 @@ def test_a_linear_functional():
     assert found.network is None
     assert not any(found.target)
     assert len(found.widths) == 1
+
+
+def test_a_switching_function_loses_times():
+    part = Switching(
+        coefficient=Fraction(22, 7), rate=Fraction(3, 5), times=tuple(map(Fraction, (1, 2, 5, 9)))
+    )
+    start = dataclasses.replace(gallery.load("power-law-one"), target=((part,),))
+    found, done = shrunk(
+        start, lambda f: len(getattr((*f.target[0], None)[0], "times", ())) > 1, never
+    )
+    assert done
+    (left,) = found.target[0]
+    assert left == Switching(coefficient=Fraction(0), rate=Fraction(1), times=left.times)
+    assert len(left.times) == 2
+    assert left.times[0] == 1
 
 
 def test_a_training():

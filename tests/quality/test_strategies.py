@@ -18,7 +18,8 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from verification.campaign.linear_strategies import trained_functionals
+from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.regimes import all_cells, cells
 from verification.campaign.strategies import (
     CHAIN_KINDS,
     LAW_KINDS,
@@ -40,7 +41,7 @@ from verification.instance import (
     ProductLaw,
     Uniform,
 )
-from verification.linear_functional import Exponential
+from verification.linear_functional import PARTS, Exponential, kind_of
 from verification.markov.chain import (
     communicating_classes,
     dobrushin_coefficient,
@@ -577,3 +578,30 @@ def test_trainings_reach_the_hard_cases_and_rarely_one_that_says_nothing():
     )
     assert 0 < silent < 90
     assert 0 < wide < 90
+
+
+# Targets
+
+
+def test_targets_reach_every_kind_of_part_alone_and_in_sums():
+    found = []
+
+    @given(linear_functionals())
+    @settings(max_examples=400, database=None, derandomize=True)
+    def draw(subject):
+        found.append(subject)
+
+    draw()
+    parts = [part for subject in found for channel in subject.target for part in channel]
+    assert min(Counter(map(kind_of, parts))[kind] for kind in PARTS) > 15
+    alone = {cell for subject in found for cell in cells(subject) if cell.startswith("target: ")}
+    assert alone == {cell for cell in all_cells("linear-functional/1") if cell[:6] == "target"}
+    switches = [len(part.times) for part in parts if kind_of(part) == "switching"]
+    assert min(switches) == 0
+    assert max(switches) > 2
+    airy = [part.scale * part.shift for part in parts if kind_of(part) == "airy"]
+    # Such that swing, and such that only fade.
+    assert min(airy) < 0 < 2 < max(airy)
+    bumps = [part.centre / part.width for part in parts if kind_of(part) == "gaussian"]
+    assert min(bumps) < 1
+    assert max(bumps) > 5

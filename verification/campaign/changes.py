@@ -37,7 +37,19 @@ from verification.instance import (
     Uniform,
     Vector,
 )
-from verification.linear_functional import BumpTraining, Exponential, LinearFunctional, Part
+from verification.linear_functional import (
+    MAX_SWITCHES,
+    Airy,
+    Box,
+    BumpTraining,
+    DampedReciprocal,
+    Exponential,
+    Gaussian,
+    LinearFunctional,
+    Part,
+    PowerLaw,
+    Switching,
+)
 from verification.recurrent.law import bound_b, mean_absolute_b
 from verification.subject import Subject, read_subject
 
@@ -423,22 +435,55 @@ def _one_part(subject: LinearFunctional, rng: random.Random) -> LinearFunctional
     parts, how = subject.target[k], rng.randrange(4)
     new: tuple[Part, ...]
     if not parts or (how == 0 and len(parts) < MAX_PARTS):
-        rate = rng.choice((Fraction(1), Fraction(1, 2), Fraction(3)))
-        new = (*parts, Exponential(coefficient=rng.choice(_FACTORS), rate=rate))
+        # What is trained is a network of plain exponentials.
+        new = (*parts, _plain_part(rng) if subject.training else _new_part(rng))
     else:
         i = rng.randrange(len(parts))
         if how == 1:
             new = parts[:i] + parts[i + 1 :]
         else:
-            names = [
-                field.name
-                for field in dataclasses.fields(parts[i])
-                if isinstance(getattr(parts[i], field.name), Fraction)
-            ]
-            name = rng.choice(names)
-            part = with_parts(parts[i], **{name: nudged(getattr(parts[i], name), rng)})
-            new = _with(parts, i, part)
+            new = _with(parts, i, _changed_part(parts[i], rng))
     return dataclasses.replace(subject, target=_with(subject.target, k, new))
+
+
+def _plain_part(rng: random.Random) -> Part:
+    rate = rng.choice((Fraction(1), Fraction(1, 2), Fraction(3)))
+    return Exponential(coefficient=rng.choice(_FACTORS), rate=rate)
+
+
+def _new_part(rng: random.Random) -> Part:
+    """Return a part of any kind."""
+    factor, rate = rng.choice(_FACTORS), rng.choice((Fraction(1), Fraction(1, 2), Fraction(3)))
+    place = rng.choice((Fraction(0), Fraction(1), Fraction(2), Fraction(5)))
+    return rng.choice(
+        (
+            Exponential(coefficient=factor, rate=rate),
+            Exponential(coefficient=factor, rate=rate, frequency=1 + place),
+            DampedReciprocal(coefficient=factor, rate=rate),
+            Gaussian(coefficient=factor, centre=place, width=1 / rate),
+            Airy(coefficient=factor, scale=rate, shift=place),
+            Switching(coefficient=factor, rate=rate, times=(1 + place,)),
+            PowerLaw(coefficient=factor, exponent=rate),
+            Box(height=factor, start=place, length=rate),
+        )
+    )
+
+
+def _changed_part(part: Part, rng: random.Random) -> Part:
+    """Change one number of a part, or one of its times."""
+    name = rng.choice([name for name, value in vars(part).items() if not isinstance(value, int)])
+    value = getattr(part, name)
+    if isinstance(value, Fraction):
+        return with_parts(part, **{name: nudged(value, rng)})
+    times, how = list(value), rng.randrange(3)
+    if times and how == 0:
+        del times[rng.randrange(len(times))]
+    elif times and how == 1:
+        i = rng.randrange(len(times))
+        times[i] = nudged(times[i], rng)
+    elif len(times) < MAX_SWITCHES:
+        times.append((times[-1] if times else Fraction(0)) + rng.choice(_FACTORS))
+    return with_parts(part, **{name: tuple(sorted(times))})
 
 
 def _one_weight(subject: LinearFunctional, rng: random.Random) -> LinearFunctional | None:

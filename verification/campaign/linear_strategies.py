@@ -11,23 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import accumulate
 
 from hypothesis import strategies as st
 
 from verification.campaign.strategies import exact
 from verification.linear_functional import (
+    Airy,
     Box,
     BumpTraining,
+    DampedReciprocal,
     Exponential,
+    Gaussian,
     LinearFunctional,
     Network,
     Part,
     PowerLaw,
+    Switching,
 )
 
 MAX_CHANNELS = 3
 MAX_PARTS = 3
 MAX_UNITS = 4
+MAX_SWITCHES = 5
 MAX_TRAINED = 3
 MAX_DELAYS = 2
 
@@ -100,12 +106,14 @@ def _decoded_training(block: bytes) -> LinearFunctional:
 
 
 def _part(take: Callable[[], int]) -> Part:
-    kind, number = take() % 4, _NUMBERS[take()]
+    kind, number = take() % 8, _NUMBERS[take()]
     size, other = _POSITIVE[take() % 8], _ENTRIES[take()]
     if kind == 1:
         return PowerLaw(coefficient=number, exponent=size)
     if kind == 2:
         return Box(height=number, start=abs(other), length=size)
+    if kind >= 4:
+        return _special_part(take, kind, number, size, other)
     frequency = _POSITIVE[take() % 8] if kind == 3 else Fraction(0)
     return Exponential(
         coefficient=number,
@@ -114,6 +122,19 @@ def _part(take: Callable[[], int]) -> Part:
         frequency=frequency,
         sine=other if frequency else Fraction(0),
     )
+
+
+def _special_part(
+    take: Callable[[], int], kind: int, number: Fraction, size: Fraction, other: Fraction
+) -> Part:
+    if kind == 4:
+        return DampedReciprocal(coefficient=number, rate=size)
+    if kind == 5:
+        return Gaussian(coefficient=number, centre=abs(other), width=size)
+    if kind == 6:
+        return Airy(coefficient=number, scale=size, shift=other)
+    times = accumulate(_POSITIVE[take() % 8] for _ in range(take() % MAX_SWITCHES))
+    return Switching(coefficient=number, rate=size, times=tuple(times))
 
 
 def _network(take: Callable[[], int], channels: int) -> Network:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from verification import instance as first_kind
 from verification import linear_functional as second_kind
 from verification.instance import FAMILIES, ActivationSpec, AtomicLaw, Chain, Instance, Law
-from verification.linear_functional import Box, Exponential, LinearFunctional
+from verification.linear_functional import PARTS, Exponential, LinearFunctional, kind_of
 from verification.markov.chain import (
     communicating_classes,
     dobrushin_coefficient,
@@ -70,7 +70,7 @@ _LAWS = ("constant", "uniform", "normal", "atoms")
 _NUMBERS = ("1", "2", "3 or more")
 _TRAININGS = ("none", "beta below 0.6", "beta 0.6 to 0.8", "beta 0.8 or more")
 _MEMORIES = ("zero", "moves")
-_TARGETS = ("zero", "exponential", "power-law", "box", "sum")
+_TARGETS = ("zero", *PARTS, "sum")
 _BUMPS = ("none", "no network", "spare unit", "no spare unit")
 _DELAYS = ("none", "below 1", "1 to 4", "4 to 8", "8 or more")
 _NETWORKS = ("none", *(f"width {number}" for number in _NUMBERS))
@@ -185,10 +185,7 @@ def _target(subject: LinearFunctional) -> str:
         return "zero"
     if len(parts) > 1:
         return "sum"
-    part = parts[0]
-    if isinstance(part, Exponential):
-        return "exponential"
-    return "box" if isinstance(part, Box) else "power-law"
+    return kind_of(parts[0])
 
 
 def _channels(subject: LinearFunctional) -> str:

@@ -147,12 +147,14 @@ def _of_functional(subject: LinearFunctional) -> tuple[int, ...]:
     if training is not None:
         numbers += [training.height, training.length, *training.delays]
         numbers += [] if training.radius is None else [training.radius]
+    times = [time for part in parts for time in getattr(part, "times", ())]
+    numbers += times
     powers = sum(getattr(part, "power", 0) for part in parts)
     return (
         0 if network is None else network.width,
         0 if training is None else 1 + len(training.delays),
         subject.channels,
-        len(parts) + powers,
+        len(parts) + powers + len(times),
         len(subject.widths) + sum(subject.widths),
         _lengths(numbers),
     )
@@ -351,11 +353,21 @@ def _plainer_targets(subject: LinearFunctional) -> Iterator[LinearFunctional]:
             fewer_parts = parts[:i] + parts[i + 1 :]
             yield dataclasses.replace(subject, target=_replaced(subject.target, k, fewer_parts))
             for name, value in vars(part).items():
-                others: tuple[Any, ...] = (0,) if name == "power" and value else ()
-                for other in _shorter(value) if isinstance(value, Fraction) else others:
+                for other in _plainer_members(name, value):
                     new = with_parts(part, **{name: other})
                     target = _replaced(subject.target, k, _replaced(parts, i, new))
                     yield dataclasses.replace(subject, target=target)
+
+
+def _plainer_members(name: str, value: object) -> Iterator[object]:
+    """Yield plainer values of a number of a part, of its power or of its times."""
+    if isinstance(value, Fraction):
+        yield from _shorter(value)
+    elif isinstance(value, tuple):
+        yield from (value[:i] + value[i + 1 :] for i in range(len(value)))
+        yield from _shorter_vectors(value)
+    elif name == "power" and value:
+        yield 0
 
 
 def _plainer_trainings(subject: LinearFunctional) -> Iterator[LinearFunctional]:
