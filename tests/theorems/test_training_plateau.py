@@ -94,7 +94,7 @@ def test_a_short_way_in_a_constant_pull_is_sharp(claim):
 
 def test_sharp_instances_of_the_energy_and_of_the_trap():
     assert decide(C7E, gallery.load("sharp-plateau-energy")).tightness > 0.65
-    assert decide(C7T, gallery.load("sharp-trap")).tightness > 0.88
+    assert decide(C7T, gallery.load("sharp-trap")).tightness > 0.91
 
 
 def test_the_trap_is_certified_where_the_bump_is_late_and_no_unit_is_spare():
