@@ -35,13 +35,14 @@ Source: this project.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from verification.claim import AnyClaim, Claim, Mutant, Vacuity
+from verification.claim import AnyClaim, Claim, Drawing, Mutant, Vacuity
 from verification.enclosure.balls import Ball, Between, ball, total, working_precision
 from verification.errors import NotEnclosed
+from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.linear_functional import SCHEMA, LinearFunctional
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.lower_bounds import (
@@ -210,6 +211,48 @@ def witness_error(instance: LinearFunctional, case: OfWidth) -> Between:
     return distance(instance.target, network, working_precision())
 
 
+# Figure
+
+DRAWN = ("damped-reciprocal", "airy", "gaussian-bump")
+
+
+def width_figure(instance: LinearFunctional) -> Figure:
+    """Draw the bounds of all networks' errors, and the error of a good one, against the width."""
+    cases = informative_widths(instance, random.Random(0))
+    bounds: dict[str, Callable[[LinearFunctional, OfWidth], Ball | Between]] = {
+        "every network (C4Q)": quadratic_side,
+        "every network (C4B)": bang_bang_side,
+        "every network (C4)": hankel_bound,
+    }
+    witness = Series.of(
+        "near-best network",
+        [(case.width, witness_error(instance, case)) for case in cases],
+        guarantee=Guarantee.UPPER,
+    )
+    return Figure(
+        title="What no network of a width does better, and what one does",
+        description=(
+            "The distance ∥ρ − ρ̂∥ in L¹: three lower bounds for all linear networks of width m, by "
+            "a quadratic form (C4Q), by switched inputs (C4B) and by singular values (C4), and "
+            "above them the error of the best network that was found. All are certified."
+        ),
+        x=Axis(label="width m"),
+        y=Axis(label="distance in L¹", scale=Scale.LOG),
+        series=(
+            witness,
+            *(
+                Series.of(
+                    name,
+                    [(case.width, bound(instance, case)) for case in cases],
+                    guarantee=Guarantee.LOWER,
+                    kind=Kind.BOUND,
+                )
+                for name, bound in bounds.items()
+            ),
+        ),
+    )
+
+
 # The claims
 
 EXACT = Vacuity(
@@ -356,6 +399,7 @@ C4Q: Claim[LinearFunctional, OfWidth] = Claim(
     establishes=WITNESSED,
     source="this project",
     sharp=("sharp-far-box", "exponential-pair"),
+    figures=(Drawing(name="width", draw=width_figure, on=DRAWN),),
     mutants=(
         Mutant(
             name="twice-the-bound",

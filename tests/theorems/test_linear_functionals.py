@@ -43,7 +43,33 @@ def test_widths_that_represent_the_target_are_left_out():
     assert [case.width for case in theorem.informative_widths(instance, None)] == [0, 3]
 
 
-@pytest.mark.parametrize("name", ["erlang-four", "damped-wave", "power-law-one", "near-box"])
+@pytest.mark.parametrize("name", theorem.DRAWN)
+def test_figures_show_bounds_below_the_error_of_a_network(name):
+    instance = gallery.load(name)
+    with precision(64):
+        witness, *bounds = theorem.width_figure(instance).series
+    assert [point.x for point in witness.points] == list(instance.widths)
+    assert len(bounds) == 3
+    for bound in bounds:
+        for low, high in zip(bound.points, witness.points, strict=True):
+            assert low.x == high.x
+            assert 0 < low.y.lower <= high.y.upper
+    # At width 0 the witness is the zero network, whose error is the norm.
+    assert witness.points[0].y.width_upper() < witness.points[0].y.lower / 10**9
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "erlang-four",
+        "damped-wave",
+        "power-law-one",
+        "near-box",
+        "damped-reciprocal",
+        "airy",
+        "gaussian-bump",
+    ],
+)
 def test_no_lower_bound_is_above_the_error_of_the_witness(name):
     instance = gallery.load(name)
     with precision(64):
