@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from fractions import Fraction
@@ -461,6 +462,23 @@ def test_the_stiffness_is_a_lower_bound_on_the_circle(hundredths, degrees):
         inward = float(gradient_estimate(without, e[None])[0] @ e) / float(size) ** 2
         with precision(64):
             assert lower_double(stiffness(found, size)) <= inward + 1e-12
+
+
+def test_the_stiffness_of_two_units_falls_with_the_distance():
+    found = plateau(["1", "-2"], ["1", "3"], 8)
+    without = dataclasses.replace(found, height=F(0))
+    _, bend = derivatives_estimate(without, np.zeros((1, 4)))
+    values, vectors = np.linalg.eigh(bend[0])
+    for size in (F(1, 50), F(1, 10), F(1, 4)):
+        sides = []
+        for sign in (1, -1):
+            e = float(size) * sign * vectors[:, 0]
+            sides.append(float(gradient_estimate(without, e[None])[0] @ e) / float(size) ** 2)
+        # On one side the loss is flatter than the second derivatives at the start say.
+        assert min(sides) < values[0] * (1 - 1e-3)
+        with precision(64):
+            assert lower_double(stiffness(found, size)) <= min(sides)
+            assert lower_double(stiffness(found, F(0))) == pytest.approx(values[0], rel=1e-9)
 
 
 def test_a_trap_is_found_where_the_pull_is_weak_and_none_with_a_spare_unit():
