@@ -1,4 +1,4 @@
-"""Suprema of derivatives and polynomials in exp(-theta t), against closed forms and grids."""
+"""Polynomials in exp(-theta t) near a target, against least squares on a grid."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 
 from verification.enclosure.balls import end_points, precision
-from verification.linear_functional import Exponential, PowerLaw
+from verification.linear_functional import Exponential
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.pieces import of_parts
 from verification.linear_rnn.search import value_estimate
-from verification.linear_rnn.smooth import (
-    decay_constant,
-    least_polynomial_error,
-    polynomial_network,
-    slowest_rate,
-)
+from verification.linear_rnn.smooth import least_polynomial_error, polynomial_network
 
 F = Fraction
 
@@ -34,58 +29,6 @@ def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
 
 RAMP = (wave(1, 1, 1),)
 TURNING = (wave(1, "0.5", 0, 2, "-0.5"), wave("0.25", 2, 1))
-
-
-@pytest.mark.parametrize(("order", "truth"), [(1, 4), (2, 16), (3, 48)])
-def test_the_constant_of_a_ramp_is_known(order, truth):
-    # rho^(k-1) = (-1)^(k-1) (t - k + 1) exp(-t); for beta = 1/2 the supremum is k - 1, at t = 0,
-    # from k = 2 on: 2^k (k - 1) = 4, 16, 48; for k = 1 it is 2 (2/e) < 4
-    with precision(64):
-        found = decay_constant((of_parts(RAMP),), F(1, 2), order, 64)
-    low, high = end_points(found.lower)[0], end_points(found.upper)[1]
-    assert low <= truth <= high
-    assert high - low < F(1, 10**10)
-
-
-def test_a_supremum_inside_is_found():
-    # beta^-1 sup exp(t/2) t exp(-t) = 2 (2/e), at t = 2
-    with precision(64):
-        found = decay_constant((of_parts(RAMP),), F(1, 2), 0, 64)
-    low, high = end_points(found.lower)[0], end_points(found.upper)[1]
-    assert float(low) == pytest.approx(4 / np.e, rel=1e-10)
-    assert float(high) == pytest.approx(4 / np.e, rel=1e-10)
-
-
-def test_the_constant_agrees_with_a_grid():
-    beta, t = 0.25, np.linspace(0, 80, 400_001)
-    (piece,) = of_parts(TURNING)
-    largest, slope = 0.0, piece
-    for k in (1, 2, 3):
-        heights = np.exp(beta * t) * np.abs(value_estimate((slope,), t)) / beta**k
-        largest = max(largest, heights.max())
-        slope = slope.derivative
-    with precision(64):
-        found = decay_constant(((piece,),), F(1, 4), 2, 64)
-    low, high = (float(x) for x in (end_points(found.lower)[0], end_points(found.upper)[1]))
-    assert largest <= high * (1 + 1e-12)
-    # Between two points 2e-4 apart a smooth function gains about 1e-7 of itself.
-    assert low <= largest * (1 + 1e-6)
-    assert high - low <= 1e-9 * high
-
-
-def test_it_is_the_largest_over_the_channels():
-    with precision(64):
-        one = decay_constant((of_parts(RAMP),), F(1, 2), 1, 64)
-        both = decay_constant((of_parts(RAMP), of_parts((wave(3, 1, 1),))), F(1, 2), 1, 64)
-    assert float(sum(end_points(both.upper))) == pytest.approx(
-        3 * float(sum(end_points(one.upper)))
-    )
-
-
-def test_slowest_rates():
-    assert slowest_rate((of_parts(RAMP), of_parts(TURNING))) == F(1, 2)
-    assert slowest_rate((of_parts((PowerLaw(coefficient=F(1), exponent=F(1)),)),)) is None
-    assert slowest_rate(((),)) is None
 
 
 def test_a_polynomial_is_found_exactly():

@@ -212,6 +212,40 @@ def test_figures_show_what_the_sides_are():
         assert float(ratio.upper) == pytest.approx(float(high), rel=1e-6)
 
 
+def test_the_switching_target_is_hard():
+    """Its derivative has the signs of cos 17 phi: within a factor of 5 of an equality for a = 1."""
+    instance = gallery.load("sharp-switching")
+    result = decide(C2, instance)
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.tightness > 0.24
+    # Kinks: no second derivative, so that a = 1 is all there is.
+    assert result.cases == {"CERTIFIED": 1}
+    with precision(64):
+        left = theorem.polynomial_error(instance, RateCase(order=1, width=16))
+    low, high = end_points(left.lower)[0], end_points(left.upper)[1]
+    # No network with these rates is nearer, and one is as near.
+    assert low <= high <= low * F(1001, 1000)
+    phi = [2 * math.acos(math.exp(-float(t) / 4)) for t in instance.target[0][0].times]
+    assert [math.cos(17 * x) for x in phi] == pytest.approx([0] * 17, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["damped-reciprocal", "gaussian-bump", "airy"])
+def test_targets_that_are_no_exponential_sums_are_decided(name):
+    result = decide(C2, gallery.load(name))
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.cases["CERTIFIED"] >= 4
+
+
+def test_a_small_constant_is_refuted_on_the_damped_reciprocal():
+    # g = 2, beta = 1, m = 2: C/1 < s_3 = 3.62e-4 for C = 1/5000, not for C = 1/1000.
+    instance = gallery.load("damped-reciprocal")
+    with precision(64):
+        least = theorem.least_error_lower(instance, RateCase(order=1, width=2))
+    assert F(1, 4000) < end_points(least.lower)[0] <= F(3625, 10**7)
+    refuted = decide(theorem.with_constant(F(1, 5000)).claim, instance)
+    assert refuted.verdict is Verdict.REFUTED
+
+
 def test_where_beta_is_one_the_two_bounds_are_alike():
     target = ((Exponential(coefficient=F(1), rate=F(2), power=1),),)
     instance = dataclasses.replace(gallery.load("erlang-four"), target=target, beta=F(1))

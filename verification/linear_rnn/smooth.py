@@ -1,8 +1,4 @@
-r"""Targets whose derivatives decay exponentially, and polynomials in ``exp(-theta t)`` near them.
-
-**Constant.**  ``g = max_k beta^-k sup_t exp(beta t) |rho^(k-1)(t)|`` over k = 1..a + 1 and all
-channels.  For a quasi-polynomial with rates above beta the function under the supremum is one too,
-with rates less by beta; beyond T, where ``t^k exp(-r t)`` decreases, its terms bound it.
+r"""Polynomials in ``exp(-theta t)`` that are near a target in L1.
 
 **Polynomials.**  With ``u = exp(-theta t)``, ``q(u) = rho/u`` and a polynomial p without constant
 term, ``||rho - p(u)|| = (1/theta) int_0^1 |q(u) - p(u)/u| du``.  Of all polynomials of degree m - 1
@@ -26,93 +22,17 @@ from itertools import pairwise
 
 from verification.enclosure.balls import (
     Ball,
-    Between,
     ball,
     end_points,
     exact_ball,
-    maximum,
-    maximum_between,
     pi,
-    power,
     precision,
     total,
-    upper_double,
-    working_precision,
 )
-from verification.enclosure.supremum import absolute_supremum
 from verification.linear_functional import Network
-from verification.linear_rnn.pieces import Function, QuasiPolynomial, Wave
+from verification.linear_rnn.pieces import Function
 
 _BITS_A_UNIT = 12
-
-
-def slowest_rate(functions: tuple[Function, ...]) -> Fraction | None:
-    """Return the least rate of quasi-polynomials; None where there is none, or another piece."""
-    rates = []
-    for piece in (piece for function in functions for piece in function):
-        if not isinstance(piece, QuasiPolynomial):
-            return None
-        rates += [wave.rate for wave in piece.waves]
-    return min(rates, default=None)
-
-
-@lru_cache(maxsize=256)
-def decay_constant(
-    functions: tuple[Function, ...], beta: Fraction, order: int, _bits: int
-) -> Between:
-    """Enclose g for derivatives up to ``rho^(order)``; every rate must exceed beta."""
-    found = [Between(ball(0), ball(0))]
-    for piece in (piece for function in functions for piece in function):
-        if not isinstance(piece, QuasiPolynomial):
-            raise TypeError("only of quasi-polynomials are all derivatives known")
-        # It is the same in all units of time.
-        unit = piece.unit
-        slope = piece.in_units(unit)
-        for k in range(1, order + 2):
-            scale = ball((unit / beta) ** k)
-            height = _supremum(_slowed(slope, beta / unit), working_precision())
-            found.append(Between(height.lower * scale, height.upper * scale))
-            slope = slope.derivative
-    return maximum_between(found)
-
-
-def _slowed(piece: QuasiPolynomial, beta: Fraction) -> QuasiPolynomial:
-    """Return the function times ``exp(beta t)``."""
-    return QuasiPolynomial(
-        tuple(
-            Wave(
-                rate=wave.rate - beta,
-                frequency=wave.frequency,
-                cosine=wave.cosine,
-                sine=wave.sine,
-            )
-            for wave in piece.waves
-        )
-    )
-
-
-@lru_cache(maxsize=256)
-def _supremum(piece: QuasiPolynomial, _bits: int) -> Between:
-    """Enclose the supremum of the absolute value over t >= 0."""
-    end = max(Fraction(len(wave.cosine)) / wave.rate for wave in piece.waves)
-    seen = abs(piece.value(ball(0)))
-    while upper_double(_beyond(piece, end) - seen) > 0:
-        end *= 2
-        seen = maximum([seen, abs(piece.value(ball(end)))])
-        if upper_double(_beyond(piece, end)) < 2.0**-60:
-            break
-    compact = absolute_supremum(piece.value, piece.derivative.value, Fraction(0), end)
-    return maximum_between([compact, Between(ball(0), _beyond(piece, end))])
-
-
-def _beyond(piece: QuasiPolynomial, start: Fraction) -> Ball:
-    """Bound the absolute value from `start` on, where each ``t^k exp(-r t)`` decreases."""
-    t = ball(start)
-    return total(
-        (-ball(wave.rate) * t).exp() * ball(abs(p) + abs(q)) * power(t, k)
-        for wave in piece.waves
-        for k, (p, q) in enumerate(zip(wave.cosine, wave.sine, strict=True))
-    )
 
 
 @lru_cache(maxsize=256)
