@@ -21,6 +21,7 @@ from verification.linear_functional import (
     Switching,
 )
 from verification.linear_rnn.decay import (
+    _airy_tail,
     decay_constant,
     decays_faster,
     derivatives,
@@ -144,6 +145,24 @@ def test_constants_of_other_targets_agree_with_mpmath(part, beta, function, orde
     assert high - low <= 1e-10 * high
     # Between points 1/20 apart there may be up to a hundredth more.
     assert truth * (1 - 1e-12) <= high <= truth * 1.015
+
+
+@pytest.mark.parametrize("kappa", [F(0), F(1, 2), F(1)])
+@pytest.mark.parametrize(
+    "pair", [((F(1),), (F(0),)), ((F(0),), (F(1),)), ((F(0), F(-1)), (F(2), F(1)))]
+)
+def test_tails_of_airys_function_are_bounded(pair, kappa):
+    """From x = 9 on, where x^(1/2) = 3 exceeds kappa + 3/9; and they are not far above."""
+    with precision(64):
+        bound = float(end_points(_airy_tail(*pair, kappa, F(9)))[1])
+    with mpmath.workdps(30):
+        values = []
+        for k in range(60):
+            y = 9 + mpmath.mpf(k) / 10
+            a, b = (sum(float(c) * y**n for n, c in enumerate(p)) for p in pair)
+            height = a * mpmath.airyai(y) + b * mpmath.airyai(y, derivative=1)
+            values.append(float(abs(height) * mpmath.exp(float(kappa) * y)))
+    assert max(values) <= bound <= 5 * max(values)
 
 
 def test_a_reciprocal_has_the_constants_that_are_known():

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from verification.enclosure.balls import (
     Ball,
@@ -226,20 +226,26 @@ def _airy_height(piece: AiryPiece, beta: Fraction, order: int) -> Between:
     def slope(x: Ball) -> Ball:
         return (ball(kappa) * x).exp() * (ball(kappa) * of(order, x) + of(order + 1, x))
 
-    def beyond(x: Fraction) -> Ball:
-        at = ball(x)
-        a, b = (total(ball(abs(c)) * power(at, k) for k, c in enumerate(p)) for p in pairs[order])
-        return (ball(kappa) * at).exp() * airy(at)[0] * (a + (at + 1) * b)
-
     start = -part.scale * part.shift
     end = max(start, Fraction(0)) + 4
     degree = max(map(len, pairs[order]))
     # There the polynomial grows more slowly than exp((X^(1/2) - kappa) x).
     while (kappa + degree / end) ** 2 > end:
         end *= 2
+    beyond = partial(_airy_tail, *pairs[order], kappa)
     found = _with_tail(value, slope, start, end, beyond)
     scale = ball(abs(part.coefficient) * part.scale**order) * ball(beta * part.shift).exp()
     return Between(found.lower * scale, found.upper * scale)
+
+
+def _airy_tail(a: Polynomial, b: Polynomial, kappa: Fraction, x: Fraction) -> Ball:
+    """Bound ``exp(kappa y) |A(y) Ai(y) + B(y) Ai'(y)|`` for all y >= x; see the docstring above.
+
+    It needs x >= 1 and ``x^(1/2) >= kappa + (degree + 1)/x``.
+    """
+    at = ball(x)
+    first, second = (total(ball(abs(c)) * power(at, k) for k, c in enumerate(p)) for p in (a, b))
+    return (ball(kappa) * at).exp() * airy(at)[0] * (first + (at + 1) * second)
 
 
 def _switching_height(piece: SwitchingPiece, beta: Fraction, order: int) -> Between:
