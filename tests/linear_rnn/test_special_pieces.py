@@ -152,6 +152,32 @@ def test_extreme_pieces_have_norms_in_balls_and_in_doubles(part):
     assert 0 < search.median_time(function) < 1e4
 
 
+@pytest.mark.parametrize("order", [1, 2, 8, 21, 22, 23, 24, 30])
+@pytest.mark.parametrize(
+    ("part", "centre", "radius"),
+    [
+        # As wide as a series is bounded at all: its last known terms are among the largest.
+        (Gaussian(coefficient=F(1), centre=F(0), width=F(1)), F(5), F(14, 5)),
+        (Airy(coefficient=F(1), scale=F(1), shift=F(0)), F(8), F(6)),
+        # Wider: what is left is a bound of the function, which is largest at one end.
+        (Gaussian(coefficient=F(1), centre=F(5), width=F(1, 10)), F(49, 20), F(49, 20)),
+        (Airy(coefficient=F(1), scale=F(4), shift=F(0)), F(6), F(6)),
+    ],
+    ids=["wide Gaussian", "wide Ai", "bounded Gaussian", "bounded Ai"],
+)
+def test_expansions_of_wide_cells_hold_at_their_ends(part, centre, radius, order):
+    function = of_parts([part])
+    with precision(192):
+        found = expansion(function, centre, radius, order)
+        for x in (-radius, radius):
+            truth = expansion(function, centre + x, F(0), 1).coefficients[0]
+            about = ball(0)
+            for coefficient in reversed(found.coefficients):
+                about = about * ball(x) + coefficient
+            low, high = end_points(truth - about)
+            assert max(abs(low), abs(high)) <= end_points(found.remainder)[1] + F(1, 2**150)
+
+
 def test_an_expansion_across_a_kink_is_an_error():
     function = of_parts([Switching(coefficient=F(1), rate=F(1), times=(F(1),))])
     with precision(64), pytest.raises(ValueError, match="across a kink"):
