@@ -48,7 +48,8 @@ def test_figures_show_bounds_below_the_error_of_a_network(name):
     instance = gallery.load(name)
     with precision(64):
         witness, *bounds = theorem.width_figure(instance).series
-    assert [point.x for point in witness.points] == list(instance.widths)
+    small = [width for width in instance.widths if width <= theorem.MAX_WIDTH]
+    assert [point.x for point in witness.points] == small
     assert len(bounds) == 3
     for bound in bounds:
         for low, high in zip(bound.points, witness.points, strict=True):
