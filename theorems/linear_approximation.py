@@ -105,7 +105,7 @@ ORDERS = (1, 2, 3, 4)
 DISPUTED_ORDERS = (1, 2)
 DRAWN = (
     *("damped-wave", "erlang-four", "exponential-pair", "exponential-sum-eight"),
-    *("damped-reciprocal", "airy"),
+    "damped-reciprocal",
 )
 ENOUGH = 400
 """More than the 309.1 by which t exp(-t) is to be sped up for the constant 1."""
