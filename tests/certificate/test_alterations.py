@@ -28,6 +28,7 @@ RESTS_ON = {
     "E4": CHAIN,
     "E5": CHAIN,
     "P1": CHAIN,
+    "P2": CHAIN,
     "P5": CHAIN,
 }
 """What of the instance every case of a claim is about (not each case meets every input)."""

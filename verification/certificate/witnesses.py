@@ -89,6 +89,10 @@ def _poisson_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     }
 
 
+def _sum_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {**_equation(instance.chain, case.observable.values), "steps": case.steps}
+
+
 def _variance_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     chain, observable = instance.chain, case.observable.values
     document = _equation(chain, observable)
@@ -176,6 +180,7 @@ WITNESSES: dict[str, Witnesses] = {
     "E4": Witnesses(_stationary_law, _vector_case),
     "E5": Witnesses(_stationary_law, _hitting_case),
     "P1": Witnesses(_stationary_law, _poisson_case),
+    "P2": Witnesses(_stationary_law, _sum_case),
     "P5": Witnesses(_stationary_law, _variance_case),
 }
 """How certificates are made, by claim."""

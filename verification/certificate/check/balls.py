@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
-from flint import acb, arb, ctx, fmpq
+from flint import arb, arb_mat, ctx, fmpq
 
 from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.outcome import Refused
 
 Ball = arb
-ComplexBall = acb
+BallMatrix = arb_mat
 
 _EXPONENT_LIMIT = 40_000
 
@@ -60,6 +60,21 @@ def total(values: Sequence[Ball]) -> Ball:
     for value in values:
         result = result + value
     return result
+
+
+def matrix(rows: Sequence[Sequence[Fraction]]) -> BallMatrix:
+    """Enclose a matrix of exact numbers."""
+    return arb_mat([[ball(x) for x in row] for row in rows])
+
+
+def column(values: Sequence[Fraction]) -> BallMatrix:
+    """Enclose a column of exact numbers."""
+    return matrix([[value] for value in values])
+
+
+def balls_column(values: Sequence[Ball]) -> BallMatrix:
+    """Return balls as a column."""
+    return arb_mat(len(values), 1, values)
 
 
 def bounds(x: Ball) -> Bounds:

@@ -49,6 +49,14 @@ class Chain:
         self._steps: int | None = None
         self._powers: dict[int, list[list[int]]] = {}
 
+    def dense(self) -> list[list[Fraction]]:
+        """Return P with all its zeros."""
+        rows = [[Fraction(0)] * self.size for _ in range(self.size)]
+        for row, (denominator, entries) in zip(rows, self._rows, strict=True):
+            for j, a in entries:
+                row[j] = Fraction(a, denominator)
+        return rows
+
     # Products
 
     def averaged(self, values: Sequence[Fraction]) -> Vector:
@@ -192,11 +200,7 @@ class Chain:
     def contraction(self, steps: int) -> Bounds:
         """Return ``delta(P^n) = 1 - min_{i,j} sum_k min(P^n_ik, P^n_jk)``, for n >= 1."""
         if steps == 1 and self.size > 1:
-            rows = [[Fraction(0)] * self.size for _ in range(self.size)]
-            for row, (denominator, entries) in zip(rows, self._rows, strict=True):
-                for j, a in entries:
-                    row[j] = Fraction(a, denominator)
-            return Bounds.exactly(self._exact_contraction(rows))
+            return Bounds.exactly(self._exact_contraction(self.dense()))
         if self.size == 1:
             return Bounds.exactly(Fraction(0))
         power = self._power(steps)

@@ -17,7 +17,7 @@ from verification.certificate.check.reading import Node
 SCHEMA = "certificate/1"
 MAX_CASES = 10_000
 MADE_BY = ("kernel-limit-theorems", "git revision", "python", "python-flint", "FLINT", "seed")
-BALLS = "FLINT's balls, and the constants s0, s1, s2, m, m1 of the activations (A1, A2)"
+BALLS = "FLINT's balls"
 TRUSTED = ("this checker and its reading of the claim", "Python's integers")
 
 
@@ -122,7 +122,11 @@ def check_text(text: str) -> Checked:
             f"witnesses: {formula.witnesses}",
             f"both sides of {len(cases)} case{'s' if len(cases) > 1 else ''}, and their order",
         ),
-        trusted=(*TRUSTED, *((BALLS,) if formula.in_balls else ())),
+        trusted=(
+            *TRUSTED,
+            *((BALLS,) if formula.in_balls else ()),
+            *((formula.relies_on,) if formula.relies_on else ()),
+        ),
         made_by=_made_by(members["made_by"]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from verification.certificate.check import chain_claims
@@ -30,6 +31,8 @@ class Formula:
         Whether the sides are equal.
     in_balls : bool
         Whether FLINT's balls are used, and trusted; rationals only, where not.
+    relies_on : str
+        What else is taken for granted.
     witnesses : str
         What the certificate brings and the checker verifies.
     assumes : str
@@ -43,6 +46,10 @@ class Formula:
     assumes: str
     identity: bool = False
     in_balls: bool = False
+    relies_on: str = ""
+
+
+_ACTIVATIONS = "the constants s0, s1, s2, m and m1 of the activations (A1, A2)"
 
 
 def _read_memory(instance: Instance, witness: Node, budget: Budget) -> object:
@@ -51,11 +58,12 @@ def _read_memory(instance: Instance, witness: Node, budget: Budget) -> object:
     return memory_claims.read_memory(instance, witness, budget)
 
 
-def _on_memory(name: str) -> Callable[[Any, Node, Bounds], Shown]:
-    def derive(context: Any, case: Node, claimed: Bounds) -> Shown:  # noqa: ANN401
-        from verification.certificate.check import memory_claims  # noqa: PLC0415 - loads FLINT
+def _in_balls(module: str, name: str) -> Callable[[Any, Node, Bounds], Shown]:
+    """Return what derives a case, from a module that is loaded when needed: it loads FLINT."""
 
-        found: Shown = getattr(memory_claims, name)(context, case, claimed)
+    def derive(context: Any, case: Node, claimed: Bounds) -> Shown:  # noqa: ANN401
+        home = import_module(f"verification.certificate.check.{module}")
+        found: Shown = getattr(home, name)(context, case, claimed)
         return found
 
     return derive
@@ -65,26 +73,29 @@ FORMULAS: dict[str, Formula] = {
     "M1": Formula(
         says="max_i sup_{|v| <= vbar} |E[B sigma'(W.x_i + v)]| <= q = s1 E|B|",
         prepare=_read_memory,
-        derive=_on_memory("steepest_slope"),
+        derive=_in_balls("memory_claims", "steepest_slope"),
         witnesses="none; the supremum is searched again",
         assumes="q < 1",
         in_balls=True,
+        relies_on=_ACTIVATIONS,
     ),
     "M4": Formula(
         says="|F^n(c) - v*| <= q^(pn) |F(c) - c| / (1 - q^p), F(v*) = v*, F the word's map",
         prepare=_read_memory,
-        derive=_on_memory("distance_to_fixed_point"),
+        derive=_in_balls("memory_claims", "distance_to_fixed_point"),
         witnesses="fixed points, each by a change of sign of F(v) - v around it",
         assumes="q = s1 E|B| < 1",
         in_balls=True,
+        relies_on=_ACTIVATIONS,
     ),
     "M5": Formula(
         says="|v_k - v'_k| <= q^k |v_0 - v'_0|; the last m inputs give the memory up to q^m vbar",
         prepare=_read_memory,
-        derive=_on_memory("forgetting"),
+        derive=_in_balls("memory_claims", "forgetting"),
         witnesses="none; the memories are followed again",
         assumes="q = s1 E|B| < 1",
         in_balls=True,
+        relies_on=_ACTIVATIONS,
     ),
     "E4": Formula(
         says="|p - pi|_1 <= |sum p - 1| + |pP - p|_1 m / (1 - delta(P^m))",
@@ -106,6 +117,14 @@ FORMULAS: dict[str, Formula] = {
         derive=chain_claims.poisson_equation,
         witnesses="the stationary law, solutions of the Poisson equation",
         assumes="one recurrent class, aperiodic",
+    ),
+    "P2": Formula(
+        says="max_i E_i[S_n^2]^(1/2) <= osc(u) + n^(1/2) s(u), s(u)^2 = max_i Var_i(u(xi_1))",
+        prepare=chain_claims.read_chain,
+        derive=_in_balls("moment_claims", "root_mean_square"),
+        witnesses="the stationary law, solutions of the Poisson equation",
+        assumes="one recurrent class",
+        in_balls=True,
     ),
     "P5": Formula(
         says=(
