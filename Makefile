@@ -13,7 +13,7 @@ READY := .venv/ready-$(subst /,_,$(PYTHON))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test bench campaign lint format lock clean
+.PHONY: help verify test bench campaign baseline lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ bench: $(READY) ## time the benchmarks against their peers (BENCH_ARGS)
 
 campaign: $(READY) ## search for counterexamples, go on where it was left (CAMPAIGN_ARGS, default: --budget 10m)
 	@$(BIN)/theorems campaign --resume $(CAMPAIGN_ARGS)
+
+baseline: $(READY) ## make the run in reports/latest/ the baseline that later runs are compared with
+	@test -f reports/latest/report.json || { echo "make baseline: no run in reports/latest; make verify" >&2; exit 1; }
+	@mkdir -p reports/baseline && cp reports/latest/report.json reports/baseline/report.json
 
 lint: $(READY) ## check style, format and types
 	@$(BIN)/ruff check

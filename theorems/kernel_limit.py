@@ -786,6 +786,7 @@ K2: Claim[Instance, PushedGram] = Claim(
     ),
     source=SOURCE.format("error bound"),
     uses=("K3",),
+    searched=("left", "right"),
     sharp=("sharp-sobolev",),
     mutants=(
         Mutant(
@@ -839,6 +840,7 @@ K3: Claim[Instance, Entry | CoarseRule] = Claim(
     ),
     source=SOURCE.format("error bounds"),
     uses=("A1", "A2"),
+    searched=("left",),
     sharp=("sharp-trapezoid",),
     mutants=(
         Mutant(

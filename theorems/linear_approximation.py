@@ -506,6 +506,7 @@ C2P: Claim[LinearFunctional, RateCase] = Claim(
     ),
     source="Li, Han, E and Li (arXiv 2009.07799), as quoted in secondary sources",
     uses=("C4",),
+    searched=("left",),
     sharp=(),
     mutants=(),
 )

@@ -281,6 +281,7 @@ C4: Claim[LinearFunctional, OfWidth] = Claim(
     ),
     establishes=WITNESSED,
     source="this project",
+    searched=("left", "right"),
     sharp=("sharp-far-box",),
     mutants=(
         Mutant(
@@ -316,6 +317,7 @@ C4B: Claim[LinearFunctional, OfWidth] = Claim(
     establishes=WITNESSED,
     source="this project",
     uses=("C1S",),
+    searched=("left", "right"),
     sharp=("sharp-far-box",),
     mutants=(
         Mutant(
@@ -356,6 +358,7 @@ C4K: Claim[LinearFunctional, OfWidth] = Claim(
     ),
     establishes=WITNESSED,
     source="this project",
+    searched=("left", "right"),
     sharp=("sharp-far-box",),
     mutants=(
         Mutant(
@@ -398,6 +401,7 @@ C4Q: Claim[LinearFunctional, OfWidth] = Claim(
     ),
     establishes=WITNESSED,
     source="this project",
+    searched=("left", "right"),
     sharp=("sharp-far-box", "exponential-pair"),
     figures=(Drawing(name="width", draw=width_figure, on=DRAWN),),
     mutants=(

@@ -188,6 +188,7 @@ C3: Claim[LinearFunctional, Within] = Claim(
         "to 10⁻⁶. For all others it is proved, not computed."
     ),
     source="Li, Han, E and Li (arXiv 2009.07799; JMLR 23(42), theorem 7)",
+    searched=("left",),
     sharp=("power-law-fifth",),
     mutants=(
         Mutant(

@@ -364,6 +364,7 @@ C5: Claim[LinearFunctional, TrapezoidalRule] = Claim(
     ),
     establishes="CERTIFIED: the bound for the rules listed. The proof covers all of them.",
     source="this project",
+    searched=("left", "right"),
     sharp=("power-law-twentieth",),
     mutants=(
         Mutant(
@@ -415,6 +416,7 @@ C5W: Claim[LinearFunctional, WithinError] = Claim(
     ),
     source="this project, against the construction of Li, Han, E and Li (arXiv 2009.07799)",
     uses=("C5",),
+    searched=("left",),
     sharp=("power-law-one",),
     mutants=(
         Mutant(
@@ -512,6 +514,7 @@ C4T: Claim[LinearFunctional, OfWidth] = Claim(
         "it is not above any other's is proved, not computed."
     ),
     source="this project",
+    searched=("left", "right"),
     sharp=("sharp-far-box",),
     mutants=(
         Mutant(

@@ -562,6 +562,7 @@ C7G: Claim[LinearFunctional, Point] = Claim(
         "ball."
     ),
     source="this project",
+    searched=("left",),
     sharp=("sharp-plateau",),
     mutants=(
         Mutant(
@@ -613,6 +614,7 @@ C7: Claim[LinearFunctional, Delayed] = Claim(
     establishes=FOLLOWED,
     source=PAPER,
     uses=("C7G",),
+    searched=("left",),
     sharp=("sharp-plateau",),
     figures=(
         Drawing(
@@ -657,6 +659,7 @@ C7E: Claim[LinearFunctional, Delayed] = Claim(
     ),
     establishes=FOLLOWED,
     source="this project",
+    searched=("left",),
     sharp=("sharp-plateau-energy",),
     mutants=(
         Mutant(
@@ -688,6 +691,7 @@ C7L: Claim[LinearFunctional, Delayed] = Claim(
     ),
     source="this project",
     uses=("C7G",),
+    searched=("left", "avoidable"),
     sharp=("sharp-plateau",),
     figures=(
         Drawing(name="loss", draw=loss_figure, on=("plateau-from-nothing", "plateau-spare-unit")),
@@ -728,6 +732,7 @@ C7T: Claim[LinearFunctional, Delayed] = Claim(
     ),
     source="this project",
     uses=("C7G",),
+    searched=("right",),
     sharp=("sharp-trap",),
     mutants=(
         Mutant(

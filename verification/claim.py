@@ -201,6 +201,10 @@ class Claim(Generic[Inst, C]):
         By what means it is decided; a claim with a side that is a `Simulation` must say so.
     relation : Relation
         Whether it is an inequality or an identity.
+    searched : tuple of str
+        ``left``, ``right`` or symbols of constants: those numbers that are taken where double
+        precision found a good place, or are errors of doubles.  Another processor, or a better
+        search, makes them other numbers: runs are not compared by them.
     disputed : Dispute, optional
         Given where the claim is not held to be true: REFUTED is then what is expected.
     proof : str
@@ -234,6 +238,7 @@ class Claim(Generic[Inst, C]):
     uses: tuple[str, ...] = ()
     evidence: EvidenceKind = EvidenceKind.BALLS
     relation: Relation = Relation.AT_MOST
+    searched: tuple[str, ...] = ()
     disputed: Dispute | None = None
     figures: tuple[Drawing[Inst], ...] = ()
 

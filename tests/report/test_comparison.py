@@ -228,3 +228,16 @@ def test_long_lists_are_cut_and_counted():
     )
     text = render_comparison(compare_reports(many, document(claims=run.claims)))
     assert "... and 30 more" in text
+
+
+def test_numbers_that_a_search_finds_are_not_compared():
+    moved = enclosure("7", "8")
+    old, new = document(), with_result(0, right=moved, constants={"q": moved})
+    found = texts(compare_reports(old, new))
+    assert len(found) == 2
+    assert all("disjoint" in text for text in found)
+    new["claims"][0]["searched"] = ["right"]
+    (left,) = texts(compare_reports(old, new))
+    assert "constant q" in left
+    new["claims"][0]["searched"] = ["right", "q"]
+    assert not compare_reports(old, new).regressions

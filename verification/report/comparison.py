@@ -12,8 +12,9 @@ A *regression* is
 
 Numbers are compared where they are the same numbers: the constants of a claim on an instance with
 the same digest, and the sides of a case of the same name, drawn from the same seed and not
-simulated.  Times are compared as shares of the run's own total, so that another machine is no
-regression; a claim that takes less than a hundredth of it is not called slow.  Figures are not
+simulated; those that a claim takes from a search in double precision are not, as they differ
+between processors.  Times are compared as shares of the run's own total, so that another machine is
+no regression; a claim that takes less than a hundredth of it is not called slow.  Figures are not
 compared: they show what the results say, and networks that were found by a search.
 """
 
@@ -144,6 +145,8 @@ def compare_reports(
     later = _results(new)
     pairs = [(earlier[key], later[key]) for key in earlier if key in later]
     digests = [_digests(old), _digests(new)]
+    searched = {claim["id"]: claim["searched"] for claim in new["claims"]}
+    same_draws = old["environment"].get("seed") == new["environment"].get("seed")
     changes = [*_vanished(old, new, earlier, later, asked), *_mutants(old, new, asked)]
     numbers = 0
     for before, after in pairs:
@@ -152,8 +155,8 @@ def compare_reports(
             changes.append(_change(before, "the instance is another one of that name"))
             continue
         changes += _verdicts(before, after)
-        same_draws = old["environment"].get("seed") == new["environment"].get("seed")
-        for what, first, second in _numbers(before, after, same_draws=same_draws):
+        apart = searched.get(before["claim"], ())
+        for what, first, second in _numbers(before, after, apart, same_draws=same_draws):
             numbers += 1
             if not first.overlaps(second):
                 changes.append(_disjoint(before, what, (first, second), (_name(old), _name(new))))
@@ -261,18 +264,18 @@ def _verdicts(before: Document, after: Document) -> Iterator[Change]:
 
 
 def _numbers(
-    before: Document, after: Document, *, same_draws: bool
+    before: Document, after: Document, searched: Collection[str], *, same_draws: bool
 ) -> Iterator[tuple[str, Enclosure, Enclosure]]:
     """Yield each number that both reports enclose: its name and the two enclosures."""
     for symbol, value in before["constants"].items():
         other = after["constants"].get(symbol)
-        if value is not None and other is not None:
+        if symbol not in searched and value is not None and other is not None:
             yield f"constant {symbol}", Enclosure.from_json(value), Enclosure.from_json(other)
     simulated = EvidenceKind.SIMULATION in (before["evidence"], after["evidence"])
     if not same_draws or simulated or before["case"] is None or before["case"] != after["case"]:
         return
     for side in ("left", "right"):
-        if before[side] is not None and after[side] is not None:
+        if side not in searched and before[side] is not None and after[side] is not None:
             first, second = (Enclosure.from_json(result[side]) for result in (before, after))
             yield f"the {side} side of {brief(before['case'], 60)}", first, second
 

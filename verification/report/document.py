@@ -168,6 +168,7 @@ def claim_document(claim: AnyClaim) -> Document:
             for constant in claim.constants
         ],
         "vacuities": [vacuity.reason for vacuity in claim.vacuities],
+        "searched": list(claim.searched),
         "disputed": _dispute(claim.disputed),
         "proof": claim.proof,
         "establishes": claim.establishes,
@@ -306,7 +307,7 @@ def _read_claim(node: Node) -> Document:
         ("id", "title", "source", "uses", "statement"),
         (
             *("theorem", "kind", "formula", "relation", "assumptions", "constants"),
-            *("vacuities", "disputed", "proof", "establishes", "sharp", "mutants"),
+            *("vacuities", "searched", "disputed", "proof", "establishes", "sharp", "mutants"),
         ),
     )
     return {
@@ -321,6 +322,7 @@ def _read_claim(node: Node) -> Document:
         "assumptions": read_optional(members, "assumptions", read_texts, []),
         "constants": read_optional(members, "constants", _read_constants, []),
         "vacuities": read_optional(members, "vacuities", read_texts, []),
+        "searched": read_optional(members, "searched", read_texts, []),
         "disputed": read_optional(members, "disputed", _read_dispute),
         **{key: read_optional(members, key, read_text, "") for key in ("proof", "establishes")},
         "sharp": read_optional(members, "sharp", read_texts, []),
