@@ -35,13 +35,15 @@ e . grad L``.  No step needs convexity.
 polynomials that come out is proved in balls (`verification.linear_rnn.escape`): the time of escape
 is enclosed, or that there is none is proved.  The bounds are computed from primitives of
 exponentials, for radii rho that are searched for in doubles; any rho gives a bound.  The stiffness
-of C7T is evaluated on the whole circle for one unit; for more it is the least eigenvalue of the
-exact second derivatives at th0 less a bound of third ones, the only bound that both sides share.
+of C7T is evaluated on the whole circle for one unit, by the gradient of the loss, which the flow
+follows too; for more it is the least eigenvalue of the exact second derivatives at th0 less a bound
+of third ones, which is used for the flow too.  Nothing else is shared between sides, and both are
+tested against differences of the loss.
 
 **What the verdicts establish.**  CERTIFIED: C7, C7E, C7L: for the flow of this set-up, at each of
-the delays at which it escapes; C7T: at each of those at which the condition was shown, for all
-times.  C7G: at the start, at a point of the ball where the pull is about largest, and at drawn
-ones.  Where no delay has an escape, or a trap, there is no case.
+the delays at which it was not shown to stay; C7T: at each of those at which the condition was
+shown, for all times.  C7G: at the start, at a point of the ball where the pull is about largest,
+and at drawn ones.  Where no delay has an escape, or a trap, there is no case.
 
 Source: the plateau is that of Li, Han, E and Li, *On the Curse of Memory in Recurrent Neural
 Networks*, arXiv 2009.07799, section 5 (JMLR 23(42), theorem 10); bounds and proofs are this

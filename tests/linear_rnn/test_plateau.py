@@ -501,6 +501,19 @@ def test_a_trap_is_found_where_the_pull_is_weak_and_none_with_a_spare_unit():
         assert two is not None
 
 
+@pytest.mark.parametrize("delay", [8, 10, 12, 14, 20])
+def test_the_radius_of_a_trap_is_never_beyond_the_largest_allowed(delay):
+    def steady(_plateau, _size):
+        return ball(F(1, 1000))
+
+    with precision(64):
+        there = trap_radius(plateau(["1"], ["1"], delay), F(1, 2), steady, 64)
+        # So little less that the spare part of the last step decides.
+        most = there * (1 - F(1, 2**21))
+        found = trap_radius(plateau(["1"], ["1"], delay), most, steady, 64)
+        assert found is None or found <= most
+
+
 @pytest.mark.parametrize("hundredths", [3, 11, 20, 31, 37, 43, 47, 50])
 def test_an_escape_is_located_wherever_the_sphere_falls_in_a_step(hundredths):
     found = escape(plateau(["0"], ["1"], 3), F(hundredths, 100))

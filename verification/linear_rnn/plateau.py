@@ -240,7 +240,7 @@ def drop(plateau: Plateau, offset: Sequence[Ball]) -> Ball:
         old = _bump_integrals(plateau, rates[i], 1)[0]
         gained = gained + 2 * ball(plateau.height) * (a[i] * new - starts[i] * old)
         for j in range(m):
-            # <a_i phi_i - a*_i phi*_i, a_j phi_j - a*_j phi*_j>, each factor small.
+            # <a_i phi_i - a*_i phi*_i, a_j phi_j - a*_j phi*_j>.
             gained = gained - a[i] * a[j] / (w[i] + w[j])
             gained = gained + a[i] * starts[j] / (w[i] + rates[j])
             gained = gained + starts[i] * a[j] / (rates[i] + w[j])

@@ -66,12 +66,14 @@ def trap_radius(
         if less(ball(0), stiff) is not Truth.TRUE:
             return None
         reached = upper_double(pull(plateau, size) / stiff)
-        if math.isinf(reached) or Fraction(reached) * _SPARE > most:
+        if math.isinf(reached):
             return None
         following = Fraction(reached) * _SPARE
         if following <= size:
             return size
         size = following * (_SPARE if size and following < size * _SPARE else 1)
+        if size > most:
+            return None
     return None
 
 
