@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verification.enclosure.balls import end_points, precision
+from verification.errors import NotEnclosed
 from verification.linear_functional import (
     Airy,
     Box,
@@ -239,3 +240,15 @@ def test_random_bumps_stay_below_their_constant(centre, width, beta, order):
     assert largest <= high * (1 + 1e-9)
     # A thousandth of the width between two points.
     assert low <= largest * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("digits", [13, 20, 30])
+def test_slow_airy_functions_are_given_up_or_enclosed_and_take_no_time(digits):
+    """There exp(kappa t) Ai(t), kappa = 10^digits, is an overflow at low precision."""
+    functions = (of_parts([Airy(coefficient=F(1), scale=F(1, 10**digits), shift=F(0))]),)
+    with precision(64), pytest.raises(NotEnclosed, match="tail"):
+        decay_constant(functions, F(1), 1, 64)
+    with precision(1024):
+        found = decay_constant(functions, F(1), 1, 1024)
+        # At the start alone.
+        assert end_points(found.lower)[0] >= F(355, 1000)

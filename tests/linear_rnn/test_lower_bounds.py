@@ -304,3 +304,20 @@ def test_a_small_box_beside_a_power_law_does_not_overflow():
         network = near_best.near_best_network(functions, width)
         assert network is not None
         assert network.width <= width
+
+
+@pytest.mark.parametrize(
+    ("ends", "points", "expected"),
+    [
+        ((0, 1), (0, -1), "points that are not negative"),
+        ((0, 2, 1), (0, 1, 2), "do not decrease"),
+        ((1, 2), (0, 1), "from 0 on"),
+        ((0, -1), (0, 1), "do not decrease"),
+        ((0, 1), (0,), "as many points"),
+        ((), (), "as many points"),
+    ],
+)
+def test_a_place_at_which_there_is_no_bound_is_refused(ends, points, expected):
+    """At negative times a power law is larger: the number there would bound nothing."""
+    with pytest.raises(ValueError, match=expected):
+        BangBangPlace(tuple(map(F, ends)), tuple(map(F, points)))

@@ -201,3 +201,22 @@ def test_a_form_that_is_not_near_the_unit_matrix_gives_less():
 
 def test_no_place_where_there_is_no_target():
     assert quadratic_place(((),), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("shifts", "knots", "expected"),
+    [
+        ((-1, 0), (0,), "shifts"),
+        ((0, 0), (0,), "shifts"),
+        ((), (0,), "shifts"),
+        ((0,), (1, 2), "knots"),
+        ((0,), (0, 2, 1), "knots"),
+        ((0,), (), "knots"),
+    ],
+)
+def test_functions_without_a_bound_are_refused(shifts, knots, expected):
+    masses = ((1.0,),) * len(shifts)
+    with pytest.raises(ValueError, match=expected):
+        QuadraticPlace(
+            tuple(map(F, shifts)), masses, tuple(map(F, knots)), (((1.0,) * len(knots),),)
+        )

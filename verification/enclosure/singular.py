@@ -42,7 +42,10 @@ def singular_values(matrix: Matrix) -> list[Between]:
     midpoints = np.array([[double_estimate(ball(x)) for x in row] for row in balls.entries()])
     if not np.isfinite(midpoints).all():
         raise NotEnclosed("the singular values of a matrix that is not finite")
-    left, values, right = np.linalg.svd(midpoints)
+    try:
+        left, values, right = np.linalg.svd(midpoints)
+    except np.linalg.LinAlgError as error:
+        raise NotEnclosed("the singular values of a matrix without a decomposition") from error
     u, v = _exact(left), _exact(right.T)
     exact = [exact_ball(float(s)) for s in values]
     scaled = Matrix.of_balls(

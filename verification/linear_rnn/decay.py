@@ -40,6 +40,7 @@ from verification.enclosure.balls import (
 )
 from verification.enclosure.special import airy
 from verification.enclosure.supremum import absolute_supremum
+from verification.errors import NotEnclosed
 from verification.linear_rnn.piece import Function, Piece
 from verification.linear_rnn.pieces import Polynomial, QuasiPolynomial, Wave
 from verification.linear_rnn.special_pieces import (
@@ -53,6 +54,7 @@ MOST_DERIVATIVES = 4
 """Up to this order derivatives are asked for."""
 
 _NEGLIGIBLE = 2.0**-60
+_MOST_DOUBLINGS = 64
 
 
 def derivatives(functions: tuple[Function, ...]) -> int:
@@ -265,11 +267,21 @@ def _with_tail(
     end: Fraction,
     beyond: Callable[[Fraction], Ball],
 ) -> Between:
-    """Enclose the supremum from `start` on; `beyond` bounds it from any point after `end`."""
+    """Enclose the supremum from `start` on; `beyond` bounds it from any point after `end`.
+
+    Raises
+    ------
+    NotEnclosed
+        Where no tail is bounded, because balls are too wide.
+    """
     seen = maximum([abs(value(ball(start))), abs(value(ball(end)))])
-    while upper_double(beyond(end) - seen) > 0 and upper_double(beyond(end)) > _NEGLIGIBLE:
+    for _ in range(_MOST_DOUBLINGS):
+        if upper_double(beyond(end) - seen) <= 0 or upper_double(beyond(end)) <= _NEGLIGIBLE:
+            break
         end *= 2
         seen = maximum([seen, abs(value(ball(end)))])
+    else:
+        raise NotEnclosed("the tail of a derivative is not bounded at this precision")
     compact = absolute_supremum(value, slope, start, end)
     return maximum_between([compact, Between(ball(0), beyond(end))])
 

@@ -81,13 +81,26 @@ class BangBangPlace:
     Parameters
     ----------
     ends : tuple of Fraction
-        End points 0 = e_0 < .. < e_m of the intervals, the last of which reaches to infinity.
+        End points ``0 = e_0 <= .. <= e_m`` of the intervals, the last of which reaches to infinity.
     points : tuple of Fraction
-        As many points t_i >= 0.
+        As many points ``t_i >= 0``.
+
+    Raises
+    ------
+    ValueError
+        Where they are not so: the bound would be none.
     """
 
     ends: tuple[Fraction, ...]
     points: tuple[Fraction, ...]
+
+    def __post_init__(self) -> None:
+        if not self.ends or len(self.ends) != len(self.points):
+            raise ValueError("expected as many points as end points, and one at the least")
+        if self.ends[0] or any(b < a for a, b in pairwise(self.ends)):
+            raise ValueError("expected end points from 0 on that do not decrease")
+        if min(self.points) < 0:
+            raise ValueError("expected points that are not negative")
 
 
 def bang_bang_matrix(function: Function, where: BangBangPlace) -> Matrix:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,27 @@ class QuadraticPlace:
         ``0 = e_0 < e_1 < ..``.
     heights : tuple, shape (channels, m + 1, N)
         The value of ``phi_a`` on ``[e_k, e_{k+1})``, and from the last knot on.
+
+    Raises
+    ------
+    ValueError
+        Where shifts or knots are not so: the bound would be none.
     """
 
     shifts: tuple[Fraction, ...]
     masses: tuple[tuple[float, ...], ...]
     knots: tuple[Fraction, ...]
     heights: tuple[tuple[tuple[float, ...], ...], ...]
+
+    def __post_init__(self) -> None:
+        if not self.shifts or self.shifts[0] < 0 or not _increase(self.shifts):
+            raise ValueError("expected shifts that are not negative and increase")
+        if not self.knots or self.knots[0] or not _increase(self.knots):
+            raise ValueError("expected knots that increase from 0 on")
+
+
+def _increase(values: tuple[Fraction, ...]) -> bool:
+    return all(a < b for a, b in pairwise(values))
 
 
 def quadratic_bound(
