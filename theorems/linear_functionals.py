@@ -40,7 +40,14 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from verification.claim import AnyClaim, Claim, Drawing, Mutant, Vacuity
-from verification.enclosure.balls import Ball, Between, ball, total, working_precision
+from verification.enclosure.balls import (
+    Ball,
+    Between,
+    ball,
+    total,
+    total_between,
+    working_precision,
+)
 from verification.errors import NotEnclosed
 from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.linear_functional import SCHEMA, LinearFunctional
@@ -125,7 +132,7 @@ def hankel_bound(instance: LinearFunctional, case: OfWidth, *, early: int = 0) -
             place = search.hankel_place(function, case.width)
             values = _compressed_values(function, place, working_precision())
             bounds += values[max(0, case.width - early) :][:1]
-    return Between(total(x.lower for x in bounds), total(x.upper for x in bounds))
+    return total_between(bounds)
 
 
 @lru_cache(maxsize=64)
@@ -173,7 +180,7 @@ def ky_fan_side(
             if not divided:
                 found = Between(found.lower * most.lower, found.upper * most.upper)
             bounds.append(found)
-    return Between(total(x.lower for x in bounds), total(x.upper for x in bounds))
+    return total_between(bounds)
 
 
 def quadratic_side(

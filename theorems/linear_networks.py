@@ -56,6 +56,7 @@ from verification.enclosure.balls import (
     maximum_between,
     shown,
     total,
+    total_between,
     working_precision,
 )
 from verification.enclosure.matrix import Matrix
@@ -256,7 +257,7 @@ def convolved_with_wrong_kernel(instance: LinearFunctional, case: Driven) -> Bal
 def kernel_norm(instance: LinearFunctional, _case: Driven) -> Between:
     """Enclose ``||rho_hat||``."""
     norms = _channel_norms(network_of(instance), working_precision())
-    return Between(total(x.lower for x in norms), total(x.upper for x in norms))
+    return total_between(norms)
 
 
 @lru_cache(maxsize=64)

@@ -50,7 +50,15 @@ from functools import partial
 
 from theorems.linear_functionals import EXACT, OfWidth, informative_widths, witness_error
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Drawing, Mutant
-from verification.enclosure.balls import Ball, Between, ball, less_equal, square, total
+from verification.enclosure.balls import (
+    Ball,
+    Between,
+    ball,
+    less_equal,
+    square,
+    total,
+    total_between,
+)
 from verification.errors import NotEnclosed
 from verification.figure import Axis, Figure, Guarantee, Kind, Scale, Series
 from verification.linear_functional import SCHEMA, LinearFunctional
@@ -257,7 +265,7 @@ def trace_side(
     """Enclose the sum over channels of the trace bounds; mutants shift it, or do not divide."""
     from verification.linear_rnn.trace_search import trace_place  # noqa: PLC0415 - loads scipy
 
-    lower, upper = [], []
+    bounds = []
     for parts in instance.target:
         function = of_parts(parts)
         if function:
@@ -265,10 +273,11 @@ def trace_side(
             grids = ((few, float(few)), (more, _SPAN))
             place = trace_place(function, case.width, grids, _EVALUATIONS)
             found = trace_bound(function, place, max(0, case.width - early))
-            factor = ball(1) if divided else largest_trace_norm(place)
-            lower.append(found.lower * factor)
-            upper.append(found.upper * factor)
-    return Between(total(lower), total(upper))
+            if not divided:
+                most = largest_trace_norm(place)
+                found = Between(found.lower * most, found.upper * most)
+            bounds.append(found)
+    return total_between(bounds)
 
 
 # Figures

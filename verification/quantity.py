@@ -13,14 +13,13 @@ from typing import Any, TypeAlias
 from verification.enclosure.balls import (
     PRECISIONS,
     Ball,
-    Between,
     Number,
     ball,
     enclosure,
     less,
     precision,
     shown,
-    total,
+    total_between,
     working_precision,
 )
 from verification.enclosure.doubles import nearest, upward
@@ -246,7 +245,7 @@ def _l1_norm(instance: LinearFunctional, _options: Options) -> Enclosure:
 
     bits = working_precision() - _SPARE_NORM_BITS
     norms = [l1_norm(of_parts(parts), bits=bits) for parts in instance.target]
-    return enclosure(Between(total(x.lower for x in norms), total(x.upper for x in norms)))
+    return enclosure(total_between(norms))
 
 
 def _hankel_singular_value(instance: LinearFunctional, options: Options) -> Value:

@@ -155,6 +155,12 @@ def maximum(values: Iterable[Ball]) -> Ball:
     return reduce(Ball.max, values)
 
 
+def total_between(values: Iterable[Between]) -> Between:
+    """Enclose the sum of numbers that are known to lie between two others."""
+    known = list(values)
+    return Between(total(x.lower for x in known), total(x.upper for x in known))
+
+
 def maximum_between(values: Iterable[Between]) -> Between:
     """Enclose the maximum of finitely many numbers (at least one)."""
     known = list(values)

@@ -166,14 +166,8 @@ def _slowed(piece: QuasiPolynomial, beta: Fraction) -> QuasiPolynomial:
 def _supremum(piece: QuasiPolynomial, _bits: int) -> Between:
     """Enclose the supremum of the absolute value over t >= 0."""
     end = max(Fraction(len(wave.cosine)) / wave.rate for wave in piece.waves)
-    seen = abs(piece.value(ball(0)))
-    while upper_double(_beyond(piece, end) - seen) > 0:
-        end *= 2
-        seen = maximum([seen, abs(piece.value(ball(end)))])
-        if upper_double(_beyond(piece, end)) < _NEGLIGIBLE:
-            break
-    compact = absolute_supremum(piece.value, piece.derivative.value, Fraction(0), end)
-    return maximum_between([compact, Between(ball(0), _beyond(piece, end))])
+    beyond = partial(_beyond, piece)
+    return _with_tail(piece.value, piece.derivative.value, Fraction(0), end, beyond)
 
 
 def _beyond(piece: QuasiPolynomial, start: Fraction) -> Ball:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from verification.enclosure.balls import Between, total
+from verification.enclosure.balls import Between, total_between
 from verification.enclosure.matrix import Matrix
 from verification.instance import Vector
 from verification.linear_functional import Network, Part
@@ -44,7 +44,7 @@ def distance(
     else:
         functions = difference(target, network)
     norms = [l1_norm(function, bits=bits) for function in functions]
-    return Between(total(x.lower for x in norms), total(x.upper for x in norms))
+    return total_between(norms)
 
 
 def _are_opposite(function: Function, network: Network, u: Vector) -> bool:

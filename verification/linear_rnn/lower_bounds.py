@@ -46,6 +46,7 @@ from verification.enclosure.balls import (
     precision,
     square,
     total,
+    total_between,
     working_precision,
 )
 from verification.enclosure.matrix import Matrix
@@ -239,7 +240,7 @@ def largest_ky_fan_norm(ends: tuple[Fraction, ...], count: int, _bits: int) -> B
             for row, (a, b) in zip(common, cells, strict=True)
         ]
         values = singular_values(Matrix.of_balls(rows))[:count]
-        norm = Between(total(x.lower for x in values), total(x.upper for x in values))
+        norm = total_between(values)
         found = norm if found is None else maximum_between([found, norm])
     if found is None:
         raise ValueError("there is no interval")
