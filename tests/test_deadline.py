@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import random
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from theorems.linear_functionals import CLAIMS as CLAIMS_OF_SEARCHES
 from verification import gallery
 from verification.claim import Claim
 from verification.deadline import BUDGET_SPENT, deadline, heed_deadline
 from verification.decision import decide
+from verification.enclosure.balls import upper_double
+from verification.enclosure.supremum import absolute_supremum
 from verification.errors import NotEnclosed
+from verification.kernel import deviation
 from verification.kernel.limiting import kernel, point
+from verification.linear_rnn import (
+    lower_bounds,
+    near_best,
+    quadratic_search,
+    search,
+    trace_search,
+)
+from verification.linear_rnn.norm import l1_norm
+from verification.linear_rnn.pieces import of_parts
 from verification.recurrent.memory_doubles import memory_map_doubles
 from verification.verdict import Verdict
 
@@ -53,6 +68,58 @@ def test_rules_with_many_nodes_heed_it(name):
         rule()
         with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
             rule()
+
+
+@pytest.fixture
+def nothing_is_known():
+    """Empty the caches of what is tested here: an answer that is known takes no time."""
+    for cached in (
+        deviation._kernel_deviation,
+        lower_bounds.largest_ky_fan_norm,
+        near_best.near_best_network,
+        quadratic_search.quadratic_place,
+        search.bang_bang_place,
+        trace_search.trace_place,
+    ):
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_is_known")
+def test_a_bound_of_the_deviation_that_time_cuts_short_is_not_kept():
+    """It would be the coarse bound that needs no search, for good."""
+    instance = gallery.load("sharp-kernel")
+    with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
+        deviation.kernel_deviation(instance, Fraction(1, 2))
+    found = deviation.kernel_deviation(instance, Fraction(1, 2))
+    assert upper_double(found) < 0.9 * upper_double(deviation.bound_everywhere(instance))
+
+
+@pytest.mark.usefixtures("nothing_is_known")
+@pytest.mark.parametrize("claim", CLAIMS_OF_SEARCHES, ids=lambda claim: claim.id)
+def test_searches_for_lower_bounds_heed_it(claim):
+    target = gallery.load("damped-reciprocal")
+    *_, case = claim.cases(target, random.Random(0))
+    for side in (claim.left, claim.right):
+        with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
+            side(target, case)
+
+
+def test_changes_of_sign_are_isolated_only_while_there_is_time():
+    (parts,) = gallery.load("damped-reciprocal").target
+    with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
+        l1_norm(of_parts(parts))
+
+
+def test_a_supremum_is_looked_for_only_while_there_is_time():
+    def wave(x):
+        return (8 * x).sin()
+
+    def slope(x):
+        return 8 * (8 * x).cos()
+
+    absolute_supremum(wave, slope, Fraction(0), Fraction(3))
+    with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
+        absolute_supremum(wave, slope, Fraction(0), Fraction(3))
 
 
 def endless(_instance, _case):

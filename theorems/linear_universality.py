@@ -34,6 +34,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from verification.claim import AnyClaim, Assumption, Claim, Mutant, Vacuity
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     PRECISIONS,
     Between,
@@ -92,6 +93,7 @@ def _width_too_small(instance: LinearFunctional) -> int | None:
                 if less(norm / 100, lower_bound(functions, width)) is Truth.TRUE:
                     return width
         except NotEnclosed:
+            heed_deadline()
             continue
     return None
 

@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Callable
 from fractions import Fraction
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -57,6 +58,11 @@ def absolute_supremum(
     Between
         Of relative width about 2**-46, or of absolute width 2**-60 where that is larger, if
         `MAX_BOXES` boxes suffice for it; wider otherwise, and correct in any case.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the deadline has passed.
     """
     best = 0.0
     heap: list[tuple[float, int, Fraction, Fraction]] = []
@@ -90,6 +96,7 @@ def absolute_supremum(
         target = max(best * (1 + RELATIVE_TOLERANCE), best + ABSOLUTE_TOLERANCE, at_least)
         if bound <= max(target, settled) or made > MAX_BOXES:
             break
+        heed_deadline()
         _, _, left, right = heapq.heappop(heap)
         centre = (left + right) / 2
         push(left, centre)

@@ -24,6 +24,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     ball,
@@ -58,6 +59,11 @@ def kernel_deviation(instance: Instance, reach: Fraction) -> Ball:
     instance : Instance
     reach : Fraction
         r.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the deadline has passed.
     """
     with precision(_BITS):
         return _kernel_deviation(instance, reach)
@@ -69,6 +75,8 @@ def _kernel_deviation(instance: Instance, reach: Fraction) -> Ball:
     if _is_cheap(instance):
         with suppress(NotEnclosed):
             found = min(found, _by_branch_and_bound(instance, reach))
+    # A bound that time has cut short would be kept for later decisions.
+    heed_deadline()
     return exact_ball(found)
 
 
@@ -114,6 +122,7 @@ def _by_branch_and_bound(instance: Instance, reach: Fraction) -> float:
         push(i, j, Fraction(0), Fraction(0), reach)
     left = _EVALUATIONS[isinstance(law, AtomicLaw)]
     while left > 0 and reach and -heap[0][0] > best * (1 + _TOLERANCE):
+        heed_deadline()
         _, i, j, v, w, half = heapq.heappop(heap)
         for dv, dw in _quarters(half / 2):
             push(i, j, v + dv, w + dw, half / 2)

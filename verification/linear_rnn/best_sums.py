@@ -21,6 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from verification.deadline import heed_deadline
 from verification.linear_rnn.pieces import Function
 from verification.linear_rnn.search import (
     Array,
@@ -102,6 +103,7 @@ def _minimum(problem: _Problem, start: Array) -> tuple[float, Array]:
     best, damping = start, _FIRST_DAMPING
     value, gradient, hessian = problem.derivatives(best)
     for _ in range(_STEPS):
+        heed_deadline()
         units = problem.units(best)
         scaled = hessian * np.outer(units, units)
         if not (np.abs(scaled) < _LARGEST).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import Ball, ball, less, less_equal, total, working_precision
 from verification.errors import NotEnclosed
 from verification.linear_functional import LinearFunctional
@@ -62,6 +63,7 @@ def _is_certainly_within(
     try:
         reached = distance(instance.target, network, working_precision()).upper
     except NotEnclosed:
+        heed_deadline()
         return False
     return less_equal(reached, ball(error)) is Truth.TRUE
 
@@ -83,5 +85,5 @@ def lower_bound(functions: tuple[Function, ...], width: int) -> Ball:
         try:
             best = best.max(quadratic_bound(functions, form).lower)
         except NotEnclosed:
-            return best
+            heed_deadline()
     return best

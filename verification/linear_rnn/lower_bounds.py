@@ -36,6 +36,7 @@ from functools import lru_cache
 from itertools import combinations_with_replacement, pairwise
 from typing import TypeAlias
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -153,6 +154,7 @@ def indicator_matrix(function: Function, ends: Sequence[Fraction]) -> Matrix:
     cells = list(pairwise(ends))
     rows = [[ball(0)] * len(cells) for _ in cells]
     for i, (a, b) in enumerate(cells):
+        heed_deadline()
         for j, (c, d) in enumerate(cells[: i + 1]):
             area = second_difference(function, (b + d, a + d, b + c, a + c))
             rows[i][j] = rows[j][i] = area / ball((b - a) * (d - c)).sqrt()
@@ -225,6 +227,7 @@ def largest_ky_fan_norm(ends: tuple[Fraction, ...], count: int, _bits: int) -> B
     cells = list(pairwise(ends))
     coarse = []
     for t in {a + b for a, b in combinations_with_replacement(ends, 2)}:
+        heed_deadline()
         common = [[_common(t, one, other) for other in cells] for one in cells]
         squares = Fraction(0)
         for row, (a, b) in zip(common, cells, strict=True):
@@ -235,6 +238,7 @@ def largest_ky_fan_norm(ends: tuple[Fraction, ...], count: int, _bits: int) -> B
     for squares, common in sorted(coarse, key=lambda knot: -knot[0]):
         if found is not None and less_equal(ball(squares), square(found.lower)) is Truth.TRUE:
             break
+        heed_deadline()
         rows = [
             [ball(x) / ball((b - a) * (d - c)).sqrt() for x, (c, d) in zip(row, cells, strict=True)]
             for row, (a, b) in zip(common, cells, strict=True)

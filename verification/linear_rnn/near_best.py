@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from verification.deadline import heed_deadline
 from verification.linear_functional import Network
 from verification.linear_rnn.best_sums import Poles, nearest
 from verification.linear_rnn.pieces import Function, PowerLawPiece
@@ -66,6 +67,7 @@ def _candidates(
             continue
         half = median_time(function)
         for scale in SCALES:
+            heed_deadline()
             poles = _balanced(t, weights * values, scale / half, width)
             if poles is not None:
                 found.append(poles)
@@ -136,6 +138,7 @@ def _improved(poles: Poles, t: Array, weights: Array, values: Array) -> Poles:
     best, found = _fitted(poles, t, weights, values[None, :])
     damping = 1e-3
     for _ in range(_STEPS):
+        heed_deadline()
         coefficients = found[0]
         basis = _basis(poles, t)
         rest = values - basis @ coefficients

@@ -23,6 +23,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf, isfinite
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -84,7 +85,7 @@ def l1_norm(function: Function, *, bits: int = 44) -> Between:
     Raises
     ------
     NotEnclosed
-        Where the signs of f need more than `MAX_CELLS` cells.
+        Where the signs of f need more than `MAX_CELLS` cells, or the deadline has passed.
     """
     if not function:
         return Between(ball(0), ball(0))
@@ -138,6 +139,7 @@ def _on_cells(
             lower, upper = lower + area, upper + area
 
     while waiting:
+        heed_deadline()
         a, b = waiting.pop()
         tried += 1
         if tried > MAX_CELLS:

@@ -25,6 +25,7 @@ from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import gammaln, loggamma
 
+from verification.deadline import heed_deadline
 from verification.linear_rnn.exponential_sum import ExponentialSum
 from verification.linear_rnn.trapezoidal_rule import TrapezoidalRule
 
@@ -72,6 +73,7 @@ def _best_rule(
     w = float(exponent)
 
     def loss(x: Array) -> float:
+        heed_deadline()
         return math.log(_bound_estimate(w, math.exp(x[0]), x[1], width))
 
     found = minimize(
@@ -389,6 +391,7 @@ def _descended(
     """
     best, mixed = value(logs), 0.3
     for _ in range(steps):
+        heed_deadline()
         found = derivatives(logs)
         weighted = found.moves * np.sqrt(found.weights)[:, None]
         sizes = np.linalg.norm(weighted, axis=0)

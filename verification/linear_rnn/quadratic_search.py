@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from verification.deadline import heed_deadline
 from verification.linear_rnn.pieces import Function
 from verification.linear_rnn.quadratic_forms import QuadraticPlace, cells, sums
 from verification.linear_rnn.search import (
@@ -108,6 +109,7 @@ class _Forms:
 
     def loss(self, flat: Array, masses: Array, k: int) -> tuple[float, Array]:
         """Return the logarithm of the smoothed maximum, and its gradient in the heights."""
+        heed_deadline()
         heights = flat.reshape(len(self.weights), masses.shape[1], self.count)
         forms, total = self.matrices(heights, masses)
         values, vectors = np.linalg.eigh(total)

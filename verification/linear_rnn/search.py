@@ -18,6 +18,7 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from verification.deadline import heed_deadline
 from verification.linear_rnn import piece_estimates
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
@@ -132,6 +133,7 @@ def _largest(function: Callable[[Array], float], start: Array) -> Array:
 
 
 def _bang_bang_estimate(function: Function, logarithms: Array) -> float:
+    heed_deadline()
     width = len(logarithms) // 2
     steps = np.exp(np.clip(logarithms, -60, 60))
     ends = np.concatenate([[0], np.cumsum(steps[:width])])

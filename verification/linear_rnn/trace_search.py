@@ -13,6 +13,7 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from verification.deadline import heed_deadline
 from verification.linear_rnn.pieces import Function, PowerLawPiece
 from verification.linear_rnn.search import median_time, value_estimate
 from verification.linear_rnn.trace_bound import TracePlace
@@ -71,6 +72,7 @@ def _searched(
     cells, span, unit = grid
 
     def loss(x: Array) -> float:
+        heed_deadline()
         ends, weights = _cells(x, cells, unit)
         return -math.log(_bound_estimate(function, ends, weights, width) + 1e-300)
 

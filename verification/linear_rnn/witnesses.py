@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     PRECISIONS,
     Between,
@@ -95,6 +96,7 @@ def _candidates(target: tuple[tuple[Part, ...], ...]) -> tuple[Witness, ...]:
             with precision(PRECISIONS[0]):
                 reached = upper_double(distance(target, network, PRECISIONS[0], _BITS).upper)
         except NotEnclosed:
+            heed_deadline()
             continue
         found.append(Witness(network=network, width=width, error=reached))
         if Fraction(reached) <= LEAST_ERROR:
