@@ -11,7 +11,7 @@ import pytest
 import toy_claims as toys
 
 from verification import workers
-from verification.workers import run_all, run_stream, worker_pool
+from verification.workers import _Queue, run_all, run_stream, worker_pool
 
 
 def told(task: float, reason: str) -> str:
@@ -143,3 +143,63 @@ def test_a_worker_that_wants_too_much_memory_fails_alone():
         toys.takes, [1, 200], make_executor=worker_pool(("toy_claims",), 1), jobs=1, failed=told
     )
     assert results == [2**20, "200: internal error: MemoryError: "]
+
+
+def test_tasks_of_a_place_go_to_one_executor_while_there_is_other_work():
+    made: list[Seen] = []
+
+    class Seen(Executor):
+        def __init__(self):
+            self.seen = []
+            made.append(self)
+
+        def submit(self, fn, /, task, seconds):
+            self.seen.append(task)
+            future = Future()
+            future.set_result(fn(task, seconds))
+            return future
+
+    tasks = [(place, step) for step in range(4) for place in "abcd"]
+    found, _ = run_all(
+        lambda task, _seconds: task,
+        tasks,
+        make_executor=Seen,
+        jobs=1,
+        failed=told,
+        executors=2,
+        place=operator.itemgetter(0),
+    )
+    assert found == tasks
+    assert [{place for place, _ in executor.seen} for executor in made] == [{"a", "c"}, {"b", "d"}]
+
+
+def given(places, takers):
+    queue = _Queue(places)
+    return [(places[index], index) for index in map(queue.take, takers)], bool(queue)
+
+
+def test_a_lane_keeps_to_its_places_and_takes_over_the_fullest_of_another():
+    # Lane 0 takes all of a and b; lane 1 comes late and has the fuller of the two.
+    order = [0, 0, 0, 1, 1, 0, 1]
+    assert given("abaabbb", order) == (
+        [("a", 0), ("b", 1), ("a", 2), ("b", 4), ("b", 5), ("a", 3), ("b", 6)],
+        False,
+    )
+    # What is left over when a place is empty is given out in order.
+    assert given("aab", [0, 1, 1]) == ([("a", 0), ("b", 2), ("a", 1)], False)
+    assert given("aab", [0, 1]) == ([("a", 0), ("b", 2)], True)
+
+
+def test_a_lane_whose_worker_dies_costs_no_other_lane_its_task():
+    found = {}
+    results, _ = run_all(
+        toys.answers,
+        ["one", "dies", "two", "three", "four"],
+        make_executor=worker_pool(("toy_claims",), 1),
+        jobs=1,
+        failed=told,
+        on_result=found.__setitem__,
+        executors=2,
+    )
+    assert results == ["one!", "dies: its worker process died", "two!", "three!", "four!"]
+    assert set(found) == {"one", "dies", "two", "three", "four"}

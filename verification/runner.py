@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
@@ -57,9 +58,10 @@ class Task:
 def run_task(task: Task, seconds: float | None) -> Result:
     """Decide one task within `seconds` (None: without limit); runs in a worker."""
     deadline = None if seconds is None else time.monotonic() + seconds
+    instance = _known(task.instance)
     result = decide(
         task.claim,
-        task.instance,
+        instance,
         seed=task.seed,
         level=task.level,
         mutant=task.mutant,
@@ -68,8 +70,14 @@ def run_task(task: Task, seconds: float | None) -> Result:
     if not task.draw:
         return result
     applicable = result.verdict is not Verdict.INAPPLICABLE
-    drawn = draw_figures(task.claim, task.instance, applicable=applicable, deadline=deadline)
+    drawn = draw_figures(task.claim, instance, applicable=applicable, deadline=deadline)
     return dataclasses.replace(result, drawn=drawn)
+
+
+@lru_cache(maxsize=256)
+def _known(instance: Subject) -> Subject:
+    """Return the equal instance that came first: caches find what is theirs by identity at once."""
+    return instance
 
 
 def process_pool(tasks: Iterable[Task], jobs: int) -> Callable[[], Executor]:
@@ -85,13 +93,14 @@ def decide_all(
     jobs: int,
     seconds: float | None = None,
     on_result: Callable[[Task, Result], None] = lambda _task, _result: None,
+    executors: int = 1,
 ) -> tuple[list[Result | None], bool]:
     """Decide tasks in parallel.
 
     Parameters
     ----------
     tasks : sequence of Task
-    make_executor, jobs, seconds, on_result
+    make_executor, jobs, seconds, on_result, executors
         See `verification.workers.run_all`.
 
     Returns
@@ -109,4 +118,10 @@ def decide_all(
         failed=Task.undecided,
         seconds=seconds,
         on_result=on_result,
+        executors=executors,
+        place=_name,
     )
+
+
+def _name(task: Task) -> str:
+    return task.instance.name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,9 @@ class Subject(Protocol):
     @property
     def origin(self) -> str | None:
         """Where the numbers come from, in one line."""
+
+    def __hash__(self) -> int:
+        """Equal instances have the same: caches hold what was computed of them."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the document that `read_subject` reads."""
@@ -60,6 +64,7 @@ def load_subject(path: Path) -> Subject:
     return read_subject(strict_json.load(path))
 
 
+@lru_cache(maxsize=256)
 def digest(subject: Subject) -> str:
     """Return a SHA-256 of an instance's canonical document, as 64 hexadecimal digits."""
     text = json.dumps(subject.to_json(), sort_keys=True, separators=(",", ":"))

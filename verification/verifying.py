@@ -23,6 +23,9 @@ from verification.statistics.ledger import Ledger, level_text
 from verification.subject import Subject
 from verification.verdict import EvidenceKind, Verdict
 
+_MOST_POOLS = 64
+"""Most processes of which each is a pool of its own; each pool keeps some files open."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -102,11 +105,13 @@ def verify_and_report(
     if with_mutants:
         tasks += _mutant_tasks(claims, instances, seed)
     tasks, ledger = _with_levels(tasks)
+    pools = jobs if jobs <= _MOST_POOLS else 1
     with progress(tasks, quiet=quiet) as on_result:
         results, interrupted = decide_all(
             tasks,
-            make_executor=process_pool(tasks, jobs),
-            jobs=jobs,
+            make_executor=process_pool(tasks, jobs // pools),
+            jobs=jobs // pools,
+            executors=pools,
             seconds=seconds,
             on_result=on_result,
         )

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -26,7 +26,7 @@ from concurrent.futures import ProcessPoolExecutor as Pool
 from contextlib import contextmanager
 from math import inf
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from verification.environment import limit_threads
 
@@ -93,6 +93,8 @@ def run_all(
     failed: Callable[[T, str], R],
     seconds: float | None = None,
     on_result: Callable[[T, R], None] = lambda _task, _result: None,
+    executors: int = 1,
+    place: Callable[[T], Hashable] | None = None,
 ) -> tuple[list[R | None], bool]:
     """Call a function on every task, in parallel.
 
@@ -105,7 +107,7 @@ def run_all(
     make_executor : callable
         Makes a fresh executor; called again after one has broken.
     jobs : int
-        Number of tasks under way at a time.
+        Number of tasks that an executor has under way at a time.
     failed : callable
         Returns the result of a task that raised an exception or whose worker died, from the task
         and the reason.
@@ -114,6 +116,11 @@ def run_all(
         after it, have no result.
     on_result : callable
         Called with every task and its result, in the order of completion.
+    executors : int
+        Number of executors that share the tasks.
+    place : callable, optional
+        Tasks of one place share what a worker has computed for it: they go to one executor, unless
+        another one would have nothing to do.  By default every task is a place of its own.
 
     Returns
     -------
@@ -125,63 +132,132 @@ def run_all(
     results: list[R | None] = [None] * len(tasks)
     started = time.monotonic()
     others = frozenset(multiprocessing.active_children())
-    pending: dict[Future[R], int] = {}
-    queue, alone = deque(range(len(tasks))), deque[int]()
+    queue = _Queue(range(len(tasks)) if place is None else map(place, tasks))
+    alone = deque[int]()
     solo = False
+    lanes: list[_Lane[R]] = []
 
     def finish(index: int, result: R) -> None:
         results[index] = result
         on_result(tasks[index], result)
 
-    def has_room() -> bool:
+    def under_way() -> list[Future[R]]:
+        return [future for lane in lanes for future in lane.pending]
+
+    def has_room(lane: _Lane[R]) -> bool:
         if alone or solo:
-            return bool(alone or queue) and not pending
-        return bool(queue) and len(pending) < jobs
+            return bool(alone or queue) and not under_way()
+        return bool(queue) and len(lane.pending) < jobs
 
     def time_left() -> float:
         return inf if seconds is None else seconds - (time.monotonic() - started)
 
-    def submit(index: int) -> None:
-        if time_left() > 0:
-            with _blocked_interrupt():
-                pending[executor.submit(call, tasks[index], time_left())] = index
+    def fill(lane: _Lane[R]) -> None:
+        nonlocal solo
+        while has_room(lane) and not lane.lost:
+            solo = bool(alone)
+            index = alone.popleft() if alone else queue.take(lane)
+            if time_left() > 0:
+                lane.submit(index, call, tasks[index], time_left())
+
+    def collect(lane: _Lane[R]) -> None:
+        for index, future in lane.done():
+            outcome = _outcome(tasks[index], future, failed)
+            if outcome is None:
+                lane.lost.append(index)
+            else:
+                finish(index, outcome[0])
+        if lane.lost and solo:
+            for index in lane.replace():
+                finish(index, failed(tasks[index], _DIED))
+        elif lane.lost:
+            alone.extend(lane.replace())
 
     with _noted_interrupts() as interrupts:
-        executor = make_executor()
         try:
+            lanes += [_Lane(make_executor) for _ in range(max(1, min(executors, len(tasks))))]
             # A single step can outlast any budget: after a grace what is under way is given up.
-            while (queue or alone or pending) and not interrupts and time_left() > -_GRACE_SECONDS:
-                died: list[int] = []
-                while has_room():
-                    solo = bool(alone)
-                    index = (alone or queue).popleft()
-                    try:
-                        submit(index)
-                    except BrokenExecutor:
-                        died.append(index)
-                        break
-                for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
-                    index = pending.pop(future)
-                    outcome = _outcome(tasks[index], future, failed)
-                    if outcome is None:
-                        died.append(index)
-                    else:
-                        finish(index, outcome[0])
-                if died:
-                    died += pending.values()
-                    _stop(executor, pending, others)
-                    pending.clear()
-                    executor = make_executor()
-                    if solo:
-                        for index in died:
-                            finish(index, failed(tasks[index], _DIED))
-                    else:
-                        alone.extend(sorted(died))
+            while (
+                (queue or alone or under_way()) and not interrupts and time_left() > -_GRACE_SECONDS
+            ):
+                for lane in lanes:
+                    fill(lane)
+                wait(under_way(), _POLL_SECONDS, FIRST_COMPLETED)
+                for lane in lanes:
+                    collect(lane)
         except KeyboardInterrupt:
             interrupts.append(signal.SIGINT)
         finally:
-            _stop(executor, pending, others)
+            for lane in lanes:
+                _release(lane.executor, lane.pending)
+            _end_workers(others)
     return results, bool(interrupts)
+
+
+class _Lane(Generic[R]):
+    """An executor, the tasks that it has under way, and those lost with it, by their numbers."""
+
+    def __init__(self, make_executor: Callable[[], Executor]) -> None:
+        self._make_executor = make_executor
+        self.executor = make_executor()
+        self.pending: dict[Future[R], int] = {}
+        self.lost: list[int] = []
+
+    def submit(self, index: int, call: Callable[..., R], *arguments: object) -> None:
+        """Hand a task to the executor; it is lost where that has broken."""
+        try:
+            with _blocked_interrupt():
+                future = self.executor.submit(call, *arguments)
+        except BrokenExecutor:
+            self.lost.append(index)
+        else:
+            self.pending[future] = index
+
+    def done(self) -> list[tuple[int, Future[R]]]:
+        """Return what is not under way any more."""
+        done = [future for future in self.pending if future.done()]
+        return [(self.pending.pop(future), future) for future in done]
+
+    def replace(self) -> list[int]:
+        """Replace a broken executor; return the tasks that are lost with it, in order."""
+        lost = sorted([*self.lost, *self.pending.values()])
+        _release(self.executor, self.pending)
+        self.executor, self.pending, self.lost = self._make_executor(), {}, []
+        return lost
+
+
+class _Queue:
+    """The numbers of the tasks that wait, given out in order as far as places allow.
+
+    A place belongs to the lane that first took a task of it; a lane that has none left takes over
+    the fullest place of the lane that has most to do.
+    """
+
+    def __init__(self, places: Iterable[Hashable]) -> None:
+        self._waiting: dict[Hashable, deque[int]] = {}
+        for index, place in enumerate(places):
+            self._waiting.setdefault(place, deque()).append(index)
+        self._free = deque(self._waiting)
+        self._own: dict[Hashable, dict[Hashable, deque[int]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self, lane: Hashable) -> int:
+        """Give the next task to a lane."""
+        own = self._own.setdefault(lane, {})
+        place = min(own, key=lambda place: own[place][0], default=None)
+        if self._free and (place is None or self._waiting[self._free[0]][0] < own[place][0]):
+            place = self._free.popleft()
+            own[place] = self._waiting[place]
+        elif place is None:
+            other = max(self._own.values(), key=lambda places: sum(map(len, places.values())))
+            place = max(other, key=lambda place: len(other[place]))
+            own[place] = other.pop(place)
+        index = own[place].popleft()
+        if not own[place]:
+            del own[place], self._waiting[place]
+        return index
 
 
 def run_stream(
@@ -250,7 +326,8 @@ def run_stream(
                 overdue = time.monotonic() - patience
                 late = any(begun < overdue for _, begun in pending.values())
                 if late or not sound:
-                    _stop(executor, pending, others)
+                    _release(executor, pending)
+                    _end_workers(others)
                     for task, begun in pending.values():
                         why = f"it took more than {patience:.0f} seconds"
                         on_result(task, failed(task, why if begun < overdue else _DIED))
@@ -259,7 +336,8 @@ def run_stream(
         except KeyboardInterrupt:
             interrupts.append(signal.SIGINT)
         finally:
-            _stop(executor, pending, others)
+            _release(executor, pending)
+            _end_workers(others)
     return bool(interrupts)
 
 
@@ -305,11 +383,14 @@ def _outcome(task: T, future: Future[R], failed: Callable[[T, str], R]) -> tuple
         return (failed(task, f"internal error: {type(error).__name__}: {error}"),)
 
 
-def _stop(executor: Executor, pending: Iterable[Future[R]], others: Container[BaseProcess]) -> None:
+def _release(executor: Executor, pending: Iterable[Future[R]]) -> None:
     # Not every executor has `cancel_futures`: dask's has not.
     for future in pending:
         future.cancel()
     executor.shutdown(wait=False)
+
+
+def _end_workers(others: Container[BaseProcess]) -> None:
     for process in multiprocessing.active_children():
         if process not in others:
             process.terminate()
