@@ -17,6 +17,7 @@ from verification.campaign.journal import (
     Journal,
     holds_a_campaign,
     read_folder,
+    require_instances,
 )
 from verification.campaign.record import Record
 from verification.campaign.search import Search, now
@@ -103,8 +104,9 @@ def run_campaign(
     if not resume and holds_a_campaign(out):
         raise InvalidInstance("--out", f"{out} holds a campaign; --resume goes on with it")
     record = read_folder(out)
-    journal = Journal(out, seed=seed, time=now(), revision=revision)
     tried = tuple(filter(searchable, claims))
+    require_instances(out, record, tried)
+    journal = Journal(out, seed=seed, time=now(), revision=revision)
     interrupted = False
     try:
         search = Search(

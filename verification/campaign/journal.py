@@ -53,6 +53,7 @@ T = TypeVar("T")
 _JOURNALS = "journals"
 _INSTANCES = "instances"
 _NAME = re.compile(r"(?P<number>[0-9]{4,9})\.jsonl")
+_LAST_NUMBER = 10**9 - 1
 _LINE = re.compile(rb'\{"sha256":"(?P<digest>[0-9a-f]{64})","entry":(?P<entry>\{.*\})\}')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_COUNT = 2**53
@@ -74,6 +75,7 @@ def read_folder(folder: Path) -> Record:
     InvalidInstance
         Where a file is not as the module's docstring describes it.
     """
+    _require_folder(folder / _INSTANCES)
     for reading in range(_READINGS):
         try:
             record = _read_journals(folder)
@@ -116,7 +118,29 @@ def load_instance(folder: Path, digest: str, claims: tuple[AnyClaim, ...]) -> Re
     """
     content = read_instance_file(folder, digest)
     path = _instance_path(folder, digest)
-    return _in_file(path, lambda: read(strict_json.loads(content.decode()), claims))
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInstance(str(path), "is not UTF-8") from error
+    return _in_file(path, lambda: read(strict_json.loads(text), claims))
+
+
+def require_instances(folder: Path, record: Record, claims: tuple[AnyClaim, ...]) -> None:
+    """Make sure that whatever a search begins from can be read, before it begins.
+
+    Raises
+    ------
+    InvalidInstance
+        Where a file that the record of one of the claims needs is not about that claim, or holds
+        no valid instance.
+    """
+    for claim in claims:
+        digests = {kept.digest for kept in record.tally(claim.id).tightest.values()}
+        digests |= {f.digest for f in record.counterexamples.values() if f.claim == claim.id}
+        for digest in sorted(digests):
+            # Another campaign may have found a better one meanwhile.
+            with suppress(FileNotFoundError):
+                load_instance(folder, digest, (claim,))
 
 
 def replay_bytes(claim: str, subject: Subject, seed: int) -> bytes:
@@ -222,6 +246,10 @@ class Journal:
                 os.fsync(stream.fileno())
             while True:
                 number += 1
+                if number > _LAST_NUMBER:
+                    raise InvalidInstance(
+                        str(folder), f"has a journal {number - 1}, and there is no name after it"
+                    )
                 path = folder / f"{number:04}.jsonl"
                 # A link fails where the name is taken: by another campaign, this moment.
                 with suppress(FileExistsError):
@@ -242,6 +270,7 @@ def _instance_path(folder: Path, digest: str) -> Path:
 def _journals(folder: Path) -> dict[int, Path]:
     """Return the journals of a folder by number."""
     found: dict[int, Path] = {}
+    _require_folder(folder / _JOURNALS)
     try:
         paths = sorted((folder / _JOURNALS).iterdir())
     except FileNotFoundError:
@@ -259,17 +288,24 @@ def _journals(folder: Path) -> dict[int, Path]:
     return found
 
 
+def _require_folder(path: Path) -> None:
+    """Refuse what is no folder of ours: files elsewhere are neither read, written nor removed."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise InvalidInstance(str(path), "is not a folder")
+
+
 def _content(path: Path, most: int) -> bytes:
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise InvalidInstance(str(path), "is not a plain file")
         with path.open("rb") as stream:
-            content = stream.read(most + 1)
+            is_too_large = os.fstat(stream.fileno()).st_size > most
+            content = b"" if is_too_large else stream.read(most + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InvalidInstance(str(path), f"cannot be read: {error.strerror}") from error
-    if len(content) > most:
+    if is_too_large or len(content) > most:
         raise InvalidInstance(str(path), f"has more than {most} bytes")
     return content
 
