@@ -23,6 +23,7 @@ from verification.enclosure.balls import (
     interval,
     is_finite,
     is_narrow,
+    keyed,
     less,
     less_equal,
     lower_double,
@@ -32,6 +33,8 @@ from verification.enclosure.balls import (
     power,
     precision,
     radius,
+    sharp_if_even,
+    sharp_if_increasing,
     shown,
     sign,
     square,
@@ -430,3 +433,48 @@ def test_numbers_kept_apart_are_mapped_and_enclosed(a, b):
     largest = balls.maximum_between([kept, balls.Between(ball(min(a, b)), ball(min(a, b)))])
     assert end_points(largest.upper)[1] == max(a, b)
     assert end_points(largest.lower)[0] == min(a, b)
+
+
+@given(dyadics, dyadics, st.integers(min_value=-20, max_value=-1))
+def test_balls_are_told_apart_by_every_bit(x, y, shift):
+    a, b = ball(x), ball(y)
+    assert (keyed(a) == keyed(b)) is (x == y)
+    assert hash(keyed(ball(x))) == hash(keyed(a))
+    wide, wider = (a + symmetric(exact_ball(2.0 ** (shift + k))) for k in (0, 1))
+    assert len({keyed(a), keyed(wide), keyed(wider)}) == 3
+    assert keyed(wide).ball is wide
+
+
+@pytest.mark.parametrize("unbounded", [Ball.nan(), Ball.pos_inf(), ball(0) / ball(0)])
+def test_what_is_not_finite_is_told_apart_from_all_else(unbounded):
+    assert keyed(unbounded) != keyed(unbounded)
+    assert keyed(unbounded) != keyed(ball(0))
+
+
+@given(dyadics, dyadics)
+def test_hulls_are_sharp_on_wide_balls(a, b):
+    low, high = min(a, b) / 64, max(a, b) / 64
+    assume(high - low > Fraction(1, 2**8))
+    wide = interval(ball(low), ball(high))
+    ends = [ball(low).tanh(), ball(high).tanh()]
+    assert_is_hull(sharp_if_increasing(Ball.tanh)(wide), ends)
+    nearest = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
+    ends = [ball(x).sech() for x in (nearest, max(abs(low), abs(high)))]
+    assert_is_hull(sharp_if_even(Ball.sech)(wide), ends)
+
+
+def assert_is_hull(found: Ball, ends: list[Ball]) -> None:
+    """Check that a ball reaches from one number to the other, and little farther."""
+    low, high = end_points(found)
+    middles = [sum(end_points(end)) / 2 for end in ends]
+    # A radius has 30 bits, and the argument's has as many; each end is known to 2**-50.
+    slack, known = Fraction(1, 2**20), Fraction(1, 2**50)
+    assert min(middles) - slack <= low <= min(middles) + known
+    assert max(middles) - known <= high <= max(middles) + slack
+
+
+def test_hulls_of_narrow_balls_are_the_curve():
+    narrow = interval(ball(1), ball(1 + Fraction(1, 2**12)))
+    assert is_narrow(narrow)
+    for hull in (sharp_if_increasing, sharp_if_even):
+        assert keyed(hull(Ball.tanh)(narrow)) == keyed(narrow.tanh())

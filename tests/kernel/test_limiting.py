@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from verification import gallery
-from verification.enclosure.balls import ball, end_points, precision
+from verification.enclosure.balls import ball, end_points, keyed, precision
 from verification.instance import (
     SCHEMA,
     ActivationSpec,
@@ -21,6 +21,7 @@ from verification.instance import (
     Uniform,
     Vector,
 )
+from verification.kernel import limiting, pair_rules, variance
 from verification.kernel.limiting import (
     Point,
     backward_part,
@@ -227,3 +228,25 @@ def test_square_of_c_is_seen_to_depend_on_w():
         )
     )
     assert not has_free_square_of_c(changed)
+
+
+@pytest.mark.parametrize("name", ["markov-onegin", "two-dimensional", "sharp-kernel"])
+def test_values_that_are_kept_change_no_bit(name, monkeypatch):
+    instance = gallery.load(name)
+    spec, law = instance.activation, instance.law
+    places = [point(instance, i % instance.chain.n_states, Fraction(i, 7)) for i in range(3)]
+    places.append(point(instance, 0, ball(Fraction(1, 3))))
+
+    def numbers():
+        for cached in (limiting._mean_at, pair_rules._values_on, pair_rules._places):
+            cached.cache_clear()
+        return [
+            keyed(function(spec, law, *pair))
+            for function in (kernel, variance.unit_variance)
+            for pair in itertools.product(places, places)
+            for _ in range(2)
+        ]
+
+    kept = numbers()
+    monkeypatch.setattr(pair_rules, "_LONGEST_KEPT", 0)
+    assert kept == numbers()

@@ -15,6 +15,7 @@ from verification.enclosure.balls import (
     ball,
     end_points,
     interval,
+    keyed,
     less_equal,
     precision,
     symmetric,
@@ -320,3 +321,13 @@ def test_parity_and_cancellation_are_recognised_exactly(spec, odd, constant):
             total = sigma.derivative(0, ball(t)) + sigma.derivative(0, ball(-t))
             assert total.contains(0) is odd
             assert sigma.derivative(1, ball(t)).contains(0) is constant
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_bound_for_quadrature_is_that_of_its_strip_at_every_precision(order):
+    for spec in SPECS.values():
+        sigma = activation(spec)
+        for bits in (64, 256, 64):
+            with precision(bits):
+                fresh = sigma.strip_bound(order, ball(sigma.strip_width()))
+                assert keyed(sigma.quadrature_bound(order)) == keyed(fresh)

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import reduce
 from math import ceil, inf, ldexp, log10, nextafter
 from typing import TypeAlias, TypeVar
 
-from flint import __FLINT_VERSION__, acb, arb, ctx, fmpq
+from flint import __FLINT_VERSION__, acb, arb, ctx
 
 from verification.errors import NotEnclosed
 from verification.verdict import Enclosure, Truth
@@ -68,6 +68,24 @@ class Between:
         return Between(increasing(self.lower), increasing(self.upper))
 
 
+@dataclass(frozen=True)
+class KeyedBall:
+    """A ball as an argument of cached functions, for balls have no hash; make it with `keyed`.
+
+    Two are equal where their midpoints and radii are, bit for bit; a ball that is not finite
+    equals itself only.
+    """
+
+    ball: Ball = field(compare=False)
+    key: tuple[object, ...]
+
+
+def keyed(x: Ball) -> KeyedBall:
+    """Return a ball with its key."""
+    finite = x.is_finite()
+    return KeyedBall(x, (*x.mid().man_exp(), *x.rad().man_exp()) if finite else (object(),))
+
+
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
     """Work at `bits` bits inside the ``with`` block."""
@@ -87,7 +105,8 @@ def ball(value: Fraction | int | Ball) -> Ball:
         return value
     if isinstance(value, Fraction):
         numerator, denominator = value.as_integer_ratio()
-        return arb(numerator) if denominator == 1 else arb(fmpq(numerator, denominator))
+        # A quotient of exact balls is rounded once.
+        return arb(numerator) if denominator == 1 else arb(numerator) / denominator
     return arb(value)
 
 
@@ -117,6 +136,35 @@ def is_narrow(x: Ball) -> bool:
     return bool(x.rad() < _NARROW)  # type: ignore[operator]
 
 
+def sharp_if_increasing(curve: Callable[[Ball], Ball]) -> Callable[[Ball], Ball]:
+    """Return an increasing function's enclosure that stays sharp on wide balls.
+
+    On narrow balls (`is_narrow`) it is `curve`.
+    """
+
+    def hull(x: Ball) -> Ball:
+        # `is_narrow`, without the call: this is the innermost loop of every quadrature.
+        if x.rad() < _NARROW:  # type: ignore[operator]
+            return curve(x)
+        return curve(x.lower()).union(curve(x.upper()))
+
+    return hull
+
+
+def sharp_if_even(curve: Callable[[Ball], Ball]) -> Callable[[Ball], Ball]:
+    """Return the enclosure of an even function that decreases in |x|, sharp on wide balls.
+
+    On narrow balls (`is_narrow`) it is `curve`.
+    """
+
+    def hull(x: Ball) -> Ball:
+        if x.rad() < _NARROW:  # type: ignore[operator]
+            return curve(x)
+        return curve(x.abs_upper()).union(curve(x.abs_lower()))
+
+    return hull
+
+
 def symmetric(radius: Ball) -> Ball:
     """Return a ball that contains ``[-r, r]`` for every number r in `radius`."""
     return arb(0, 1) * radius.abs_upper()
@@ -135,7 +183,8 @@ def less_equal(x: Ball, y: Ball) -> Truth:
 def _order(difference: Ball, *, strict: bool) -> Truth:
     if not difference.is_finite():
         return Truth.UNKNOWN
-    low, high = (int(end.man_exp()[0]) for end in (difference.lower(), difference.upper()))
+    # The end points are exact and finite: their mantissas have their signs.
+    low, high = int(difference.lower().man_exp()[0]), int(difference.upper().man_exp()[0])
     if strict:
         return Truth.of(certainly=low > 0, possibly=high > 0)
     return Truth.of(certainly=low >= 0, possibly=high >= 0)
@@ -255,7 +304,8 @@ def upper_double(x: Ball) -> float:
     """Return the least double no smaller than what a ball encloses (may be infinite)."""
     if not x.is_finite():
         return inf
-    mantissa, exponent = (int(part) for part in x.upper().man_exp())
+    parts = x.upper().man_exp()
+    mantissa, exponent = int(parts[0]), int(parts[1])
     # What is left has 53 bits or fewer, and none below those of the subnormal doubles.
     excess = max(mantissa.bit_length() - _DOUBLE_BITS, _SMALLEST_EXPONENT - exponent, 0)
     rounded = -(-mantissa >> excess)

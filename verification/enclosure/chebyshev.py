@@ -164,6 +164,12 @@ def basis(t: Fraction, count: int) -> list[Ball]:
     return basis_at(ball(t).acos(), count)
 
 
+@lru_cache(maxsize=1024)
+def _basis(t: Fraction, count: int, _bits: int) -> tuple[Ball, ...]:
+    # Branch and bound looks at the same dyadic points again and again.
+    return tuple(basis(t, count))
+
+
 def basis_at(angle: Ball, count: int) -> list[Ball]:
     """Enclose ``T_0(t), ..., T_{count-1}(t)`` at ``t = cos(angle)``."""
     return [(k * angle).cos() for k in range(count)]
@@ -235,7 +241,7 @@ def _polynomial_supremum(polynomial: Interpolant, at_least: float) -> Between:
 
     def look(t: Fraction) -> tuple[Ball, Ball]:
         nonlocal best
-        values = basis(t, len(coefficients))
+        values = _basis(t, len(coefficients), working_precision())
         height = abs(combine(coefficients, values))
         best = max(best, lower_double(height - error))
         return height, abs(combine(slopes, values))

@@ -61,7 +61,7 @@ _THINNEST = 2.0**-40
 _WIDEST = 2**10
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
     """Nodes, weights and error constants; see the module's docstring.
 

@@ -46,7 +46,7 @@ def _largest_diagonal(instance: Instance) -> tuple[Ball, ...]:
         return (everywhere,) * chain.n_states
     sigma = activation(spec)
     strip = sigma.strip_width()
-    t0, t1 = (sigma.strip_bound(order, ball(strip)) for order in (0, 1))
+    t0, t1 = (sigma.quadrature_bound(order) for order in (0, 1))
     factor = moment_of_c(law, 2) * squared_input_bound(instance)
     bound = memory_bound(instance)
     reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]

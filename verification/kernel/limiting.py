@@ -20,7 +20,9 @@ from verification.claim import Number
 from verification.enclosure.balls import (
     Ball,
     Between,
+    KeyedBall,
     ball,
+    keyed,
     maximum_between,
     shown,
     square,
@@ -31,7 +33,7 @@ from verification.enclosure.matrix import Matrix
 from verification.enclosure.numbers import times, total
 from verification.enclosure.supremum import absolute_supremum
 from verification.instance import ActivationSpec, AtomicLaw, Instance, Law, Vector
-from verification.kernel.pair_rules import pair_rule
+from verification.kernel.pair_rules import Factor, pair_rule
 from verification.recurrent.activation import activation
 from verification.recurrent.law import dot, has_free_square_of_c, moment_of_c
 
@@ -80,21 +82,31 @@ def kernel(spec: ActivationSpec, law: Law, first: Point, second: Point) -> Ball:
 def _mean_of_product(
     spec: ActivationSpec, law: Law, first: Point, second: Point, order: int
 ) -> Ball:
+    places = (first.input, keyed(ball(first.memory))), (second.input, keyed(ball(second.memory)))
+    return _mean_at(spec, law, *places, order, working_precision())
+
+
+@lru_cache(maxsize=4096)
+def _mean_at(
+    spec: ActivationSpec,
+    law: Law,
+    first: tuple[Vector, KeyedBall],
+    second: tuple[Vector, KeyedBall],
+    order: int,
+    _bits: int,
+) -> Ball:
     sigma = activation(spec)
-    strip = sigma.strip_width()
-    strip_bound, real_bound = sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order))
+    strip_bound, real_bound = sigma.quadrature_bound(order), ball(sigma.bound(order))
     growth = upper_double(strip_bound / real_bound) if sigma.bound(order) else 1.0
     rule = pair_rule(
-        law, first.input, second.input, strip, more_bits=ceil(2 * log2(max(growth, 1.0)))
+        law,
+        first[0],
+        second[0],
+        sigma.strip_width(),
+        more_bits=ceil(2 * log2(max(growth, 1.0))),
     )
-    v, w, curve = ball(first.memory), ball(second.memory), sigma.curve(order)
-    return rule.mean(
-        lambda u: curve(u + v),
-        lambda u: curve(u + w),
-        square(strip_bound),
-        square(real_bound),
-        squared=order == 1,
-    )
+    one, other = (Factor((sigma.curve(order),), memory) for _, memory in (first, second))
+    return rule.mean(one, other, square(strip_bound), square(real_bound), squared=order == 1)
 
 
 def gram_matrix(instance: Instance, points: Sequence[Point]) -> Matrix:

@@ -29,13 +29,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from operator import mul
 from typing import TypeAlias
 
 from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
+    KeyedBall,
     Number,
     ball,
+    keyed,
     lower_double,
     symmetric,
     total,
@@ -49,6 +52,36 @@ from verification.recurrent.law import dot, moment_of_c
 MAX_PAIR_NODES = 2**18
 
 Function: TypeAlias = Callable[[Ball], Ball]
+
+# The values of longer rules would take too much memory.
+_LONGEST_KEPT = 2**10
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A function of one variable: the product of some functions at ``u + v``.
+
+    Its values at the nodes of a rule are kept, so that all the products that it is a factor of
+    share them.
+
+    Parameters
+    ----------
+    functions : tuple of callable
+        Balls to balls, at the current working precision.
+    shift : KeyedBall
+        v.
+    """
+
+    functions: tuple[Function, ...]
+    shift: KeyedBall
+
+    def __call__(self, u: Ball) -> Ball:
+        """Enclose the value at u."""
+        argument = u + self.shift.ball
+        value = self.functions[0](argument)
+        for function in self.functions[1:]:
+            value = value * function(argument)
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +115,8 @@ class PairRule:
 
     def mean(
         self,
-        one: Function,
-        other: Function,
+        one: Factor,
+        other: Factor,
         strip_bound: Ball,
         real_bound: Ball,
         *,
@@ -93,7 +126,7 @@ class PairRule:
 
         Parameters
         ----------
-        one, other : callable
+        one, other : Factor
             f and g on the real line.
         strip_bound, real_bound : Ball
             Upper bounds of ``|f(z) g(z')|`` on the strip and on the real line.
@@ -104,9 +137,42 @@ class PairRule:
         for u, v, mass, square_mass in self.points:
             weight = square_mass if squared else mass
             if weight:
-                value = _sum_of_products(self.axes, ball(u), ball(v), one, other)
+                value = self._sum_from(u, v, one, other)
                 result = result + ball(weight) * (value + error if self.axes else value)
         return result
+
+    def _sum_from(self, u: Fraction, v: Fraction, one: Factor, other: Factor) -> Ball:
+        """Return the sum over the nodes from one of the points on."""
+        if len(self.axes) == 1:
+            (axis,) = self.axes
+            moves = ball(axis.first), ball(axis.second)
+            if len(axis.rule.nodes) <= _LONGEST_KEPT and not moves[0].is_zero():
+                heed_deadline()
+                bits = working_precision()
+                first, second = (
+                    _values_on(_places(axis.rule, keyed(move), start, bits), factor, bits)
+                    for move, start, factor in zip(moves, (u, v), (one, other), strict=True)
+                )
+                return total(map(mul, axis.rule.weights, map(mul, first, second)))
+        return _sum_of_products(self.axes, ball(u), ball(v), one, other)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the nodes of a rule take W.x; one is another where it is the same object."""
+
+    values: tuple[Ball, ...]
+
+
+@lru_cache(maxsize=128)
+def _places(rule: Rule, move: KeyedBall, start: Fraction, _bits: int) -> _Places:
+    begin = ball(start)
+    return _Places(tuple(begin + move.ball * node for node in rule.nodes))
+
+
+@lru_cache(maxsize=512)
+def _values_on(places: _Places, factor: Factor, _bits: int) -> tuple[Ball, ...]:
+    return tuple(map(factor, places.values))
 
 
 def _sum_of_products(
@@ -213,21 +279,27 @@ def _normal_axes(
     size, mixed, other = dot(first, first), dot(first, second), dot(second, second)
     if not size:
         return []
-    along = ball(std) * ball(size).sqrt()
-    rule = _standard_normal_rule(along, strip, bits)
+    along, rule = _along_normal(std, size, strip, (bits, working_precision()))
     axes = [Axis(rule=rule, first=along, second=along * ball(mixed / size))]
     rest = other - mixed * mixed / size
     if rest:
-        across = ball(std) * ball(rest).sqrt()
-        rule = _standard_normal_rule(across, strip, bits)
+        across, rule = _along_normal(std, rest, strip, (bits, working_precision()))
         axes.append(Axis(rule=rule, first=Fraction(0), second=across))
     return axes
 
 
-def _standard_normal_rule(deviation: Ball, strip: Fraction, bits: int) -> Rule:
-    """Return a rule for a standard normal Z and functions analytic in ``deviation Z``."""
+@lru_cache(maxsize=128)
+def _along_normal(
+    std: Fraction, size: Fraction, strip: Fraction, precisions: tuple[int, int]
+) -> tuple[Ball, Rule]:
+    """Return a deviation ``s size^(1/2)``, and a rule for a standard normal Z.
+
+    The rule is for functions analytic in the deviation times Z.
+    """
+    deviation = ball(std) * ball(size).sqrt()
     ratio = ball(strip) / deviation
-    return normal_rule(ball(0), ball(1), Fraction(lower_double(ratio)), bits=bits)
+    bits, _ = precisions
+    return deviation, normal_rule(ball(0), ball(1), Fraction(lower_double(ratio)), bits=bits)
 
 
 def _uniform_axes(

@@ -10,12 +10,13 @@ each a mean of a function of W.x times a function of W.x', which `pair_rule` enc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, log2
 
-from verification.enclosure.balls import Ball, ball, square, upper_double
+from verification.enclosure.balls import Ball, ball, keyed, square, upper_double
 from verification.instance import ActivationSpec, Atom, AtomicLaw, Law
 from verification.kernel.limiting import Point, kernel
-from verification.kernel.pair_rules import pair_rule
+from verification.kernel.pair_rules import Factor, pair_rule
 from verification.recurrent.activation import activation
 from verification.recurrent.law import dot, moment_of_c
 
@@ -40,6 +41,7 @@ def unit_variance(spec: ActivationSpec, law: Law, first: Point, second: Point) -
     return second_moment - square(kernel(spec, law, first, second))
 
 
+@lru_cache(maxsize=64)
 def _with_squared_c(law: Law) -> Law:
     """Return a law of atoms with C^2 in place of C, so that squares of it are fourth powers."""
     if not isinstance(law, AtomicLaw):
@@ -63,25 +65,18 @@ def mean_of_products(
     With `squared` the mean of C^2 times that.
     """
     sigma = activation(spec)
-    strip = sigma.strip_width()
     on_strip = on_line = ball(1)
     for order in orders:
-        on_strip = on_strip * sigma.strip_bound(order, ball(strip))
+        on_strip = on_strip * sigma.quadrature_bound(order)
         on_line = on_line * ball(sigma.bound(order))
     growth = upper_double(on_strip / on_line) if not on_line.is_zero() else 1.0
     rule = pair_rule(
-        law, first.input, second.input, strip, more_bits=ceil(2 * log2(max(growth, 1.0)))
+        law,
+        first.input,
+        second.input,
+        sigma.strip_width(),
+        more_bits=ceil(2 * log2(max(growth, 1.0))),
     )
-    v, w = ball(first.memory), ball(second.memory)
-    one, other = (sigma.curve(order) for order in orders)
-
-    def product(u: Ball) -> Ball:
-        return one(u) * other(u)
-
-    return rule.mean(
-        lambda u: product(u + v),
-        lambda u: product(u + w),
-        square(on_strip),
-        square(on_line),
-        squared=squared,
-    )
+    curves = sigma.curve(orders[0]), sigma.curve(orders[1])
+    one, other = (Factor(curves, keyed(ball(place.memory))) for place in (first, second))
+    return rule.mean(one, other, square(on_strip), square(on_line), squared=squared)

@@ -32,11 +32,11 @@ from verification.enclosure.balls import (
     Between,
     ComplexBall,
     ball,
-    interval,
-    is_narrow,
     less_equal,
     maximum,
     pi,
+    sharp_if_even,
+    sharp_if_increasing,
     square,
     total,
     working_precision,
@@ -98,36 +98,16 @@ class Family:
     odd: bool
 
 
-def _monotone(curve: Curve) -> Curve:
-    """Return an increasing function's enclosure that stays sharp on wide balls."""
-
-    def hull(t: Ball) -> Ball:
-        if is_narrow(t):
-            return curve(t)
-        return interval(curve(t.lower()), curve(t.upper()))
-
-    return hull
-
-
-def _bump(curve: Curve) -> Curve:
-    """Return the enclosure of an even function that decreases in |t|, sharp on wide balls."""
-
-    def hull(t: Ball) -> Ball:
-        if is_narrow(t):
-            return curve(t)
-        return interval(curve(t.abs_upper()), curve(t.abs_lower()))
-
-    return hull
-
+_ONE = ball(1)  # exact at every precision
 
 # Flint's own functions are sharp on narrow balls only: tanh of 0 +/- 50 is NaN.
-_tanh = _monotone(Ball.tanh)
-_erf = _monotone(Ball.erf)
-_arctan = _monotone(Ball.atan)
-_logistic = _monotone(lambda t: 1 / (1 + (-t).exp()))
-_sech_squared = _bump(lambda t: square(t.sech()))
-_gauss = _bump(lambda t: (-square(t)).exp())
-_arctan_1 = _bump(lambda t: 1 / (1 + square(t)))
+_tanh = sharp_if_increasing(Ball.tanh)
+_erf = sharp_if_increasing(Ball.erf)
+_arctan = sharp_if_increasing(Ball.atan)
+_logistic = sharp_if_increasing(lambda t: _ONE / (_ONE + (-t).exp()))
+_sech_squared = sharp_if_even(lambda t: square(t.sech()))
+_gauss = sharp_if_even(lambda t: (-square(t)).exp())
+_arctan_1 = sharp_if_even(lambda t: _ONE / (_ONE + square(t)))
 
 
 def _tanh_2(t: Ball) -> Ball:
@@ -534,6 +514,17 @@ class Activation:
             bounds.append(factor * family.strip(1, inner + step) / step)
         return total(bounds)
 
+    def quadrature_bound(self, order: int) -> Ball:
+        """Return `strip_bound` for the strip of `strip_width`, computed once a precision."""
+        key = order, working_precision()
+        if key not in self._quadrature_bounds:
+            self._quadrature_bounds[key] = self.strip_bound(order, ball(self.strip_width()))
+        return self._quadrature_bounds[key]
+
+    @cached_property
+    def _quadrature_bounds(self) -> dict[tuple[int, int], Ball]:
+        return {}
+
     def pole(self) -> Fraction | None:
         """Return a lower bound of the distance of the poles from the real line, None: entire."""
         poles = [
@@ -543,6 +534,10 @@ class Activation:
 
     def strip_width(self) -> Fraction:
         """Return a half-width at which the strip bounds are moderate, for quadrature."""
+        return self._strip_width
+
+    @cached_property
+    def _strip_width(self) -> Fraction:
         return min(
             (_ENTIRE_STRIP if family.pole is None else _POLE_SHARE * family.pole) / abs(term.scale)
             for term, family in self.terms

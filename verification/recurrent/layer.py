@@ -63,7 +63,7 @@ def _setting(instance: Instance, state: int) -> _Setting:
     point = instance.chain.inputs[state]
     strip = sigma.strip_width()
     law = projection(instance.law, point, strip)
-    bounds = [sigma.strip_bound(order, ball(strip)) for order in (0, 1, 2)]
+    bounds = [sigma.quadrature_bound(order) for order in (0, 1, 2)]
     return _Setting(
         sigma=sigma,
         law=law,

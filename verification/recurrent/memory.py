@@ -15,9 +15,11 @@ from verification.claim import Number
 from verification.enclosure.balls import (
     Ball,
     ComplexBall,
+    KeyedBall,
     ball,
     complex_ball,
     interval,
+    keyed,
     less,
     midpoint,
     radius,
@@ -54,13 +56,19 @@ def memory_map_derivative(instance: Instance, state: int, memory: Ball, order: i
 
 def _mean(spec: ActivationSpec, law: Law, point: Vector, memory: Ball, order: int) -> Ball:
     """Enclose ``E[B sigma^(order)(W.x + v)]``, order 0, 1 or 2."""
+    return _mean_at(spec, law, point, keyed(memory), order, working_precision())
+
+
+@lru_cache(maxsize=4096)
+def _mean_at(
+    spec: ActivationSpec, law: Law, point: Vector, memory: KeyedBall, order: int, _bits: int
+) -> Ball:
     sigma = activation(spec)
-    strip = sigma.strip_width()
-    rule = projection(law, point, strip).memory_rule
-    result = rule.error(sigma.strip_bound(order, ball(strip)), ball(sigma.bound(order)))
-    curve = sigma.curve(order)
+    rule = projection(law, point, sigma.strip_width()).memory_rule
+    result = rule.error(sigma.quadrature_bound(order), ball(sigma.bound(order)))
+    curve, v = sigma.curve(order), memory.ball
     for node, weight in zip(rule.nodes, rule.weights, strict=True):
-        result = result + weight * curve(node + memory)
+        result = result + weight * curve(node + v)
     return result
 
 
@@ -76,7 +84,7 @@ def complex_memory_map(
     whole = sigma.strip_width()
     point = instance.chain.inputs[state]
     rule = projection(instance.law, point, whole - strip).memory_rule
-    error = rule.error(sigma.strip_bound(0, ball(whole)), sigma.strip_bound(0, ball(strip)))
+    error = rule.error(sigma.quadrature_bound(0), sigma.strip_bound(0, ball(strip)))
     result = complex_ball(error, error)
     for node, weight in zip(rule.nodes, rule.weights, strict=True):
         result = result + sigma.complex_derivative(0, memory + node) * weight

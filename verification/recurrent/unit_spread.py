@@ -108,8 +108,7 @@ def _weighted_square(
 
 def _squared_height(instance: Instance) -> Ball:
     """Bound ``|sigma|^2`` on the strip of quadrature."""
-    sigma = activation(instance.activation)
-    return square(sigma.strip_bound(0, ball(sigma.strip_width())))
+    return square(activation(instance.activation).quadrature_bound(0))
 
 
 def _root_of_supremum(
