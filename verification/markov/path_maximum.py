@@ -27,7 +27,7 @@ which the two sides give way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from itertools import accumulate, pairwise
@@ -66,6 +66,8 @@ _FOLLOWED = 1_000
 _COARSE_SHARE = 0.05
 """Where the values of f are rounded, sums move by at most this part of their deviation."""
 _BLOCK = 2**16
+_RESIDUES = 16
+"""Of so few residues all sums are compared with the levels at once."""
 _ELEMENTWISE = 32
 """An entry of a law costs as much as so many products, beside its own."""
 
@@ -239,7 +241,6 @@ def _exceedances_of(
     _, order = blocks_of_states(walked.row(0))
     blocks_of = lru_cache(partial(_blocks, gap=gap, order=order))
     matrix = transitions.matrix[order][:, order]
-    bars = np.array(levels)
     lows, spans = (
         [0, *accumulate(value(walked.row(k)) for k in range(steps))]
         for value in (min, lambda row: (max(row) - min(row)) // gap)
@@ -250,29 +251,73 @@ def _exceedances_of(
         return max(0, -((highest + lows[k]) // gap)), min(spans[k], (highest - lows[k]) // gap)
 
     # At time k + 1: which positions are beyond which level, and the probability for the others.
-    later: Array = np.zeros((size, 0, depth))
-    begin = stop = 0
+    widest = max(last - first + 1 for first, last in map(band, range(steps + 1)))
+    held, carried = (np.zeros(size * max(widest, 0) * depth) for _ in range(2))
+    beyond = _comparison(lows, gap, levels, widest=widest)
+    later: Array = held[:0].reshape(size, 0, depth)
+    begin, stop = band(steps)
     for k in range(steps - 1, -1, -1):
-        begin, stop = band(k + 1)
         width = max(stop - begin + 1, 0)
-        sums = np.abs(lows[k + 1] + gap * np.arange(begin, begin + width))
-        beyond = (sums[:, np.newaxis] > bars).astype(float)
+        is_beyond = beyond(k + 1, begin, width)
+        product = carried[: size * width * depth].reshape(size, width, depth)
         if k + 1 < steps and width:
-            product = (matrix @ later.reshape(size, -1)).reshape(size, width, depth)
-            np.maximum(product, beyond, out=product)
-        else:
-            product = np.broadcast_to(beyond, (size, width, depth))
+            if isinstance(matrix, np.ndarray):
+                np.matmul(matrix, later.reshape(size, -1), out=product.reshape(size, -1))
+            else:
+                product = (matrix @ later.reshape(size, -1)).reshape(product.shape)
         start, last = band(k)
-        later = np.ones((size, max(last - start + 1, 0), depth))
+        length = max(last - start + 1, 0)
+        later = held[: size * length * depth].reshape(size, length, depth)
         for states, position in blocks_of(walked.row(k)):
             left, right = max(start, begin - position), min(last, stop - position)
-            if left <= right:
-                later[states, left - start : right - start + 1] = product[
-                    states, left + position - begin : right + position - begin + 1
-                ]
+            if left > right:
+                later[states] = 1.0
+                continue
+            here = slice(left - start, right - start + 1)
+            there = slice(left + position - begin, right + position - begin + 1)
+            later[states, : here.start] = 1.0
+            later[states, here.stop :] = 1.0
+            if isinstance(states, slice):
+                np.maximum(product[states, there], is_beyond[there], out=later[states, here])
+            else:
+                later[states, here] = np.maximum(product[states, there], is_beyond[there])
+        begin, stop = start, last
     result = np.empty((size, depth))
     result[order] = later[:, 0]
     return result
+
+
+def _comparison(
+    lows: Sequence[int], gap: int, levels: Sequence[int], *, widest: int
+) -> Callable[[int, int, int], Array]:
+    """Return what tells, of so many positions at a time, from one on, which are beyond which level.
+
+    Arguments are the time, the first position and their number, `widest` at most; the result has
+    the shape (n_positions, n_levels) and is 1 or 0.
+    """
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    depth, highest, bars = len(levels), levels[-1], np.array(levels)
+    # Of a sum beyond so many levels, a row that tells which.
+    which = np.tri(depth + 1, depth, -1)
+
+    def compared(first: int, count: int) -> Array:
+        sums = np.abs(first + gap * np.arange(count))
+        row: Array = np.take(which, np.searchsorted(bars, sums), axis=0)
+        return row
+
+    # Where the sums have few residues, all of a residue up to the highest level at once.
+    least, all_of_them = -highest // gap * gap, 2 * highest // gap + 2
+    if len({low % gap for low in lows}) > _RESIDUES or all_of_them > 2 * widest + 2:
+        return lambda k, begin, count: compared(lows[k] + gap * begin, count)
+    table = lru_cache(lambda residue: compared(least + residue, all_of_them))
+
+    def looked_up(k: int, begin: int, count: int) -> Array:
+        first = lows[k] + gap * begin
+        place = (first - least) // gap
+        return table(first % gap)[place : place + count]
+
+    return looked_up
 
 
 def _blocks(
