@@ -112,6 +112,6 @@ def test_what_rounding_might_hide_is_not_called_too_many(monkeypatch):
 
 
 def test_sums_beyond_the_integers_of_a_processor_are_not_counted_in_doubles():
-    moves = [[2**40, -(2**40)]] * 50
+    moves = [[2**60, -(2**60)]] * 50
     half = [[(0, 1), (1, 1)], [(0, 1), (1, 1)]]
     assert not merged_paths._are_too_many(half, moves, 0, shared=2, bits=60)

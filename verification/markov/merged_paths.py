@@ -11,12 +11,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from math import lcm
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from verification.instance import Chain
 from verification.markov.walk import Walk
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Integers: TypeAlias = npt.NDArray[np.int64]
+    Weights: TypeAlias = npt.NDArray[Any]
+
+Merged: TypeAlias = dict[tuple[int, int, int], int]
 
 MAX_TRANSITIONS = 30_000
 """Transitions of merged paths that are followed, altogether: less than a tenth of a second."""
@@ -26,6 +37,12 @@ _FIRST_SHARE = 10
 
 _ROUNDING = 2.0**-20
 """Far above what `3 * MAX_TRANSITIONS` roundings of doubles can do."""
+
+_FEW_WAYS = 64
+"""So few transitions at a time are followed one by one, which is faster than in arrays."""
+
+_LONG = 2**63
+"""Integers from here on do not fit 64 bits."""
 
 MAX_BITS = 20_000
 """Bits of the common denominator of the paths' probabilities, at most."""
@@ -93,14 +110,11 @@ def _bounds_of_moves(
     if steps * shared.bit_length() > MAX_BITS:
         return None
     follow = partial(_followed, weighted, moves, start, shared=shared)
-    found = follow(bits=NEGLIGIBLE_BITS[0], most=MAX_TRANSITIONS // _FIRST_SHARE)
-    if found is None:
-        fine, coarse = NEGLIGIBLE_BITS
-        too_many = _are_too_many(weighted, moves, start, shared=shared, bits=coarse)
-        # Where the fewest are too many already, so are more.
-        found = None if too_many else follow(bits=coarse, most=MAX_TRANSITIONS)
-        if found is not None:
-            found = follow(bits=fine, most=MAX_TRANSITIONS) or found
+    fine, coarse = NEGLIGIBLE_BITS
+    found = follow(bits=fine, most=MAX_TRANSITIONS // _FIRST_SHARE)
+    # Where the fewest are too many already, so are more.
+    if found is None and not _are_too_many(weighted, moves, start, shared=shared, bits=coarse):
+        found = follow(bits=fine, most=MAX_TRANSITIONS) or follow(bits=coarse, most=MAX_TRANSITIONS)
     return None if found is None else (found[0] * unit**2, found[1] * unit**2)
 
 
@@ -117,26 +131,55 @@ def _followed(
 
     None where more than `most` transitions would have to be followed.
     """
-    # Probabilities times shared^k, in integers.
-    merged = {(start, moves[0][start], abs(moves[0][start])): 1}
-    followed, unit, given_up = 0, 1, Fraction(0)
+    edges = _Edges.of(weighted)
+    reach = sum(max(map(abs, move)) for move in moves)
+    # Probabilities times shared^k, in integers: of a few paths in a mapping, of many in arrays.
+    few: Merged = {(start, moves[0][start], abs(moves[0][start])): 1}
+    many: _Paths | None = None
+    followed, unit, given_up = 0, 1, 0
     for move in moves[1:]:
-        following: dict[tuple[int, int, int], int] = defaultdict(int)
-        for (i, total, largest), weight in merged.items():
-            followed += len(weighted[i])
-            for j, share in weighted[i]:
-                reached = total + move[j]
-                following[j, reached, max(largest, abs(reached))] += weight * share
+        if many is None:
+            ways = sum(len(weighted[i]) for i, _, _ in few)
+        else:
+            ways = int(edges.counts[many.states].sum())
+        followed += ways
         if followed > most:
             return None
+        if reach < _LONG and many is None and ways > _FEW_WAYS:
+            many = _Paths.of(few, unit)
+        elif many is not None and ways <= _FEW_WAYS:
+            few, many = many.merged(), None
         unit *= shared
-        least = unit >> bits
-        lost = sum(weight for weight in following.values() if weight < least)
-        given_up += Fraction(lost, unit)
-        merged = {path: weight for path, weight in following.items() if weight >= least}
-    squares = sum(weight * largest**2 for (_, _, largest), weight in merged.items())
+        if many is None:
+            few = _next(few, weighted, move)
+            few, lost = _likely(few, unit >> bits)
+        else:
+            many = edges.step(many, move, edges.whole_shares(unit))
+            many, lost = many.likely(unit >> bits)
+        given_up = given_up * shared + lost
+    if many is not None:
+        few = many.merged()
+    squares = sum(weight * largest**2 for (_, _, largest), weight in few.items())
     low = Fraction(squares, unit)
-    return low, low + given_up * sum(max(map(abs, move)) for move in moves) ** 2
+    return low, low + Fraction(given_up, unit) * reach**2
+
+
+def _next(
+    merged: Merged, weighted: Sequence[Sequence[tuple[int, int]]], move: Sequence[int]
+) -> Merged:
+    """Follow a few paths for one step."""
+    following: Merged = defaultdict(int)
+    for (i, total, largest), weight in merged.items():
+        for j, share in weighted[i]:
+            reached = total + move[j]
+            following[j, reached, max(largest, abs(reached))] += weight * share
+    return following
+
+
+def _likely(merged: Merged, least: int) -> tuple[Merged, int]:
+    """Return the paths of at least so much weight, and the weight of the others."""
+    lost = sum(weight for weight in merged.values() if weight < least)
+    return {path: weight for path, weight in merged.items() if weight >= least}, lost
 
 
 def _are_too_many(
@@ -154,34 +197,149 @@ def _are_too_many(
     """
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    size = len(weighted)
+    edges = _Edges.of(weighted)
     reach = sum(max(map(abs, move)) for move in moves)
-    if (2 * reach + 1) * (reach + 1) * size >= 2**62:
+    if reach >= _LONG:
         return False
-    counts = np.array([len(row) for row in weighted])
-    firsts = np.concatenate(([0], np.cumsum(counts)))
-    successors = np.array([j for row in weighted for j, _ in row])
     shares = np.array([share / shared for row in weighted for _, share in row])
     least = 2.0**-bits * (1 + _ROUNDING)
-    states, totals = np.array([start]), np.array([moves[0][start]])
-    largest, weights = abs(totals), np.array([1.0])
+    paths = _Paths.of({(start, moves[0][start], abs(moves[0][start])): 1}, 1)
     followed = 0
     for move in moves[1:]:
-        ways = counts[states]
-        followed += int(ways.sum())
-        if followed > MAX_TRANSITIONS:
-            return True
-        origin = np.repeat(np.arange(len(states)), ways)
-        # The place of each way among those of its state.
-        nth = np.arange(len(origin)) - np.repeat(np.cumsum(ways) - ways, ways)
-        edges = firsts[states[origin]] + nth
-        reached = successors[edges]
-        sums = totals[origin] + np.array(move)[reached]
-        keys = ((sums + reach) * (reach + 1) + np.maximum(largest[origin], abs(sums))) * size
-        merged, place = np.unique(keys + reached, return_inverse=True)
-        summed = np.bincount(place, weights[origin] * shares[edges])
-        merged, weights = merged[summed >= least], summed[summed >= least]
-        merged, states = np.divmod(merged, size)
-        totals, largest = np.divmod(merged, reach + 1)
-        totals = totals - reach
-    return False
+        ways = int(edges.counts[paths.states].sum())
+        followed += ways
+        if followed > MAX_TRANSITIONS or not ways:
+            break
+        paths = edges.step(paths, move, shares)
+        paths, _ = paths.likely(least)
+    return followed > MAX_TRANSITIONS
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Paths:
+    """Merged paths: states, sums, largest absolute sums so far, and weights, shape (n_paths,).
+
+    The weights are doubles, or integers: 64-bit ones or, where they may be longer, Python's.
+    """
+
+    states: Integers
+    totals: Integers
+    largest: Integers
+    weights: Weights
+
+    @staticmethod
+    def of(merged: Merged, unit: int) -> _Paths:
+        """Return paths from a mapping; the weights are integers that sum to at most `unit`."""
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+        states, totals, largest = np.array(list(merged), dtype=np.int64).T
+        weights = np.array(list(merged.values()), dtype=np.int64 if unit < _LONG else object)
+        return _Paths(states=states, totals=totals, largest=largest, weights=weights)
+
+    def merged(self) -> Merged:
+        """Return a mapping."""
+        columns = (self.states, self.totals, self.largest)
+        places = zip(*(column.tolist() for column in columns), strict=True)
+        return dict(zip(places, self.weights.tolist(), strict=True))
+
+    def likely(self, least: float) -> tuple[_Paths, int]:
+        """Return the paths of at least so much weight, and the weight of the others."""
+        is_likely = self.weights >= least
+        if is_likely.all():
+            return self, 0
+        kept = _Paths(
+            states=self.states[is_likely],
+            totals=self.totals[is_likely],
+            largest=self.largest[is_likely],
+            weights=self.weights[is_likely],
+        )
+        return kept, int(self.weights[~is_likely].sum())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Edges:
+    """The transitions of a chain, state by state.
+
+    Parameters
+    ----------
+    counts, firsts : ndarray of int, shape (n_states,)
+        How many a state has, and the first of them.
+    successors : ndarray of int, shape (n_transitions,)
+    shares : list of int, shape (n_transitions,)
+        Their probabilities, times a number that makes them integers.
+    """
+
+    counts: Integers
+    firsts: Integers
+    successors: Integers
+    shares: Sequence[int]
+
+    @staticmethod
+    def of(weighted: Sequence[Sequence[tuple[int, int]]]) -> _Edges:
+        """Return the transitions of which each state's list has the successors and shares."""
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+        counts = np.array([len(row) for row in weighted])
+        return _Edges(
+            counts=counts,
+            firsts=np.cumsum(counts) - counts,
+            successors=np.array([j for row in weighted for j, _ in row]),
+            shares=[share for row in weighted for _, share in row],
+        )
+
+    def whole_shares(self, unit: int) -> Weights:
+        """Return the shares as an array, for a step after which all weights sum to `unit`."""
+        return self._short_shares if unit < _LONG else self._long_shares
+
+    @cached_property
+    def _short_shares(self) -> Integers:
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+        return np.array(self.shares, dtype=np.int64)
+
+    @cached_property
+    def _long_shares(self) -> Weights:
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+        return np.array(self.shares, dtype=object)
+
+    def step(self, paths: _Paths, move: Sequence[int], shares: Weights) -> _Paths:
+        """Follow paths for one step, where the sum moves by integers, and merge them."""
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+        ways = self.counts[paths.states]
+        origin = np.repeat(np.arange(len(ways)), ways)
+        # The place of each way among those of its state, after the state's first.
+        before = self.firsts[paths.states] - (np.cumsum(ways) - ways)
+        edges = np.arange(len(origin)) + before[origin]
+        states = self.successors[edges]
+        totals = paths.totals[origin] + np.array(move)[states]
+        largest = np.maximum(paths.largest[origin], np.abs(totals))
+        order, firsts = _grouped(states, totals, largest)
+        weights = (paths.weights[origin] * shares[edges])[order]
+        chosen = order[firsts]
+        return _Paths(
+            states=states[chosen],
+            totals=totals[chosen],
+            largest=largest[chosen],
+            weights=np.add.reduceat(weights, firsts),
+        )
+
+
+def _grouped(states: Integers, totals: Integers, largest: Integers) -> tuple[Integers, Integers]:
+    """Order paths so that equal ones are neighbours: the order, and where each group begins."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    size, least, reach = int(states.max()) + 1, int(totals.min()), int(largest.max()) + 1
+    if (int(totals.max()) - least + 1) * reach * size < _LONG:
+        # One integer tells them apart.
+        keys = ((totals - least) * reach + largest) * size + states
+        order = np.argsort(keys)
+        keys = keys[order]
+        differ = keys[1:] != keys[:-1]
+    else:
+        order = np.lexsort((states, totals, largest))
+        differ = np.zeros(len(order) - 1, dtype=bool)
+        for column in (states, totals, largest):
+            differ |= column[order[1:]] != column[order[:-1]]
+    return order, np.flatnonzero(np.concatenate(([True], differ)))
