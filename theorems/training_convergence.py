@@ -438,7 +438,7 @@ def distance_of_memories(instance: Instance, case: Network) -> Ball:
 def step_of_output(instance: Instance, case: PlacedStep) -> tuple[Ball, Ball]:
     """Enclose ``G_{k+1} - G_k`` and ``-h e_k K_k`` at a point."""
     path, k = _trajectory(instance, case), case.step
-    before, after = path.weights(k), path.weights(k + 1)
+    before, after = path.weights[k], path.weights[k + 1]
     where = ball_vector(case.place.input), ball(case.place.memory)
     change = network_output(instance, after, *where) - network_output(instance, before, *where)
     here = _place(instance, case, path)
@@ -466,7 +466,7 @@ def energy(instance: Instance, case: Network, *, kernel: bool = True) -> Ball:
         weight = ball(1)
         if kernel:
             here = _place(instance, dataclasses.replace(case, step=j), path)
-            weight = 1 - rates.step * network_kernel(instance, path.weights(j), here, here)
+            weight = 1 - rates.step * network_kernel(instance, path.weights[j], here, here)
         terms.append(square(psi) + weight * square(path.errors[j]))
     return rates.step * total(terms)
 
@@ -475,7 +475,7 @@ def initial_part(instance: Instance, case: Network) -> Ball:
     """Enclose z_k: the output less what is linear in the movement of the weights."""
     path, k = _trajectory(instance, case), case.step
     x, memory = _place(instance, case, path)
-    return path.predictions[k] - _linear_part(instance, path.weights(k), path.moved[k], x, memory)
+    return path.predictions[k] - _linear_part(instance, path.weights[k], path.moved[k], x, memory)
 
 
 def _linear_part(
@@ -670,7 +670,7 @@ def both_memories(instance: Instance, case: Network) -> Ball:
     """Return ``s0`` times the mean of |B_k| and that of |B_0|, which bound the two memories."""
     s0, _, _ = bounds_of_activation(instance)
     path = _trajectory(instance, case)
-    sizes = (total(map(abs, b)) for b in (path.weights(case.step).feedback, path.initial.feedback))
+    sizes = (total(map(abs, b)) for b in (path.weights[case.step].feedback, path.initial.feedback))
     return s0 * total(sizes) / case.width
 
 

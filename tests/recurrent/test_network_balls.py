@@ -84,7 +84,7 @@ def width_of(value: Ball) -> float:
 def all_numbers(balls, written):
     """Pair every number of a trajectory with its transcription."""
     for k in range(len(written.c)):
-        weights = balls.weights(k)
+        weights = balls.weights[k]
         yield from zip(weights.output, written.c[k], strict=True)
         yield from zip(weights.feedback, written.b[k], strict=True)
         for row, other in zip(weights.input, written.w[k], strict=True):
@@ -151,7 +151,7 @@ def test_doubles_take_the_same_way(name):
     trainer.run(np.array(path))
     with precision(64):
         balls = train_in_balls(instance, units, path)
-        last = balls.weights(25)
+        last = balls.weights[25]
         rows = [last.output, *zip(*last.input, strict=True), last.feedback, (balls.memories[-1],)]
         expected = np.array([[upper_double(q) for q in row] for row in rows[:-1]])
         memory = upper_double(balls.memories[-1])
@@ -250,7 +250,7 @@ def test_output_and_kernel_of_a_trained_network():
     v, w = F(1, 3), F(-2)
     with precision(128), mpmath.workdps(60):
         balls, written = train_in_balls(instance, units, path), trained(instance, units, path)
-        weights = balls.weights(7)
+        weights = balls.weights[7]
         value = network_output(instance, weights, ball_vector(x), ball(v))
         assert holds(value, written_output(instance, written, 7, x, exact(v)))
         second = network_kernel(

@@ -164,10 +164,19 @@ def basis(t: Fraction, count: int) -> list[Ball]:
     return basis_at(ball(t).acos(), count)
 
 
-@lru_cache(maxsize=1024)
-def _basis(t: Fraction, count: int, _bits: int) -> tuple[Ball, ...]:
+def _kept_basis(t: Fraction, count: int) -> list[Ball]:
+    """Return at least `count` of the values of `basis`."""
     # Branch and bound looks at the same dyadic points again and again.
-    return tuple(basis(t, count))
+    known = _basis_so_far(t, working_precision())
+    if len(known) < count:
+        angle = ball(t).acos()
+        known += [(k * angle).cos() for k in range(len(known), count)]
+    return known
+
+
+@lru_cache(maxsize=1024)
+def _basis_so_far(_t: Fraction, _bits: int) -> list[Ball]:
+    return []
 
 
 def basis_at(angle: Ball, count: int) -> list[Ball]:
@@ -241,7 +250,7 @@ def _polynomial_supremum(polynomial: Interpolant, at_least: float) -> Between:
 
     def look(t: Fraction) -> tuple[Ball, Ball]:
         nonlocal best
-        values = _basis(t, len(coefficients), working_precision())
+        values = _kept_basis(t, len(coefficients))
         height = abs(combine(coefficients, values))
         best = max(best, lower_double(height - error))
         return height, abs(combine(slopes, values))

@@ -68,11 +68,15 @@ def absolute_supremum(
     heap: list[tuple[float, int, Fraction, Fraction]] = []
     made = 0
 
+    seen: dict[Fraction, Ball] = {}
+
     def look(point: Fraction) -> Ball:
         nonlocal best
-        value = abs(function(ball(point)))
-        best = max(best, lower_double(value))
-        return value
+        # Neighbours share their end points.
+        if point not in seen:
+            seen[point] = abs(function(ball(point)))
+            best = max(best, lower_double(seen[point]))
+        return seen[point]
 
     settled = max(upper_double(look(lower)), upper_double(look(upper)))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,26 @@ def limit_curve(
     instance: Instance, width: int, state: int, memory: Fraction, driven: Driven = Driven.LIMIT
 ) -> tuple[tuple[float, ...], Fraction]:
     """Return ``g_{k/N}`` for k from 0 to ``floor(N T)``, and a bound of its error."""
+    if instance.training is None:
+        raise ValueError(f"instance {instance.name} gives no training constants")
+    horizon = instance.training.horizon
+    known = _known_times(instance, state, memory, driven)
+    steps = np.arange(int(width * horizon) + 1) / width
+    return tuple(np.interp(steps, known.times, known.values).tolist()), known.error
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """Times, the curve's values there, and a bound of its error between them."""
+
+    times: Array
+    values: Array
+    error: Fraction
+
+
+# Networks of several widths are compared with one curve.
+@lru_cache(maxsize=16)
+def _known_times(instance: Instance, state: int, memory: Fraction, driven: Driven) -> _Known:
     training = instance.training
     if training is None:
         raise ValueError(f"instance {instance.name} gives no training constants")
@@ -114,15 +135,17 @@ def limit_curve(
     horizon = training.horizon
     times = [horizon * k / _INTERVALS for k in range(_INTERVALS + 1)]
     found = limit_flow(subject, law, [(state, memory)]).output(times)
-    steps = np.arange(int(width * horizon) + 1) / width
-    values = np.interp(steps, [float(t) for t in times], found.values[:, 0])
     with precision(_BITS):
         time = ball(training.alpha * horizon / _INTERVALS)
         largest = ball(max(abs(y) for y in instance.chain.targets))
         bend = square(time * kernel_bound(instance).upper) * largest / 8
         error = above(ball(Fraction(float(found.errors.max()))) + bend)
     # Interpolation is rounded a few times; no value exceeds the targets by as much as 2^10 times.
-    return tuple(values.tolist()), error + above(largest) * Fraction(1, 2**40)
+    return _Known(
+        times=np.array([float(t) for t in times]),
+        values=found.values[:, 0],
+        error=error + above(largest) * Fraction(1, 2**40),
+    )
 
 
 def with_equal_states(law: NodeLaw, n_states: int) -> NodeLaw:

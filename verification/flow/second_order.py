@@ -78,8 +78,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
-from verification.enclosure.balls import Ball, ball, less, less_equal, power, square
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    less,
+    less_equal,
+    power,
+    square,
+    working_precision,
+)
 from verification.errors import NotEnclosed
 from verification.flow.expansion import Expansion, suprema
 from verification.flow.stratified import squared_feature
@@ -166,6 +175,13 @@ def second_order(instance: Instance, law: AtomicLaw, width: int, steps: int) -> 
     NotEnclosed
         Where an assumption of the bound does not certainly hold.
     """
+    return _second_order(instance, law, width, steps, working_precision())
+
+
+@lru_cache(maxsize=16)
+def _second_order(
+    instance: Instance, law: AtomicLaw, width: int, steps: int, _bits: int
+) -> SecondOrder:
     return _Constants(instance, law, ball_rates(instance, width), steps).bounds()
 
 

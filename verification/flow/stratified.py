@@ -111,7 +111,7 @@ def stratified_outputs(instance: Instance, course: Course, *, reflected: bool = 
     shares = _shares(law)
     outputs = []
     for step in range(len(course.word) + 1):
-        weights = trained.weights(step)
+        weights = trained.weights[step]
         outputs.append(
             tuple(
                 mean(shares, weights.output, _values(instance, weights, place, 0)) / laziness

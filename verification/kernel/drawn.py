@@ -197,10 +197,11 @@ def _over_pairs(
         w = w + ball(dot(law.w.value, second.input))
     inner = ball(dot(first.input, second.input))
     forward, backward = [], []
+    shares, (value, slope) = (ball(one), ball(other)), (sigma.curve(0), sigma.curve(1))
     for node in rule.nodes:
-        u, t = ball(one) * node + v, ball(other) * node + w
-        forward.append(sigma.derivative(0, u) * sigma.derivative(0, t))
-        backward.append(inner * sigma.derivative(1, u) * sigma.derivative(1, t))
+        u, t = shares[0] * node + v, shares[1] * node + w
+        forward.append(value(u) * value(t))
+        backward.append(inner * slope(u) * slope(t))
     strip = ball(rule.strip)
     on_strip = [square(sigma.strip_bound(k, strip)) for k in (0, 1)]
     on_line = [square(ball(sigma.bound(k))) for k in (0, 1)]
@@ -213,13 +214,15 @@ def _over_pairs(
     for weight, f, g in zip(rule.weights, forward, backward, strict=True):
         mean = mean + weight * (f + second_moment * g)
 
+    twice, squared_moment = 2 * second_moment, square(second_moment)
+
     def mean_square(deviation: Ball, slopes: Sequence[Ball]) -> Ball:
         """Return ``E[(a + sum_i C_i^2 g_i)^2] / N^2`` for independent C_i."""
         first_order = total(slopes)
-        squares = total(square(g) for g in slopes)
+        squares = total(map(square, slopes))
         mixed = square(first_order) - squares
-        result = square(deviation) + 2 * second_moment * deviation * first_order
-        result = result + fourth_moment * squares + square(second_moment) * mixed
+        result = square(deviation) + twice * deviation * first_order
+        result = result + fourth_moment * squares + squared_moment * mixed
         return result / units**2
 
     def largest(bounds: Sequence[Ball]) -> Ball:
@@ -233,11 +236,11 @@ def _over_pairs(
         )
     # Of a product of two rules; see `verification.kernel.pair_rules`.
     result = error * (1 + total(abs(weight) for weight in rule.weights))
+    doubled, twice_mean = [2 * weight for weight in rule.weights], 2 * mean
     for i, weight in enumerate(rule.weights):
         inside = weight * mean_square(2 * (forward[i] - mean), [backward[i]] * 2)
         for j in range(i):
-            deviation = forward[i] + forward[j] - 2 * mean
-            value = mean_square(deviation, [backward[i], backward[j]])
-            inside = inside + 2 * rule.weights[j] * value
+            deviation = forward[i] + forward[j] - twice_mean
+            inside = inside + doubled[j] * mean_square(deviation, [backward[i], backward[j]])
         result = result + weight * inside
     return result

@@ -82,17 +82,18 @@ def square_distance(instance: Instance, width: int, word: Sequence[int]) -> Ball
         raise NotEnclosed("there are too many ways to draw the units to sum over all")
     places = [inputs.index(instance.chain.inputs[state]) for state in word]
     limit = iterate(instance, word, ball(0))
-    sigma = activation(instance.activation)
+    curve = activation(instance.activation).curve(0)
+    projections = [[ball(u) for u in kind.projections] for kind in kinds]
     terms = []
     for counts in compositions(width, len(kinds)):
+        speaking = [
+            (ball(kind.b * n / width), at)
+            for kind, n, at in zip(kinds, counts, projections, strict=True)
+            if n and kind.b
+        ]
         memory = ball(0)
         for place in places:
-            memory = total(
-                ball(kind.b * n / width)
-                * sigma.derivative(0, ball(kind.projections[place]) + memory)
-                for kind, n in zip(kinds, counts, strict=True)
-                if n and kind.b
-            )
+            memory = total([share * curve(at[place] + memory) for share, at in speaking])
         ways = Fraction(factorial(width), prod(factorial(n) for n in counts))
         mass = prod((kind.p**n for kind, n in zip(kinds, counts, strict=True)), start=ways)
         terms.append(ball(mass) * square(memory - limit))

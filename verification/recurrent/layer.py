@@ -84,18 +84,16 @@ def squared_distance(instance: Instance, pair: FunctionPair, *, gradient: bool) 
     slopes = ball(first.slope), ball(second.slope)
     shifts = ball(first.shift), ball(second.shift)
     steepness = ball(abs(first.slope) + abs(second.slope))
-
-    def difference(order: int, node: Ball) -> Ball:
-        derivative = setting.sigma.derivative
-        return slopes[0] * derivative(order, node + shifts[0]) - slopes[1] * derivative(
-            order, node + shifts[1]
-        )
+    value, slope = setting.sigma.curve(0), setting.sigma.curve(1)
 
     def squared(node: Ball, mean: Ball) -> Ball:
-        result = square(constant + difference(0, node) + conditional * mean)
+        one, other = node + shifts[0], node + shifts[1]
+        difference = slopes[0] * value(one) - slopes[1] * value(other)
+        result = square(constant + difference + conditional * mean)
         if not gradient:
             return result
-        return result + setting.squared_input * square(difference(1, node))
+        difference = slopes[0] * slope(one) - slopes[1] * slope(other)
+        return result + setting.squared_input * square(difference)
 
     def bound(bounds: tuple[Ball, Ball, Ball]) -> Ball:
         height = abs(constant) + steepness * bounds[0]
@@ -116,13 +114,14 @@ def squared_image_distance(instance: Instance, pair: FunctionPair, *, gradient: 
     second = _memory_of(setting, pair.second)
     gap = abs(first - second)
 
+    value, slope = setting.sigma.curve(0), setting.sigma.curve(1)
+
     def squared(node: Ball, _mean: Ball) -> Ball:
-        derivative = setting.sigma.derivative
-        result = square(derivative(0, node + first) - derivative(0, node + second))
+        one, other = node + first, node + second
+        result = square(value(one) - value(other))
         if not gradient:
             return result
-        slopes = derivative(1, node + first) - derivative(1, node + second)
-        return result + setting.squared_input * square(slopes)
+        return result + setting.squared_input * square(slope(one) - slope(other))
 
     def bound(bounds: tuple[Ball, Ball, Ball]) -> Ball:
         # Mean value along the real shift, which stays in the strip.
@@ -137,11 +136,12 @@ def squared_image_distance(instance: Instance, pair: FunctionPair, *, gradient: 
 
 def _memory_of(setting: _Setting, function: HiddenFunction) -> Ball:
     """Enclose ``E[B h(W)] = E[E[B | W] h(W)]``."""
+    curve, constant, conditional = setting.sigma.curve(0), function.constant, function.conditional
+    parts = ball(constant), ball(conditional), ball(function.slope), ball(function.shift)
 
     def product(node: Ball, mean: Ball) -> Ball:
-        value = ball(function.constant) + ball(function.conditional) * mean
-        slope = ball(function.slope)
-        return mean * (value + slope * setting.sigma.derivative(0, node + ball(function.shift)))
+        value = parts[0] + parts[1] * mean
+        return mean * (value + parts[2] * curve(node + parts[3]))
 
     def bound(bounds: tuple[Ball, Ball, Ball]) -> Ball:
         height = ball(abs(function.constant)) + ball(abs(function.slope)) * bounds[0]

@@ -26,6 +26,7 @@ from verification.enclosure.balls import (
     sign,
     working_precision,
 )
+from verification.enclosure.quadrature import Rule
 from verification.errors import NotEnclosed
 from verification.instance import ActivationSpec, AtomicLaw, Chain, Instance, Law, Vector
 from verification.markov.finite import recurrent_classes
@@ -64,12 +65,23 @@ def _mean_at(
     spec: ActivationSpec, law: Law, point: Vector, memory: KeyedBall, order: int, _bits: int
 ) -> Ball:
     sigma = activation(spec)
-    rule = projection(law, point, sigma.strip_width()).memory_rule
+    known = projection(law, point, sigma.strip_width())
+    rule = known.memory_rule
     result = rule.error(sigma.quadrature_bound(order), ball(sigma.bound(order)))
-    curve, v = sigma.curve(order), memory.ball
-    for node, weight in zip(rule.nodes, rule.weights, strict=True):
-        result = result + weight * curve(node + v)
+    # At the nodes of both rules, which are the same.
+    values = values_at_nodes(spec, known.rule, memory, order, working_precision())
+    for weight, value in zip(rule.weights, values, strict=True):
+        result = result + weight * value
     return result
+
+
+@lru_cache(maxsize=4)  # of up to 50,000 nodes each
+def values_at_nodes(
+    spec: ActivationSpec, rule: Rule, memory: KeyedBall, order: int, _bits: int
+) -> tuple[Ball, ...]:
+    """Enclose ``sigma^(order)(u_j + v)`` at the nodes u_j of a rule; `_bits`: the precision."""
+    curve, v = activation(spec).curve(order), memory.ball
+    return tuple(curve(node + v) for node in rule.nodes)
 
 
 def complex_memory_map(

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from operator import add, mul
 from typing import TypeAlias
 
 from verification.enclosure.balls import (
@@ -97,6 +98,8 @@ class BallTrajectory:
         The weights at step 0.
     moved : tuple of BallUnits, shape (n + 1,)
         What the weights have moved until step k.
+    weights : tuple of BallUnits, shape (n + 1,)
+        The weights at step k.
     memories : tuple of Ball, shape (n + 1,)
         ``v_k``.
     predictions, errors : tuple of Ball, shape (n,)
@@ -105,13 +108,10 @@ class BallTrajectory:
 
     initial: BallUnits
     moved: tuple[BallUnits, ...]
+    weights: tuple[BallUnits, ...]
     memories: BallVector
     predictions: BallVector
     errors: BallVector
-
-    def weights(self, step: int) -> BallUnits:
-        """Return the weights at a step from 0 to n."""
-        return _sum(self.initial, self.moved[step])
 
 
 def ball_rates(instance: Instance, width: int) -> BallRates:
@@ -204,6 +204,7 @@ def _train(
     _bits: int,
 ) -> BallTrajectory:
     sigma, chain = activation(instance.activation), instance.chain
+    value, slope = sigma.curve(0), sigma.curve(1)
     constants = ball_rates(instance, width)
     laziness = -constants.laziness if reflected else constants.laziness
     shares = tuple(ball(atom.p) for atom in units.atoms)
@@ -212,14 +213,12 @@ def _train(
     inputs = {state: ball_vector(chain.inputs[state]) for state in path}
     hidden: BallVector = (ball(0),) * len(shares)
     memory = ball(0)
-    track, memories, predictions, errors = [moved], [memory], [], []
+    track, places, memories, predictions, errors = [moved], [initial], [memory], [], []
     for state in path:
         x = inputs[state]
         arguments = [inner(w, x) + memory for w in weights.input]
-        following = tuple(sigma.derivative(0, u) for u in arguments)
-        slopes = [
-            c * sigma.derivative(1, u) for c, u in zip(weights.output, arguments, strict=True)
-        ]
+        following = tuple(map(value, arguments))
+        slopes = [c * slope(u) for c, u in zip(weights.output, arguments, strict=True)]
         prediction = mean(shares, weights.output, following) / laziness
         error = clipped_enclosure(prediction, constants.clip) - ball(chain.targets[state])
         rate = constants.step * laziness * error
@@ -228,20 +227,22 @@ def _train(
         moved = BallUnits(
             output=tuple(d - rate * s for d, s in zip(moved.output, following, strict=True)),
             input=tuple(
-                tuple(d - slope * p for d, p in zip(row, pull, strict=True))
-                for row, slope in zip(moved.input, slopes, strict=True)
+                tuple(d - steep * p for d, p in zip(row, pull, strict=True))
+                for row, steep in zip(moved.input, slopes, strict=True)
             ),
             feedback=tuple(d - through * s for d, s in zip(moved.feedback, hidden, strict=True)),
         )
         weights, hidden = _sum(initial, moved), following
         memory = mean(shares, weights.feedback, hidden)
         track.append(moved)
+        places.append(weights)
         memories.append(memory)
         predictions.append(prediction)
         errors.append(error)
     return BallTrajectory(
         initial=initial,
         moved=tuple(track),
+        weights=tuple(places),
         memories=tuple(memories),
         predictions=tuple(predictions),
         errors=tuple(errors),
@@ -279,9 +280,17 @@ def network_kernel(
     (x, v), (y, w) = first, second
     product = inner(x, y)
     terms = []
+    value, slope = sigma.curve(0), sigma.curve(1)
+    alike = first is second
     for c, row in zip(weights.output, weights.input, strict=True):
-        u, t = inner(row, x) + v, inner(row, y) + w
-        forward, backward = (sigma.derivative(k, u) * sigma.derivative(k, t) for k in (0, 1))
+        u = inner(row, x) + v
+        one, steep = value(u), slope(u)
+        if alike:
+            other, other_steep = one, steep
+        else:
+            t = inner(row, y) + w
+            other, other_steep = value(t), slope(t)
+        forward, backward = one * other, steep * other_steep
         terms.append(forward + c * c * backward * product)
     return total(terms) / len(terms)
 
@@ -293,7 +302,9 @@ def ball_vector(values: Vector) -> BallVector:
 
 def inner(first: BallVector, second: BallVector) -> Ball:
     """Enclose an inner product."""
-    return total(a * b for a, b in zip(first, second, strict=True))
+    if len(first) != len(second):
+        raise ValueError(f"an inner product of {len(first)} and {len(second)} entries")
+    return total(map(mul, first, second))
 
 
 def mean(shares: BallVector, factors: BallVector, values: BallVector) -> Ball:
@@ -311,10 +322,7 @@ def _zero(units: BallUnits) -> BallUnits:
 
 def _sum(first: BallUnits, second: BallUnits) -> BallUnits:
     return BallUnits(
-        output=tuple(a + b for a, b in zip(first.output, second.output, strict=True)),
-        input=tuple(
-            tuple(a + b for a, b in zip(*rows, strict=True))
-            for rows in zip(first.input, second.input, strict=True)
-        ),
-        feedback=tuple(a + b for a, b in zip(first.feedback, second.feedback, strict=True)),
+        output=tuple(map(add, first.output, second.output)),
+        input=tuple(tuple(map(add, *rows)) for rows in zip(first.input, second.input, strict=True)),
+        feedback=tuple(map(add, first.feedback, second.feedback)),
     )

@@ -18,6 +18,7 @@ from verification.enclosure.balls import (
     Between,
     ball,
     end_points,
+    keyed,
     maximum_between,
     precision,
     root,
@@ -35,7 +36,7 @@ from verification.recurrent.law import (
     moment_of_c,
     projection,
 )
-from verification.recurrent.memory import memory_bound, memory_map
+from verification.recurrent.memory import memory_bound, memory_map, values_at_nodes
 
 # For an upper bound; more bits cost more nodes and a larger degree.
 _BITS = 40
@@ -92,18 +93,25 @@ def _weighted_square(
 ) -> Ball:
     """Enclose the sum over atoms, with these factors, or one factor times the mean over W."""
     sigma, law = activation(instance.activation), instance.law
-    curve = sigma.curve(0)
     if isinstance(law, AtomicLaw):
+        curve, places = sigma.curve(0), _places(law, x, working_precision())
         return total(
-            ball(factor) * square(curve(ball(dot(atom.w, x)) + memory))
-            for factor, atom in zip(factors, law.atoms, strict=True)
+            ball(factor) * square(curve(place + memory))
+            for factor, place in zip(factors, places, strict=True)
         )
     rule = projection(law, x, sigma.strip_width()).rule
-    return ball(factors[0]) * rule.mean(
-        lambda u: square(curve(u + memory)),
-        _squared_height(instance),
-        square(ball(sigma.bound(0))),
-    )
+    result = rule.error(_squared_height(instance), square(ball(sigma.bound(0))))
+    # The same values as of the memory map.
+    values = values_at_nodes(instance.activation, rule, keyed(memory), 0, working_precision())
+    for weight, value in zip(rule.weights, values, strict=True):
+        result = result + weight * square(value)
+    return ball(factors[0]) * result
+
+
+@lru_cache(maxsize=64)
+def _places(law: AtomicLaw, x: Vector, _bits: int) -> tuple[Ball, ...]:
+    """Return W.x for each atom."""
+    return tuple(ball(dot(atom.w, x)) for atom in law.atoms)
 
 
 def _squared_height(instance: Instance) -> Ball:

@@ -48,11 +48,20 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from verification.enclosure.balls import Ball, ball, interval, less_equal, precision, square, total
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    interval,
+    less_equal,
+    precision,
+    square,
+    total,
+    working_precision,
+)
 from verification.enclosure.balls import pi as ball_pi
 from verification.enclosure.doubles import sum_lower, sum_upper
 from verification.verdict import Truth
@@ -181,13 +190,8 @@ class MeanSequence:
         sums = interval(ball(self.total_lower), ball(self.total_upper))
         gain = sums - count * mean
         spread = ball(self.squares_upper) - 2 * mean * sums + count * square(mean)
-        bets = [Fraction(1, 2**k) for k in range(1, BETS + 1)]
-        return (
-            total(
-                (bet * gain + (ball(1 - bet).log() + bet) * spread).exp() for bet in map(ball, bets)
-            )
-            / BETS
-        )
+        bets = _bets(working_precision())
+        return total((bet * gain + less * spread).exp() for bet, less in bets) / BETS
 
     def detectable_estimate(self, mean: Fraction) -> Fraction | None:
         """Return the smallest true mean for which as many draws would likely exclude `mean`.
@@ -233,6 +237,13 @@ class MeanSequence:
             total_upper=self.samples * average,
             squares_upper=self.samples * (variance + average**2),
         )
+
+
+@lru_cache(maxsize=4)
+def _bets(_bits: int) -> tuple[tuple[Ball, Ball], ...]:
+    """Return the bets t, each with ``-psi(t)``."""
+    bets = (ball(Fraction(1, 2**k)) for k in range(1, BETS + 1))
+    return tuple((bet, (1 - bet).log() + bet) for bet in bets)
 
 
 def _sum_bounds(values: NDArray[np.float64]) -> tuple[Fraction, Fraction]:
