@@ -60,6 +60,7 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.enclosure.matrix import Matrix
+from verification.errors import NotEnclosed
 from verification.linear_functional import SCHEMA, LinearFunctional, Network
 from verification.linear_rnn.distance import difference, distance
 from verification.linear_rnn.network import (
@@ -112,7 +113,11 @@ def shown_abscissa(instance: LinearFunctional) -> str:
         spectral_abscissa_estimate,
     )
 
-    return f"largest real part about {spectral_abscissa_estimate(network_of(instance)):.4g}"
+    try:
+        abscissa = spectral_abscissa_estimate(network_of(instance))
+    except NotEnclosed:
+        return "one with a real part that is not negative"
+    return f"largest real part about {abscissa:.4g}"
 
 
 def has_silent_network(instance: LinearFunctional) -> bool:

@@ -30,6 +30,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -76,7 +77,9 @@ def shown_jumps(instance: LinearFunctional) -> str:
         if isinstance(piece, BoxPiece)
         for jump in piece.jumps
     }
-    where = ", ".join(f"{float(jump):.6g}" for jump in sorted(jumps)[:4])
+    # Not by way of doubles, which do not hold all of them.
+    first = [Decimal(jump.numerator) / jump.denominator for jump in sorted(jumps)[:4]]
+    where = ", ".join(f"{jump:.6g}" for jump in first)
     width = _width_too_small(instance)
     if width is None:
         return f"jumps at {where}"

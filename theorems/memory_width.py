@@ -90,6 +90,7 @@ _HALF = Fraction(1, 2)
 # Just below what three nodes reach for w = 1: the constant is nearly attained.
 _HARD = Fraction(99, 1000)
 _MOST_NODES = 45
+_LARGEST_EXPONENT = 10**6
 _EARLIEST = -60
 _NORM_BITS = 8
 _FEW_NODES = 24
@@ -150,6 +151,8 @@ def rules(instance: LinearFunctional, _rng: random.Random) -> Sequence[Trapezoid
     from verification.linear_rnn.power_law_search import rule_of_error  # noqa: PLC0415 - scipy
 
     w = exponent_of(instance)
+    if w > _LARGEST_EXPONENT:
+        raise NotEnclosed(f"the exponent is above {_LARGEST_EXPONENT}: doubles find no rule for it")
     found = [rule_of_error(w, ERRORS[0])]
     if found[0].count <= _FEW_NODES / 2:
         found.append(rule_of_error(w, ERRORS[1]))

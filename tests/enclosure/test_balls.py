@@ -16,6 +16,7 @@ from verification.enclosure.balls import (
     PRECISIONS,
     Ball,
     ball,
+    binary_exponent,
     enclosure,
     end_points,
     exact_ball,
@@ -478,3 +479,24 @@ def test_hulls_of_narrow_balls_are_the_curve():
     assert is_narrow(narrow)
     for hull in (sharp_if_increasing, sharp_if_even):
         assert keyed(hull(Ball.tanh)(narrow)) == keyed(narrow.tanh())
+
+
+@pytest.mark.parametrize(
+    ("x", "exponent"),
+    [
+        (ball(1), 1),
+        (ball(Fraction(-7, 8)), 0),
+        (ball(0), 0),
+        (symmetric(ball(3)), 2),
+        (ball(Fraction(10) ** 400), 1329),
+        (ball(Fraction(10) ** -400), -1328),
+    ],
+)
+def test_binary_exponents(x, exponent):
+    assert binary_exponent(x) == exponent
+
+
+@pytest.mark.parametrize("x", [exact_ball(math.inf), ball(2**20).exp()])
+def test_no_binary_exponent_of_what_is_not_bounded(x):
+    with pytest.raises(NotEnclosed):
+        binary_exponent(x)

@@ -90,3 +90,12 @@ def test_a_precision_that_grows_gives_other_digits():
 def test_airy_is_nowhere_larger_than_its_bound():
     largest = at_two_precisions(lambda: mpmath.airyai(mpmath.airyaizero(1, derivative=1))).value
     assert largest < LARGEST_AIRY < largest * F(1002, 1000)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("x", [F(2**24) + F(1, 3), F(10**9, 7), F(10**40)])
+def test_exponential_integrals_far_out(order, x):
+    # Times exp(x), which is far beyond the range of end points.
+    with precision(BITS):
+        found = exponential_integral(order, ball(x)) * ball(x).exp()
+    encloses(found, lambda: mpmath.expint(order, real(x)) * mpmath.exp(real(x)), slack=BITS // 2)

@@ -291,3 +291,14 @@ def test_a_sign_is_believed_beyond_the_remainder_only():
         # The remainder does not fade as f does, so that the upper bound is coarse far out.
         assert truth <= end_points(lazy.upper)[1] <= truth * F(11, 10)
         assert end_points(lazy.lower)[0] <= end_points(honest.upper)[1]
+
+
+@pytest.mark.parametrize("scale", [F(10) ** 350, F(10) ** -350, F(-(10**160))])
+def test_what_doubles_do_not_hold_is_scaled(scale):
+    scaled = of_parts([wave(scale, 1), wave(-3 * scale, 2), wave(F("2.2") * scale, 3)])
+    known, found = l1_norm(of_parts(PAIR)), l1_norm(scaled)
+    # Both intervals contain the norm, and neither is wide.
+    low, high = end_points(known.lower)[0] * abs(scale), end_points(known.upper)[1] * abs(scale)
+    assert end_points(found.lower)[0] <= high
+    assert low <= end_points(found.upper)[1] <= high * (1 + F(1, 2**40))
+    assert end_points(found.lower)[0] >= low * (1 - F(1, 2**40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -25,6 +26,13 @@ from verification.linear_rnn.trace_bound import TracePlace
 from verification.linear_rnn.trapezoidal_rule import TrapezoidalRule
 
 F = Fraction
+SOUND = {
+    "exponent": "1",
+    "error": "0.1",
+    "rates": ["1", "2"],
+    "coefficients": ["1", "3"],
+    "place": {"ends": ["0", "1", "2"], "weights": ["1", "1"]},
+}
 
 # For an error of 1 %: what lower bounds, near-best sums and rules found by other code reached.
 REFERENCE = {"1": (4, 5), "1/2": (5, 9), "1/5": (8, 18), "1/10": (15, 35), "1/20": (28, 68)}
@@ -115,3 +123,46 @@ def test_a_witness_that_is_not_good_enough_is_refused(monkeypatch):
         assert sufficient_width(F(1), F(1, 10)) == 3
         with pytest.raises(NotEnclosed, match="not below"):
             sufficient_width(F(1), F(1, 100))
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Have the table read from a file that a test writes."""
+
+    def written(text: str) -> None:
+        (tmp_path / "power_law_table.json").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(power_law_width.resources, "files", lambda _: tmp_path)
+        power_law_width._table.cache_clear()
+
+    yield written
+    monkeypatch.undo()
+    power_law_width._table.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"rates": ["1", "1"]}, r"\[0\]: expected as many coefficients as distinct rates"),
+        ({"coefficients": ["1", "-3"]}, r"\[0\]: expected positive rates and coefficients"),
+        (
+            {"place": {"ends": ["0", "2", "3"], "weights": ["1", "1"]}},
+            r"\[0\]: expected end points",
+        ),
+        ({"place": {"ends": ["1", "2"], "points": ["0", "1"]}}, r"\[0\]: expected end points"),
+        ({"place": {"ends": ["0", "2"]}}, r"\[0\].place: lacks the key 'points' or 'weights'"),
+        ({"exponent": "-1"}, "0.*exponent: is .*-1.*, expected a positive"),
+        ({"rates": "x"}, r"\[0\].rates: is "),
+    ],
+)
+def test_a_damaged_table_is_said_to_be_so(stored, changed, said):
+    stored(json.dumps([SOUND]))
+    assert power_law_width.is_stored(F(1), F(1, 10))
+    stored(json.dumps([{**SOUND, **changed}]))
+    with pytest.raises(NotEnclosed, match=f"power_law_table.json, is damaged: {said}"):
+        power_law_width.is_stored(F(1), F(1, 10))
+
+
+def test_a_table_that_is_no_json_is_damaged(stored):
+    stored("[")
+    with pytest.raises(NotEnclosed, match="is damaged: line 1"):
+        entry(F(1), F(1, 10))

@@ -335,6 +335,23 @@ def double_estimate(x: Ball) -> float:
         return inf
 
 
+def binary_exponent(x: Ball) -> int:
+    """Return the least integer k for which a ball is surely within 2**k of 0; 0 where it is 0.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the ball is not finite, or k is beyond 65536 in size.
+    """
+    if not x.is_finite():
+        raise NotEnclosed("a ball that is not finite has no size")
+    mantissa, exponent = (int(part) for part in x.abs_upper().man_exp())
+    found = exponent + mantissa.bit_length() if mantissa else 0
+    if abs(found) > _EXPONENT_LIMIT:
+        raise NotEnclosed("a ball's exponent is beyond the supported range")
+    return found
+
+
 def midpoint(x: Ball) -> Ball:
     """Return the midpoint as an exact ball: a candidate, never a bound."""
     return x.mid()

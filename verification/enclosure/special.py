@@ -7,6 +7,10 @@ r"""Special functions of balls: exponential integrals and Airy's function with i
 and ``int_0^inf Ai = 1/3``.  For x > 0 the result is ``exp(-4/3 x^(3/2))`` times smaller than the
 two terms, for x < 0 ``exp(-2/3 |x|^(3/2))`` times: so many bits more are carried.  Where those were
 too many, ``0 < int_x^inf Ai < -Ai'(x)/x``, because ``Ai(y) = Ai''(y)/y <= Ai''(y)/x`` for y >= x.
+
+**Exponential integrals** of large x.  ``x exp(x) E_n(x) = int_0^inf exp(-s) (1 + s/x)^-n ds``, and
+what Taylor's polynomial of ``(1 + u)^-n`` at 0 leaves out is at most its next term, for u >= 0: so
+that ``sum_{k < K} (-1)^k n (n + 1) .. (n + k - 1) / x^k`` is the integral but for its next term.
 """
 
 from __future__ import annotations
@@ -20,10 +24,14 @@ from verification.enclosure.balls import (
     Ball,
     ball,
     interval,
+    less,
     precision,
+    symmetric,
+    total,
     working_precision,
 )
 from verification.errors import NotEnclosed
+from verification.verdict import Truth
 
 LARGEST_AIRY = Fraction(67, 125)
 """``|Ai| <= 0.536`` on the whole line.
@@ -32,6 +40,7 @@ LARGEST_AIRY = Fraction(67, 125)
 one next to 0 is the largest, ``Ai(-1.0188) = 0.53566``; beyond it Ai decreases.
 """
 
+_FAR = 2**24
 _MOST_BITS = 6_000
 _SPARE_BITS = 40
 # 4/3 over log 2 is 1.924: bits that cancel at x^(3/2).  The series themselves lose a few more.
@@ -40,7 +49,19 @@ _CANCELLED = 2.1
 
 def exponential_integral(order: int, x: Ball) -> Ball:
     """Enclose ``E_n(x) = int_1^inf exp(-x s) s^-n ds`` for x > 0."""
-    return x.expint(arb(order))
+    return _far_integral(order, x) if less(ball(_FAR), x) is Truth.TRUE else x.expint(arb(order))
+
+
+def _far_integral(order: int, x: Ball) -> Ball:
+    """Enclose ``E_n(x)`` for large x, where flint takes up to seconds; see the docstring above."""
+    terms, term = [], ball(1)
+    tiny = ball(Fraction(1, 2 ** working_precision()))
+    for k in range(order, order + working_precision()):
+        if less(term, tiny) is Truth.TRUE:
+            break
+        terms.append(-term if (k - order) % 2 else term)
+        term = term * k / x
+    return (total(terms) + symmetric(term)) * (-x).exp() / x
 
 
 def airy(x: Ball) -> tuple[Ball, Ball]:

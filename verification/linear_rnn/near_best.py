@@ -26,6 +26,7 @@ from verification.linear_rnn.search import (
     quadrature,
     value_estimate,
 )
+from verification.linear_rnn.searching import exactly, finite, searching
 
 STARTS = 3
 """From how many starts a minimum is looked for."""
@@ -36,6 +37,7 @@ _STEPS = 20
 
 
 @lru_cache(maxsize=256)
+@searching("a network that is near the target")
 def near_best_network(functions: tuple[Function, ...], width: int) -> Network | None:
     """Return a network of at most this width whose kernel is near the functions in L1.
 
@@ -44,7 +46,7 @@ def near_best_network(functions: tuple[Function, ...], width: int) -> Network | 
     if not width:
         return None
     t, weights = quadrature(functions)
-    heights = np.array([value_estimate(function, t) for function in functions])
+    heights = finite(np.array([value_estimate(function, t) for function in functions]))
     best = float((np.abs(heights) * weights).sum())
     found: tuple[Poles, Array] | None = None
     starts = [
@@ -111,7 +113,8 @@ def _fitted(poles: Poles, t: Array, weights: Array, heights: Array) -> tuple[flo
         scale = np.sqrt(weights)
         best: tuple[float, Array] | None = None
         for _ in range(_ROUNDS):
-            found = np.linalg.lstsq(basis * scale[:, None], values * scale, rcond=None)[0]
+            columns, wanted = finite(basis * scale[:, None]), finite(values * scale)
+            found = np.linalg.lstsq(columns, wanted, rcond=None)[0]
             rest = np.abs(values - basis @ found)
             error = float(weights @ rest)
             if best is None or error < best[0]:
@@ -149,7 +152,7 @@ def _improved(poles: Poles, t: Array, weights: Array, values: Array) -> Poles:
         sizes = np.linalg.norm(jacobian, axis=0) + 1e-300
         system = np.vstack([jacobian / sizes, np.sqrt(damping) * np.eye(len(sizes))])
         wanted = np.concatenate([rest * scale, np.zeros(len(sizes))])
-        step = np.linalg.lstsq(system, wanted, rcond=None)[0] / sizes
+        step = np.linalg.lstsq(finite(system), finite(wanted), rcond=None)[0] / sizes
         moved = [
             (float(rate * np.exp(np.clip(change, -0.5, 0.5))), 0.0)
             for rate, change in zip(rates, step[len(poles) :], strict=True)
@@ -169,13 +172,13 @@ def _network(poles: Poles, coefficients: Array) -> Network:
     rows = [[zero] * width for _ in range(width)]
     reads = [zero] * width
     k = 0
-    u = [[Fraction(float(x)) for x in row] for row in coefficients.T]
+    u = [[exactly(x) for x in row] for row in coefficients.T]
     for rate, frequency in poles:
         reads[k] = one
-        rows[k][k] = -Fraction(rate)
+        rows[k][k] = -exactly(rate)
         if frequency:
             # The kernel is (u_1 cos + u_2 sin) exp(-a t) where c = (1, 0).
-            rows[k + 1][k + 1] = -Fraction(rate)
-            rows[k][k + 1], rows[k + 1][k] = Fraction(frequency), -Fraction(frequency)
+            rows[k + 1][k + 1] = -exactly(rate)
+            rows[k][k + 1], rows[k + 1][k] = exactly(frequency), -exactly(frequency)
         k += 2 if frequency else 1
     return Network(w=tuple(map(tuple, rows)), u=tuple(map(tuple, u)), c=tuple(reads))

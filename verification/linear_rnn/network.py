@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import isfinite
 
 from verification.enclosure.balls import (
     Ball,
@@ -103,11 +104,14 @@ def _decay(rows: tuple[Vector, ...], _bits: int) -> Decay:
         + total(abs(ball(moved[i][j]) + ball(moved[j][i])) for j in range(size) if j != i) / 2
         for i in range(size)
     )
-    rate = Fraction(-upper_double(growth))
-    if rate <= 0:
+    # A bound that doubles do not hold is infinite.
+    rate = -upper_double(growth)
+    if not rate > 0:
         raise NotEnclosed("no rate at which the network forgets could be proved")
     conditioning = upper_double(norm_upper(basis) * norm_upper(inverse))
-    return Decay(Fraction(conditioning), rate)
+    if not isfinite(conditioning):
+        raise NotEnclosed("how far the network amplifies is beyond the range of doubles")
+    return Decay(Fraction(conditioning), Fraction(rate))
 
 
 def _basis(rows: tuple[Vector, ...]) -> Matrix:

@@ -28,6 +28,8 @@ from verification.enclosure.balls import (
     Ball,
     Between,
     ball,
+    binary_exponent,
+    is_finite,
     less,
     lower_double,
     power,
@@ -36,7 +38,7 @@ from verification.enclosure.balls import (
     working_precision,
 )
 from verification.errors import NotEnclosed
-from verification.linear_rnn.pieces import Expansion, Function, added
+from verification.linear_rnn.pieces import Expansion, Function, Piece, added
 from verification.verdict import Truth
 
 MAX_CELLS = 5_000
@@ -47,6 +49,8 @@ _NEWTON_STEPS = 8
 _INSIDE = 0.98
 _FIRST_END = Fraction(1, 16)
 _FARTHEST = 2**600
+# Beyond 2^500, and below its inverse, what is compared in doubles is scaled.
+_MOST_EXPONENT = 500
 _SPARE_BITS = 12
 # What is smaller than this, relative to its pieces, is left unresolved at any precision.
 _MOST_BITS = 112
@@ -85,10 +89,19 @@ def l1_norm(function: Function, *, bits: int = 44) -> Between:
     Raises
     ------
     NotEnclosed
-        Where the signs of f need more than `MAX_CELLS` cells, or the deadline has passed.
+        Where the signs of f need more than `MAX_CELLS` cells, its size is not bounded, or the
+        deadline has passed.
     """
     if not function:
         return Between(ball(0), ball(0))
+    tails = total(piece.tail(Fraction(0)) for piece in function)
+    if not is_finite(tails):
+        raise NotEnclosed("the size of a kernel is not bounded at this precision")
+    exponent = binary_exponent(tails)
+    if abs(exponent) > _MOST_EXPONENT:
+        scale = Fraction(2) ** -exponent
+        found = l1_norm(tuple(_Scaled(piece, scale) for piece in function), bits=bits)
+        return found.map(lambda x: x / ball(scale))
     size = sum(upper_double(piece.tail(Fraction(0))) for piece in function)
     floor = size * 2.0 ** (_SPARE_BITS - min(working_precision(), _MOST_BITS))
     end, rough = _end(function, floor, bits)
@@ -103,6 +116,7 @@ def _end(function: Function, floor: float, bits: int) -> tuple[Fraction, float]:
     end, rough = _FIRST_END, 0.0
     previous = Fraction(0)
     while end <= _FARTHEST:
+        heed_deadline()
         rough += max(0.0, lower_double(abs(integral(function, previous, end))))
         beyond = total(piece.tail(end) for piece in function)
         gap = upper_double(beyond - abs(integral(function, end, None)))
@@ -145,7 +159,7 @@ def _on_cells(
         if tried > MAX_CELLS:
             raise NotEnclosed(f"the signs of a kernel need more than {MAX_CELLS} cells")
         seen = _look(function, a, b)
-        if seen.sign is None and seen.height * float(b - a) > tolerance:
+        if seen.sign is None and not seen.height * float(b - a) <= tolerance:
             waiting += [(c, d) for c, d in pairwise((a, *seen.cuts, b))][::-1]
             continue
         if seen.sign is None:
@@ -158,6 +172,32 @@ def _on_cells(
             started, current = a, seen.sign
     close(cells[-1][1])
     return lower, upper
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A multiple of a piece that is too large, or too small, for doubles."""
+
+    piece: Piece
+    scale: Fraction
+
+    @property
+    def jumps(self) -> tuple[Fraction, ...]:
+        """See `Piece`."""
+        return self.piece.jumps
+
+    def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
+        """See `Piece`."""
+        found, scale = self.piece.expansion(centre, radius, order), ball(self.scale)
+        return Expansion([x * scale for x in found.coefficients], found.remainder * scale)
+
+    def primitive(self, t: Fraction, times: int = 1) -> Ball:
+        """See `Piece`."""
+        return self.piece.primitive(t, times) * ball(self.scale)
+
+    def tail(self, start: Fraction) -> Ball:
+        """See `Piece`."""
+        return self.piece.tail(start) * ball(self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,9 @@ from scipy.optimize import minimize
 from scipy.special import gammaln, loggamma
 
 from verification.deadline import heed_deadline
+from verification.errors import NotEnclosed
 from verification.linear_rnn.exponential_sum import ExponentialSum
+from verification.linear_rnn.searching import exactly, finite, searching
 from verification.linear_rnn.trapezoidal_rule import TrapezoidalRule
 
 Array: TypeAlias = NDArray[np.float64]
@@ -52,6 +54,7 @@ _MARGIN = 1e-8
 # The trapezoidal rule
 
 
+@searching("a trapezoidal rule")
 def rule_of_width(exponent: Fraction, width: int) -> tuple[TrapezoidalRule, float]:
     """Return the rule with so many nodes, the bound of whose error is about least; the bound."""
     w = float(exponent)
@@ -82,16 +85,17 @@ def _best_rule(
         method="Nelder-Mead",
         options={"xatol": 1e-7, "fatol": 1e-10, "maxfev": 400},
     )
-    scale = 2**_RULE_BITS
+    scale, start = 2**_RULE_BITS, finite(np.array([math.exp(found.x[0]), found.x[1]]))
     rule = TrapezoidalRule(
         exponent=exponent,
-        step=Fraction(round(math.exp(found.x[0]) * scale), scale),
-        first=Fraction(round(float(found.x[1]) * scale), scale),
+        step=Fraction(round(start[0] * scale), scale),
+        first=Fraction(round(start[1] * scale), scale),
         count=width,
     )
     return rule, math.exp(float(found.fun))
 
 
+@searching("a trapezoidal rule")
 def rule_of_error(exponent: Fraction, error: Fraction) -> TrapezoidalRule:
     """Return the rule with fewest nodes, about, the bound of whose error is below `error`."""
     count, step, first = _count_estimate(float(exponent), float(error))
@@ -130,12 +134,14 @@ def _bound_estimate(w: float, h: float, first: float, width: int) -> float:
     step = np.array(h)
     low, high = np.array(first - h), np.array(first + width * h)
     found = _delta_estimate(w, step) + _below_estimate(w, step, low)
-    return min(float(found + _above_estimate(w, step, high)), 1e300)
+    return max(min(float(found + _above_estimate(w, step, high)), 1e300), 1e-300)
 
 
 def _count_estimate(w: float, error: float) -> tuple[float, float, float]:
     """Return about the least number of nodes, not rounded, with the step and the first node."""
     steps = _STEPS[_delta_estimate(w, _STEPS) < error]
+    if not len(steps):
+        raise NotEnclosed("doubles find no trapezoidal rule with so small an error")
     rest = error - _delta_estimate(w, steps)
     h, share = steps[:, None], _SHARES[None, :]
     below = rest[:, None] * (1 - share)
@@ -145,7 +151,7 @@ def _count_estimate(w: float, error: float) -> tuple[float, float, float]:
         middle = (left + right) / 2
         enough = _above_estimate(w, h, middle) <= rest[:, None] * share
         left, right = np.where(enough, left, middle), np.where(enough, middle, right)
-    counts = (right - low) / h - 1
+    counts = finite((right - low) / h - 1)
     i, j = np.unravel_index(int(np.argmin(counts)), counts.shape)
     return max(1.0, float(counts[i, j])), float(steps[i]), float(low[i, j] + steps[i])
 
@@ -153,11 +159,12 @@ def _count_estimate(w: float, error: float) -> tuple[float, float, float]:
 # Zeros
 
 
+@searching("where a sum of exponentials crosses a power law")
 def zeros_estimate(exponent: Fraction, exponentials: ExponentialSum) -> list[Fraction]:
     """Return about the zeros of ``rho_w - f`` in increasing order, as exact numbers."""
     rates = np.array([float(r) for r in exponentials.rates])
     heights = np.array([float(c) for c in exponentials.coefficients])
-    return [Fraction(float(t)) for t in _zeros(float(exponent), rates, heights)[0]]
+    return [exactly(t) for t in _zeros(float(exponent), rates, heights)[0]]
 
 
 def _zeros(w: float, rates: Array, heights: Array) -> tuple[Array, float]:
@@ -194,6 +201,7 @@ def _zeros(w: float, rates: Array, heights: Array) -> tuple[Array, float]:
 # Near-best sums
 
 
+@searching("a sum of exponentials that is near a power law")
 def least_sum(exponent: Fraction, error: Fraction, most: int) -> ExponentialSum | None:
     """Return a sum of few exponentials whose error is about `error` at most.
 
@@ -214,6 +222,7 @@ def least_sum(exponent: Fraction, error: Fraction, most: int) -> ExponentialSum 
     return found[high][1] if high in found else None
 
 
+@searching("a sum of exponentials that is near a power law")
 def near_best_sum(exponent: Fraction, width: int) -> ExponentialSum:
     """Return a sum of so many exponentials that is near rho_w in L1.
 
@@ -234,12 +243,15 @@ def _near_best(exponent: Fraction, width: int) -> tuple[float, ExponentialSum]:
     logs = min(complete or stages, key=lambda x: _l1_norm(w, x))
     order = np.argsort(logs[:width])
     rates, heights = np.exp(logs[:width])[order], np.exp(logs[width:])[order]
-    exponentials = ExponentialSum(rates=_decimals(rates), coefficients=_decimals(heights))
+    known = _decimals(rates), _decimals(heights)
+    if len(set(known[0])) < width or min(map(min, known)) <= 0:
+        raise NotEnclosed("doubles find no sum of so many exponentials")
+    exponentials = ExponentialSum(rates=known[0], coefficients=known[1])
     return _l1_norm(w, logs), exponentials
 
 
 def _decimals(values: Array) -> tuple[Fraction, ...]:
-    return tuple(Fraction(f"{x:.{_DIGITS - 1}e}") for x in values)
+    return tuple(Fraction(f"{x:.{_DIGITS - 1}e}") for x in finite(values))
 
 
 def _start(w: float, width: int) -> Array:
@@ -398,19 +410,20 @@ def _descended(
         if not sizes.min() > 0:
             break
         # A little of each coordinate: there may be fewer moves than coordinates.
-        basis, triangle = qr(np.vstack([weighted, np.diag(_LITTLE * sizes)]), mode="economic")
+        columns = finite(np.vstack([weighted, np.diag(_LITTLE * sizes)]))
+        basis, triangle = qr(columns, mode="economic")
         basis = basis[: len(weighted)]
-        once = solve_triangular(triangle, found.curvature, trans="T")
+        once = solve_triangular(triangle, finite(found.curvature), trans="T")
         matrix = basis.T @ (basis * found.shares[:, None])
-        matrix -= solve_triangular(triangle, once.T, trans="T")
+        matrix -= solve_triangular(triangle, finite(once.T), trans="T")
         matrix = (matrix + matrix.T) / 2
         coordinates = solve_triangular(triangle, np.diag(sizes), trans="T")
         positive = np.eye(len(sizes)) + _STIFFNESS * coordinates @ coordinates.T
-        slope = solve_triangular(triangle, found.gradient, trans="T")
+        slope = solve_triangular(triangle, finite(found.gradient), trans="T")
         moved: Array | None = None
         while mixed < _MOST_MIXED:
             try:
-                factor = cho_factor(matrix + mixed * positive)
+                factor = cho_factor(finite(matrix + mixed * positive))
             except np.linalg.LinAlgError:
                 mixed *= 3
                 continue

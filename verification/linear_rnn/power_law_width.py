@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -28,7 +29,7 @@ from verification.enclosure.balls import (
     precision,
     working_precision,
 )
-from verification.errors import NotEnclosed
+from verification.errors import InvalidInstance, NotEnclosed
 from verification.linear_functional import PowerLaw
 from verification.linear_rnn.exponential_sum import ExponentialSum, distance_from_power_law
 from verification.linear_rnn.lower_bounds import BangBangPlace, bang_bang_bound
@@ -151,7 +152,8 @@ def found_entry(exponent: Fraction, error: Fraction, *, thorough: bool) -> Entry
     rule = rule_of_error(exponent, error)
     witness: ExponentialSum | TrapezoidalRule = rule
     if thorough or rule.count <= _SEARCHED_WIDTH:
-        witness = least_sum(exponent, error, rule.count) or rule
+        with suppress(NotEnclosed):
+            witness = least_sum(exponent, error, rule.count) or rule
     width = rule.count if isinstance(witness, TrapezoidalRule) else witness.width
     return Entry(witness=witness, place=_found_place(exponent, error, width, thorough=thorough))
 
@@ -200,22 +202,41 @@ def _found_place(
 
 @lru_cache(maxsize=1)
 def _table() -> dict[tuple[Fraction, Fraction], Entry]:
-    text = resources.files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
-    table = {}
-    for item in loads(text).elements(least=0, most=100, of="entries"):
-        members = item.fields(("exponent", "error", "rates", "coefficients", "place"))
-        witness = ExponentialSum(
-            rates=members["rates"].numbers(least=1, most=1000),
-            coefficients=members["coefficients"].numbers(least=1, most=1000),
-        )
-        key = members["exponent"].number(), members["error"].number()
-        table[key] = Entry(witness=witness, place=_read_place(members["place"]))
-    return table
+    """Return the stored entries by exponent and error.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the file is damaged; it says where.
+    """
+    try:
+        text = resources.files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
+        return dict(map(_read_entry, loads(text).elements(least=0, most=100, of="entries")))
+    except (InvalidInstance, ValueError, OSError) as error:
+        raise NotEnclosed(f"the table of power laws, {_FILE}, is damaged: {error}") from error
+
+
+def _read_entry(node: Node) -> tuple[tuple[Fraction, Fraction], Entry]:
+    members = node.fields(("exponent", "error", "rates", "coefficients", "place"))
+    rates = members["rates"].numbers(least=1, most=1000)
+    coefficients = members["coefficients"].numbers(least=1, most=1000)
+    key = _positive(members["exponent"]), _positive(members["error"])
+    try:
+        witness = ExponentialSum(rates=rates, coefficients=coefficients)
+        return key, Entry(witness=witness, place=_read_place(members["place"]))
+    except ValueError as error:
+        node.fail(str(error))
+
+
+def _positive(node: Node) -> Fraction:
+    return node.number(lambda x: x > 0, "a positive number")
 
 
 def _read_place(node: Node) -> BangBangPlace | TracePlace:
     members = node.fields(("ends",), ("points", "weights"))
     ends = members["ends"].numbers(least=1, most=1000)
+    if ("points" in members) == ("weights" in members):
+        node.fail("lacks the key 'points' or 'weights', expected one of them")
     if "points" in members:
         return BangBangPlace(ends, members["points"].numbers(least=1, most=1000))
     return TracePlace(ends, members["weights"].numbers(least=1, most=1000))

@@ -29,6 +29,7 @@ from verification.linear_rnn.search import (
     primitive_estimate,
     rounded,
 )
+from verification.linear_rnn.searching import finite, searching
 
 PARTS = 3
 """Into how many parts the intervals of the start are cut."""
@@ -42,6 +43,7 @@ _NOTHING = 1e30
 
 
 @lru_cache(maxsize=256)
+@searching("a place for the bound by quadratic forms")
 def quadratic_place(functions: tuple[Function, ...], width: int) -> QuadraticPlace | None:
     """Return functions for a large bound, None where doubles find none.
 
@@ -96,7 +98,7 @@ class _Forms:
 
     def in_unit_coordinates(self, heights: Array, masses: Array) -> tuple[Array, Array] | None:
         """Return the functions in coordinates in which A is the unit matrix, if it is positive."""
-        values, vectors = np.linalg.eigh(self.matrices(heights, masses)[1])
+        values, vectors = np.linalg.eigh(finite(self.matrices(heights, masses)[1]))
         if not values[0] > _FLATTEST * values[-1]:
             return None
         turn = vectors / np.sqrt(values)
@@ -105,13 +107,15 @@ class _Forms:
     def size(self, heights: Array, masses: Array) -> float:
         """Return the bound, in unit coordinates."""
         forms, _ = self.matrices(heights, masses)
-        return float(1 / np.abs(np.linalg.eigvalsh(forms)).max())
+        return float(1 / np.abs(np.linalg.eigvalsh(finite(forms))).max())
 
     def loss(self, flat: Array, masses: Array, k: int) -> tuple[float, Array]:
         """Return the logarithm of the smoothed maximum, and its gradient in the heights."""
         heed_deadline()
         heights = flat.reshape(len(self.weights), masses.shape[1], self.count)
         forms, total = self.matrices(heights, masses)
+        if not np.isfinite(total).all():
+            return _NOTHING, np.zeros_like(flat)
         values, vectors = np.linalg.eigh(total)
         if not values[0] > _FLATTEST * values[-1]:
             return _NOTHING, np.zeros_like(flat)
@@ -167,7 +171,7 @@ def _improved(
         found = forms.in_unit_coordinates(moved.x.reshape(heights.shape), masses)
         if found is not None and (size := forms.size(*found)) > best[0]:
             best = size, found
-    heights, masses = best[1]
+    heights, masses = finite(best[1][0]), finite(best[1][1])
     place = QuadraticPlace(
         shifts,
         tuple(tuple(map(float, row)) for row in masses),
@@ -191,7 +195,7 @@ def _starts(
     found: list[list[Array]] = [[], []]
     for function in functions:
         integrals = np.diff(primitive_estimate(function, sums), axis=0, append=0.0)
-        left, values, right = np.linalg.svd(integrals)
+        left, values, right = np.linalg.svd(finite(integrals))
         polar = right.T @ left.T
         inverse = (right.T / np.maximum(values, 1e-300)) @ left.T
         for heights, turn in zip(found, (polar, inverse), strict=True):

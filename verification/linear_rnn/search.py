@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from verification.deadline import heed_deadline
+from verification.errors import NotEnclosed
 from verification.linear_rnn import piece_estimates
 from verification.linear_rnn.lower_bounds import (
     BangBangPlace,
@@ -27,11 +28,15 @@ from verification.linear_rnn.lower_bounds import (
     LaguerrePlace,
 )
 from verification.linear_rnn.pieces import Function, QuasiPolynomial
+from verification.linear_rnn.searching import exactly, finite, searching
 
 Array: TypeAlias = NDArray[np.float64]
 
 LAGUERRE_SIZE = 20
 CELLS = 12
+MOST_CELLS = 100_000
+"""Of a grid on which a target is followed."""
+
 KY_FAN_CELLS = 7
 
 _NODES, _WEIGHTS = leggauss(12)
@@ -50,13 +55,22 @@ def primitive_estimate(function: Function, t: Array, times: int = 1) -> Array:
 
 
 def quadrature(functions: Sequence[Function]) -> tuple[Array, Array]:
-    """Return nodes and weights for integrals over [0, inf), fine where the functions vary."""
+    """Return nodes and weights for integrals over [0, inf), fine where the functions vary.
+
+    Raises
+    ------
+    NotEnclosed
+        Where they vary so often that there would be more than `MOST_CELLS` cells.
+    OverflowError
+        Where doubles do not hold the times at which they do.
+    """
     extents = [piece_estimates.extent(piece) for function in functions for piece in function]
     jumps = [float(jump) for function in functions for piece in function for jump in piece.jumps]
     ranges = [cells for extent in extents for cells in extent.cells]
     last = max([*(extent.last for extent in extents), *(10 * jump for jump in jumps), 1.0])
     firsts = [extent.first for extent in extents] + [0.1 * jump for jump in jumps if jump]
     ends, point = [0.0], min(firsts, default=0.1)
+    finite(np.array([last, 1 / point]))
     while point < last:
         ends.append(point)
         # Fine cells only where something oscillates: a power law lasts much longer.
@@ -64,6 +78,11 @@ def quadrature(functions: Sequence[Function]) -> tuple[Array, Array]:
             point + step if start <= point else start for start, end, step in ranges if point < end
         ]
         point = min([1.6 * point, *coming])
+        if len(ends) > MOST_CELLS:
+            raise NotEnclosed(
+                f"the target varies too often to be followed in doubles, in more than {MOST_CELLS} "
+                "cells"
+            )
     cells = list(pairwise(sorted({*ends, last, *jumps})))
     middles = np.array([(a + b) / 2 for a, b in cells])[:, None]
     halves = np.array([(b - a) / 2 for a, b in cells])[:, None]
@@ -73,16 +92,19 @@ def quadrature(functions: Sequence[Function]) -> tuple[Array, Array]:
 def median_time(function: Function) -> float:
     """Return the time by which half of ``int |f|`` has passed."""
     t, weights = quadrature([function])
-    passed = np.cumsum(weights * np.abs(value_estimate(function, t)))
+    passed = finite(np.cumsum(weights * np.abs(value_estimate(function, t))))
+    if not passed[-1]:
+        raise ZeroDivisionError("nothing is left of the target in doubles")
     return float(t[np.searchsorted(passed, passed[-1] / 2)])
 
 
 @lru_cache(maxsize=256)
+@searching("how often a target changes its sign")
 def sign_changes_estimate(function: Function) -> int:
     """Return about how often a function changes its sign before all but 2^-16 of it has passed."""
     t, weights = quadrature([function])
     heights = value_estimate(function, t)
-    passed = np.cumsum(weights * np.abs(heights))
+    passed = finite(np.cumsum(weights * np.abs(heights)))
     early = heights[passed <= passed[-1] * (1 - 2.0**-16)]
     return int((early[:-1] * early[1:] < 0).sum())
 
@@ -91,6 +113,7 @@ def sign_changes_estimate(function: Function) -> int:
 
 
 @lru_cache(maxsize=256)
+@searching("a place for the bound by switched inputs")
 def bang_bang_place(function: Function, width: int) -> BangBangPlace | None:
     """Return intervals and points for a large bang-bang bound, None where doubles find none.
 
@@ -140,7 +163,7 @@ def _bang_bang_estimate(function: Function, logarithms: Array) -> float:
     points = np.concatenate([[0], np.cumsum(steps[width:])])
     primitive = primitive_estimate(function, points[:, None] + ends)
     matrix = np.diff(primitive, axis=1, append=0)
-    if np.linalg.cond(matrix) > 1e14:
+    if not np.isfinite(matrix).all() or not np.linalg.cond(matrix) <= 1e14:
         return 0.0
     return float(1 / np.abs(np.linalg.inv(matrix)).sum(axis=1).max())
 
@@ -157,10 +180,11 @@ def laguerre_hankel(t: Array, weighted: Array, p: float) -> Array:
             functions[n + 1] = ((2 * n + 1 - x) * functions[n] - n * functions[n - 1]) / (n + 1)
     moments = np.nan_to_num(functions, posinf=0, neginf=0) @ weighted
     steps = moments[:-1] - moments[1:]
-    return np.array([steps[i : i + size] for i in range(size)])
+    return finite(np.array([steps[i : i + size] for i in range(size)]))
 
 
 @lru_cache(maxsize=256)
+@searching("a place for the bound by singular values")
 def hankel_place(function: Function, width: int) -> LaguerrePlace | IndicatorPlace:
     """Return functions on which a compression has a large ``s_{m+1}``.
 
@@ -192,6 +216,7 @@ def indicator_ends(function: Function, width: int) -> tuple[Fraction, ...]:
 
 
 @lru_cache(maxsize=256)
+@searching("a place for the Ky Fan bound")
 def ky_fan_place(function: Function, width: int) -> KyFanPlace:
     """Return intervals and a number K >= 2 of singular values for a large Ky Fan bound."""
     best, found = -1.0, None
@@ -207,7 +232,7 @@ def ky_fan_place(function: Function, width: int) -> KyFanPlace:
         if len(ratios) > 1 and ratios[1:].max() > best:
             best, found = float(ratios[1:].max()), (ends, 2 + int(np.argmax(ratios[1:])))
     if found is None:
-        raise ValueError("there are too few intervals")
+        raise NotEnclosed("doubles find no intervals with a Ky Fan bound")
     return KyFanPlace(tuple(rounded(float(x), bits=10) for x in found[0]), found[1])
 
 
@@ -232,12 +257,18 @@ def _indicator_values(function: Function, ends: Array) -> Array:
     second = primitive_estimate(function, ends[:, None] + ends, 2)
     matrix = np.diff(np.diff(second, axis=0), axis=1)
     scaled = matrix / np.sqrt(np.multiply.outer(lengths, lengths))
-    return np.asarray(np.linalg.svd(scaled, compute_uv=False))
+    return np.asarray(np.linalg.svd(finite(scaled), compute_uv=False))
 
 
 def rounded(x: float, bits: int = 40) -> Fraction:
-    """Round to some bits: what is found is not known better, and short numbers read well."""
-    if not x:
+    """Round to some bits: what is found is not known better, and short numbers read well.
+
+    Raises
+    ------
+    OverflowError
+        Where it is infinite or no number.
+    """
+    if not exactly(x):
         return Fraction(0)
     exponent = bits - int(np.floor(np.log2(x)))
     return Fraction(round(Fraction(x) * Fraction(2) ** exponent)) / Fraction(2) ** exponent

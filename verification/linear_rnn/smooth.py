@@ -77,8 +77,11 @@ def polynomial_network(functions: tuple[Function, ...], theta: Fraction, width: 
 
 def _coefficients(function: Function, theta: Fraction, width: int) -> list[Fraction]:
     """Return the coefficients of ``u, .., u^m``, rounded far below their effect."""
+    # In units of a power of two near 1/theta, which doubles hold, whatever theta is.
+    unit = Fraction(2) ** (theta.denominator.bit_length() - theta.numerator.bit_length())
     times = [
-        Fraction(-math.log((1 + math.cos(k * math.pi / (width + 1))) / 2) / float(theta))
+        Fraction(-math.log((1 + math.cos(k * math.pi / (width + 1))) / 2) / float(theta * unit))
+        * unit
         for k in range(1, width + 1)
     ]
     # The coefficients are some 6^m times as large as the polynomial.

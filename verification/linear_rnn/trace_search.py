@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from verification.deadline import heed_deadline
+from verification.errors import NotEnclosed
 from verification.linear_rnn.pieces import Function, PowerLawPiece
 from verification.linear_rnn.search import median_time, value_estimate
+from verification.linear_rnn.searching import finite, searching
 from verification.linear_rnn.trace_bound import TracePlace
 
 Array: TypeAlias = NDArray[np.float64]
@@ -32,6 +34,7 @@ _SIMPLEX = (0.5, 0.15, 0.3, 0.3, 0.15, 0.15)
 
 
 @lru_cache(maxsize=128)
+@searching("a place for the trace bound")
 def trace_place(
     function: Function, width: int, grids: tuple[tuple[int, float], ...], evaluations: int
 ) -> TracePlace:
@@ -59,7 +62,8 @@ def trace_place(
         if bound > best:
             best, found = bound, (ends, weights)
     if found is None:
-        raise ValueError("no grid was given")
+        raise NotEnclosed("doubles find no cells with a trace bound")
+    finite(np.concatenate([*found, 1 / found[0][1:], 1 / found[1]]))
     return TracePlace(
         (Fraction(0), *(Fraction(f"{x:.{_DIGITS}g}") for x in found[0][1:])),
         tuple(Fraction(f"{x:.{_DIGITS}g}") for x in found[1]),
@@ -122,7 +126,8 @@ def _singular_values(function: Function, ends: Array, weights: Array) -> Array:
     values = value_estimate(function, np.add.outer(t.ravel(), t.ravel())).reshape(n, k, n, k)
     means = np.einsum("iajb,a,b->ij", values, _WEIGHTS / 2, _WEIGHTS / 2)
     scale = weights * np.sqrt(lengths)
-    found: Array = np.linalg.svd(means * np.multiply.outer(scale, scale), compute_uv=False)
+    weighted = finite(means * np.multiply.outer(scale, scale))
+    found: Array = np.linalg.svd(weighted, compute_uv=False)
     return found
 
 

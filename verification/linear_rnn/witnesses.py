@@ -91,6 +91,7 @@ def _candidates(target: tuple[tuple[Part, ...], ...]) -> tuple[Witness, ...]:
     functions = tuple(of_parts(parts) for parts in target)
     found: list[Witness] = []
     for width in WIDTHS:
+        heed_deadline()
         network = near_best_network(functions, width)
         try:
             with precision(PRECISIONS[0]):
