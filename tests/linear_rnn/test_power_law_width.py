@@ -150,7 +150,7 @@ def stored(tmp_path, monkeypatch):
         ),
         ({"place": {"ends": ["1", "2"], "points": ["0", "1"]}}, r"\[0\]: expected end points"),
         ({"place": {"ends": ["0", "2"]}}, r"\[0\].place: lacks the key 'points' or 'weights'"),
-        ({"exponent": "-1"}, "0.*exponent: is .*-1.*, expected a positive"),
+        ({"exponent": "-1"}, r"\[0\].exponent: is .-1., expected a positive"),
         ({"rates": "x"}, r"\[0\].rates: is "),
     ],
 )
