@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from certificates import CLAIM, made
+from certificates import CLAIM, is_of_second_kind, made
 
 from verification import gallery
 from verification.certificate.check.checking import MADE_BY, check_text
@@ -26,6 +26,15 @@ from verification.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("markov-onegin", "absorbing", "near-reducible", "erf-uniform", "sharp-forgetting")
+OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump", "power-law-fifth")
+"""Two channels; a network with shear; jumps; a bump; a long memory."""
+TRIPS = [
+    (claim_id, name)
+    for claim_id in FORMULAS
+    for name in (OF_TARGETS if is_of_second_kind(claim_id) else NAMES)
+]
+STATED_ROUGHLY = {"C4", "C4B"}
+"""Their right sides, distances from a target, are stated to four digits."""
 SLIGHTLY = Fraction(1_000_001, 1_000_000)
 
 
@@ -37,8 +46,7 @@ def test_what_can_be_certified_is_what_can_be_checked_and_what_the_readme_says()
     assert said.replace(" and ", ", ").split(", ") == list(FORMULAS)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("claim_id", FORMULAS)
+@pytest.mark.parametrize(("claim_id", "name"), TRIPS)
 def test_what_is_certified_is_valid(claim_id, name):
     result = decide(CLAIM[claim_id], gallery.load(name))
     if result.verdict is not Verdict.CERTIFIED:
@@ -53,7 +61,8 @@ def test_what_is_certified_is_valid(claim_id, name):
 
 @pytest.mark.parametrize("claim_id", FORMULAS)
 def test_most_of_these_are_certified(claim_id):
-    verdicts = [decide(CLAIM[claim_id], gallery.load(name)).verdict for name in NAMES]
+    names = [name for claim, name in TRIPS if claim == claim_id]
+    verdicts = [decide(CLAIM[claim_id], gallery.load(name)).verdict for name in names]
     assert verdicts.count(Verdict.CERTIFIED) >= 3
 
 
@@ -77,10 +86,13 @@ def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
     if FORMULAS[claim_id].identity:
         sides = {name: _scaled(getattr(claim, name), SLIGHTLY) for name in ("left", "right")}
     else:
-        factor = SLIGHTLY if side == "right" else 1 / SLIGHTLY
+        rough = side == "right" and claim_id in STATED_ROUGHLY
+        off = Fraction(101, 100) if rough else SLIGHTLY
+        factor = off if side == "right" else 1 / off
         sides = {side: _scaled(getattr(claim, side), factor)}
-    document = certificate(dataclasses.replace(claim, **sides), gallery.load("hidden-state"))
-    with pytest.raises(Invalid, match=r"side is|the supremum is as stated"):
+    name = "sharp-two-channels" if is_of_second_kind(claim_id) else "hidden-state"
+    document = certificate(dataclasses.replace(claim, **sides), gallery.load(name))
+    with pytest.raises(Invalid, match=r"side is|side, [-+.0-9e]+, is|the supremum is as stated"):
         check_text(json.dumps(document))
 
 
@@ -117,7 +129,8 @@ def test_what_a_check_prints_fits_a_terminal(tmp_path):
 @pytest.mark.parametrize("claim_id", FORMULAS)
 def test_the_checker_runs_without_the_rest_of_us(claim_id, tmp_path):
     file = tmp_path / "certificate.json"
-    file.write_bytes(to_bytes(made(claim_id, "markov-onegin")))
+    name = "sharp-two-channels" if is_of_second_kind(claim_id) else "markov-onegin"
+    file.write_bytes(to_bytes(made(claim_id, name)))
     code = (
         "import sys\n"
         "from verification.certificate.check.__main__ import main\n"

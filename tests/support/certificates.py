@@ -7,11 +7,12 @@ import json
 from functools import lru_cache
 
 from theorems import CLAIMS
-from verification import Instance, gallery
+from verification import Instance, gallery, strict_json
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.outcome import Invalid, Refused, Unsupported
 from verification.certificate.check.reading import digest
 from verification.certificate.writing import certificate
+from verification.subject import read_subject
 
 CLAIM = {claim.id: claim for claim in CLAIMS}
 
@@ -19,9 +20,29 @@ CLAIM = {claim.id: claim for claim in CLAIMS}
 LOPSIDED = "lopsided"
 """An instance without any symmetry: there no alteration can leave a number as it was."""
 
+LOPSIDED_TARGET = {
+    "schema": "linear-functional/1",
+    "name": "lopsided-target",
+    "target": [[{"kind": "exponential", "coefficient": "0.8", "rate": "1.3", "power": 1}]],
+    "widths": [1],
+    "network": {"W": [["-1", "0.7"], ["-0.2", "-2"]], "U": [["1"], ["-0.5"]], "c": ["0.4", "1.5"]},
+}
+"""The same of the second kind."""
+
+
+def is_of_second_kind(claim_id):
+    return CLAIM[claim_id].kind == LOPSIDED_TARGET["schema"]
+
+
+def lopsided(claim_id):
+    """Return the name of the lopsided instance that a claim is about."""
+    return LOPSIDED_TARGET["name"] if is_of_second_kind(claim_id) else LOPSIDED
+
 
 def instance_named(name):
-    """Return a gallery instance, or the lopsided one."""
+    """Return a gallery instance, or a lopsided one."""
+    if name == LOPSIDED_TARGET["name"]:
+        return read_subject(strict_json.loads(json.dumps(LOPSIDED_TARGET)))
     if name != LOPSIDED:
         return gallery.load(name)
     document = gallery.load("markov-onegin").to_json()

@@ -12,6 +12,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
+from verification.certificate import linear_witnesses
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
 from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.matrix import Matrix
@@ -32,13 +33,13 @@ class Witnesses:
     Parameters
     ----------
     shared : callable
-        ``instance -> document`` of what all cases share.
+        ``instance -> document`` of what all cases share; the instance is of the claim's kind.
     case : callable
         ``(instance, case) -> document`` of one case, its own witnesses included.
     """
 
-    shared: Callable[[Instance], dict[str, Json]]
-    case: Callable[[Instance, Any], dict[str, Json]]
+    shared: Callable[[Any], dict[str, Json]]
+    case: Callable[[Any, Any], dict[str, Json]]
 
 
 def _vector(values: Sequence[Fraction | object]) -> Json:
@@ -182,5 +183,9 @@ WITNESSES: dict[str, Witnesses] = {
     "P1": Witnesses(_stationary_law, _poisson_case),
     "P2": Witnesses(_stationary_law, _sum_case),
     "P5": Witnesses(_stationary_law, _variance_case),
+    "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
+    "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
+    "C4": Witnesses(linear_witnesses.nothing, linear_witnesses.singular_case),
+    "C4B": Witnesses(linear_witnesses.nothing, linear_witnesses.switched_case),
 }
 """How certificates are made, by claim."""

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 
 from verification.certificate.check.bounds import LEAST_DIGITS
 from verification.certificate.check.checking import SCHEMA
@@ -16,7 +17,7 @@ from verification.decision import decide_with_cases
 from verification.enclosure.balls import FLINT_VERSION, PRECISIONS, Between, enclosure, precision
 from verification.environment import package_version, revision
 from verification.errors import NotEnclosed, VerificationError
-from verification.instance import Instance, Json
+from verification.instance import Json
 from verification.statistics.simulation import Simulation
 from verification.subject import Subject
 from verification.verdict import Enclosure, Verdict
@@ -64,7 +65,7 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
         Where there is nothing to certify, with the reason.
     """
     makers = WITNESSES.get(claim.id)
-    if makers is None or not isinstance(instance, Instance):
+    if makers is None:
         raise NotCertified(
             f"no certificates of {claim.id} yet: {', '.join(WITNESSES)} are what can be certified"
         )
@@ -97,7 +98,7 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
     return document
 
 
-def _cases(claim: AnyClaim, instance: Instance, cases: list[object]) -> list[Json]:
+def _cases(claim: AnyClaim, instance: Subject, cases: list[object]) -> list[Json]:
     """Return the cases in the one order in which a checker takes them, each of them once."""
     makers = WITNESSES[claim.id]
     documents: dict[str, tuple[object, Json]] = {}
@@ -110,7 +111,7 @@ def _cases(claim: AnyClaim, instance: Instance, cases: list[object]) -> list[Jso
     ]
 
 
-def _stated_sides(claim: AnyClaim, instance: Instance, case: object) -> dict[str, Json]:
+def _stated_sides(claim: AnyClaim, instance: Subject, case: object) -> dict[str, Json]:
     """State both sides, to 16 digits where some precision encloses them so well."""
     stated = {
         "left": _stated_side(claim.left, instance, case),
@@ -124,9 +125,7 @@ def _stated_sides(claim: AnyClaim, instance: Instance, case: object) -> dict[str
     return stated
 
 
-def _stated_side(
-    side: Callable[[Instance, object], Side], instance: Instance, case: object
-) -> Json:
+def _stated_side(side: Callable[[Any, Any], Side], instance: Subject, case: object) -> Json:
     """State one side, as well as a rising precision makes it known."""
     known, best = 0, None
     for bits in PRECISIONS:

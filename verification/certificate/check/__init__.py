@@ -5,7 +5,7 @@ of each to some digits, and brings *witnesses*: numbers that are hard to find an
 such as a stationary law.  The checker reads the instance, the cases and the claim's formula with
 code of its own, verifies the witnesses, computes both sides, compares them with what is stated and
 with each other.  What chains decide is decided in rationals (`chains`); where functions are
-evaluated, in balls (`balls`, the one module that loads flint).
+evaluated, in balls (`balls` and `complex_balls`, which alone load flint).
 
 ``VALID`` means: the claim's (in)equality holds on this instance in the cases listed.  It rests on
 this package, Python's integers, FLINT where balls are used, and the claim's statement as

@@ -1,4 +1,4 @@
-"""Ball arithmetic for the checker; FLINT, through python-flint, is loaded here and nowhere else.
+"""Ball arithmetic for the checker; here and in `complex_balls` FLINT is loaded, nowhere else.
 
 A ball encloses a number.  It is compared by its rational end points only, and never by the
 operators of python-flint, which answer yes or no where nothing is known.

@@ -9,8 +9,6 @@ from pathlib import Path
 from verification.certificate.check import reading
 from verification.certificate.check.bounds import confirm, shown, stated
 from verification.certificate.check.formulas import FORMULAS
-from verification.certificate.check.instances import SCHEMA as INSTANCE_SCHEMA
-from verification.certificate.check.instances import read_instance
 from verification.certificate.check.outcome import Budget, Invalid, Refused, Unsupported
 from verification.certificate.check.reading import Node
 
@@ -88,10 +86,10 @@ def check_text(text: str) -> Checked:
         raise Unsupported(
             f"no formula for claim {claim}: {', '.join(FORMULAS)} are what is checked"
         )
-    if members["instance"].member("schema").value != INSTANCE_SCHEMA:
-        raise Unsupported(f"an instance of another kind than {INSTANCE_SCHEMA}")
     formula, budget = FORMULAS[claim], Budget()
-    instance = read_instance(members["instance"], budget)
+    if members["instance"].member("schema").value != formula.kind:
+        raise Unsupported(f"an instance of another kind than {formula.kind}")
+    instance = formula.read(members["instance"], budget)
     context = formula.prepare(instance, members["witness"], budget)
     cases: list[CheckedCase] = []
     before = ""

@@ -9,9 +9,12 @@ from typing import Any
 
 from verification.certificate.check import chain_claims
 from verification.certificate.check.bounds import Bounds, Shown
-from verification.certificate.check.instances import Instance
+from verification.certificate.check.instances import SCHEMA as INSTANCE
+from verification.certificate.check.instances import Instance, read_instance
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
+from verification.certificate.check.targets import SCHEMA as TARGET
+from verification.certificate.check.targets import Target, read_target
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Formula:
         Whether FLINT's balls are used, and trusted; rationals only, where not.
     relies_on : str
         What else is taken for granted.
+    kind : str
+        The kind of instance.
+    read : callable
+        ``(instance, budget) -> instance``: the reader of that kind.
     witnesses : str
         What the certificate brings and the checker verifies.
     assumes : str
@@ -40,13 +47,15 @@ class Formula:
     """
 
     says: str
-    prepare: Callable[[Instance, Node, Budget], Any]
+    prepare: Callable[[Any, Node, Budget], Any]
     derive: Callable[[Any, Node, Bounds], Shown]
     witnesses: str
     assumes: str
     identity: bool = False
     in_balls: bool = False
     relies_on: str = ""
+    kind: str = INSTANCE
+    read: Callable[[Node, Budget], Instance | Target] = read_instance
 
 
 _ACTIVATIONS = "the constants s0, s1, s2, m and m1 of the activations (A1, A2)"
@@ -67,6 +76,36 @@ def _in_balls(module: str, name: str) -> Callable[[Any, Node, Bounds], Shown]:
         return found
 
     return derive
+
+
+def _prepared(module: str, name: str) -> Callable[[Any, Node, Budget], Any]:
+    """Return what verifies a shared witness, from a module that is loaded when needed."""
+
+    def prepare(instance: Any, witness: Node, budget: Budget) -> Any:  # noqa: ANN401
+        home = import_module(f"verification.certificate.check.{module}")
+        return getattr(home, name)(instance, witness, budget)
+
+    return prepare
+
+
+_NETWORK = "every eigenvalue of W has a negative real part"
+_RANK = "a network's matrix has rank m at most"
+_DISTANCE = "a network of the width, where its error changes its sign"
+
+
+def _of_target(says: str, derive: str, witnesses: str) -> Formula:
+    """Return a claim on all networks of a width."""
+    return Formula(
+        says=says,
+        prepare=_prepared("width_claims", "read_approximated"),
+        derive=_in_balls("width_claims", derive),
+        witnesses=f"{witnesses}, {_DISTANCE}",
+        assumes="the network brought has the width at most",
+        in_balls=True,
+        relies_on=_RANK,
+        kind=TARGET,
+        read=read_target,
+    )
 
 
 FORMULAS: dict[str, Formula] = {
@@ -136,6 +175,39 @@ FORMULAS: dict[str, Formula] = {
         witnesses="the stationary law, solutions of the Poisson equation, Z P u",
         assumes="one recurrent class",
         identity=True,
+    ),
+    "C1": Formula(
+        says="y(t) = int_0^inf x(t - s) . rho_hat(s) ds, rho_hat(s) = U^T exp(W^T s) c",
+        prepare=_prepared("linear_claims", "read_network"),
+        derive=_in_balls("linear_claims", "representation"),
+        witnesses="a basis that shows how the network forgets; inputs",
+        assumes=_NETWORK,
+        identity=True,
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+    ),
+    "C1S": Formula(
+        says="|y(t)| <= ||rho_hat|| = int_0^inf sum_i |rho_hat_i| for |x|_inf <= 1",
+        prepare=_prepared("linear_claims", "read_kernel"),
+        derive=_in_balls("linear_claims", "norm_of_network"),
+        witnesses=(
+            "a basis that shows how the network forgets, where its kernel changes its sign; inputs"
+        ),
+        assumes=_NETWORK,
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+    ),
+    "C4": _of_target(
+        "sum_i s_{m+1}(A_i) <= ||rho - rho_hat||, A_i compressions of int rho_i(t + s) f(s) ds",
+        "singular_values",
+        "functions, bounds of singular values",
+    ),
+    "C4B": _of_target(
+        "sum_i 1/|A_i^-1| <= ||rho - rho_hat||, A_i the integrals of rho_i(t_j + .) over I_k",
+        "switched_inputs",
+        "intervals and points",
     ),
 }
 """Claims on chains are checked in rationals; FLINT is loaded for the others only."""

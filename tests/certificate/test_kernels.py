@@ -1,0 +1,236 @@
+"""The checker's functions, norms and pivots, against mpmath, closed forms and numpy."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verification.certificate.check.balls import Ball, ball, bounds, precision
+from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.kernels import BoxPiece, PowerLawPiece, Wave
+from verification.certificate.check.norms import norms, read_changes
+from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.reading import Node
+from verification.certificate.check.series import TERMS
+from verification.certificate.check.special_kernels import (
+    AiryPiece,
+    DampedReciprocalPiece,
+    GaussianPiece,
+    SwitchingPiece,
+)
+from verification.certificate.check.spectra import Form, require_singular_value
+from verification.certificate.sign_changes import sign_changes
+
+F = Fraction
+BITS = 160
+DIGITS = 40
+
+
+def switching(t):
+    """Follow the derivative ``+- 3 exp(-t/2)`` backwards from infinity."""
+    times = [mpmath.mpf(1) / 2, mpmath.mpf(7) / 4]
+    sign, total = (-1) ** sum(x <= t for x in times), mpmath.mpf(0)
+    for a, b in pairwise([t, *(x for x in times if x > t), mpmath.inf]):
+        total -= sign * 6 * (mpmath.exp(-a / 2) - mpmath.exp(-b / 2))
+        sign = -sign
+    return total
+
+
+def mp(x):
+    return mpmath.mpf(x.numerator) / x.denominator
+
+
+PIECES = {
+    "exponential": (Wave(F(3, 2), F(0), 0, F(-2), F(0)), lambda t: -2 * mpmath.exp(-1.5 * t)),
+    "with a power": (
+        Wave(F(3, 2), F(0), 3, F(2), F(0)),
+        lambda t: 2 * t**3 * mpmath.exp(-1.5 * t),
+    ),
+    "wave": (
+        Wave(F(3, 4), F(5), 2, F(1), F(-3)),
+        lambda t: t**2 * mpmath.exp(-3 * t / 4) * (mpmath.cos(5 * t) - 3 * mpmath.sin(5 * t)),
+    ),
+    "power law": (
+        PowerLawPiece(F(2), F(3, 2)),
+        lambda t: 2 * mpmath.mpf(1.5) * (1 + t) ** mpmath.mpf(-2.5),
+    ),
+    "damped reciprocal": (
+        DampedReciprocalPiece(F(3), F(1, 2)),
+        lambda t: 3 * mpmath.exp(-t / 2) / (1 + t),
+    ),
+    "gaussian": (
+        GaussianPiece(F(-1), F(2), F(1, 2)),
+        lambda t: -mpmath.exp(-((t - 2) ** 2) * 2),
+    ),
+    "airy": (AiryPiece(F(2), F(9, 4), F(2)), lambda t: 2 * mpmath.airyai(2.25 * (t - 2))),
+    "switching": (SwitchingPiece(F(3), F(1, 2), (F(1, 2), F(7, 4))), switching),
+    "box": (
+        BoxPiece(F(3), F(1, 2), F(7, 4)),
+        lambda t: mpmath.mpf(3 if F(1, 2) < t < F(7, 4) else 0),
+    ),
+}
+POINTS = (F(1, 8), F(9, 8), F(5, 2), F(6))
+
+
+def contains(found: Ball, truth, spread=1e-30):
+    """Assert that a ball contains a number known up to a spread, and is narrow."""
+    ends = bounds(found)
+    assert mp(ends.lower) - spread <= truth <= mp(ends.upper) + spread
+    assert ends.upper - ends.lower <= F(1, 2**90) * max(1, abs(ends.upper))
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_taylor_coefficients_are_derivatives(name):
+    piece, function = PIECES[name]
+    with precision(BITS), mpmath.workdps(DIGITS):
+        for point in POINTS:
+            found = piece.taylor(point, 4)
+            contains(found[0], function(mp(point)))
+            for order in (1, 3):
+                truth = mpmath.diff(function, mp(point), order) / mpmath.factorial(order)
+                contains(found[order], truth, spread=1e-8)
+
+
+@pytest.mark.parametrize("reach", [F(1, 64), F(1, 8)])
+@pytest.mark.parametrize("name", PIECES)
+def test_the_rest_bounds_what_the_polynomial_leaves(name, reach):
+    piece, function = PIECES[name]
+    with precision(400), mpmath.workdps(100):
+        for point in (F(9, 8), F(6)):
+            rest = bounds(piece.rest(point, reach)).upper
+            series = [bounds(c).lower for c in piece.taylor(point, TERMS)]
+            for x in (-reach, reach / 3, reach):
+                polynomial = mp(sum(c * x**k for k, c in enumerate(series)))
+                assert abs(function(mp(point + x)) - polynomial) <= mp(rest) + mpmath.mpf(10) ** -60
+            assert rest < F(1, 10**8)
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_primitives_are_those_that_vanish_at_infinity(name):
+    """``F(b) - F(a)``, and the second difference of the second one, against quadrature."""
+    piece, function = PIECES[name]
+    a, b, c = F(1, 4), F(3, 2), F(3, 4)
+
+    def area(low, high):
+        inside = [mp(x) for x in piece.kinks if low < mp(x) < high]
+        return mpmath.quad(function, [low, *inside, high])
+
+    with precision(BITS), mpmath.workdps(DIGITS):
+        contains(piece.primitive(b) - piece.primitive(a), area(mp(a), mp(b)))
+        assert bounds(abs(piece.primitive(F(40)))).lower <= bounds(piece.tail(F(40))).upper
+    with precision(BITS), mpmath.workdps(15):
+        known = [piece.primitive(t, 2) for t in (b + c, a + c, b, a)]
+        inside = [x - s for x in piece.kinks for s in (0, c) if a < x - s < b]
+        truth = mpmath.quad(lambda t: area(t, t + mp(c)), [mp(x) for x in (a, *sorted(inside), b)])
+        contains(known[0] - known[1] - known[2] + known[3], truth, spread=1e-12)
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_tails_bound_what_is_left_and_vanish(name):
+    piece, function = PIECES[name]
+    with precision(BITS), mpmath.workdps(20):
+        for t in (0, 1, 5):
+            marks = sorted({t, 2, 4, 8, 16, 40, *map(float, piece.kinks)})
+            truth = mpmath.quad(lambda s: abs(function(s)), [x for x in marks if x >= t])
+            assert truth <= mp(bounds(piece.tail(F(t))).upper) * 1.0001
+        assert bounds(piece.tail(F(100))).upper <= bounds(piece.tail(F(5))).upper / 50
+
+
+def test_the_integral_of_airys_function_near_and_far():
+    piece = AiryPiece(F(1), F(1), F(0))
+    with precision(BITS), mpmath.workdps(60):
+        for x in (F(-30), F(-3), F(0), F(1, 3), F(9), F(39)):
+            truth = mpmath.airyai(mp(x), derivative=-1) - mpmath.mpf(1) / 3
+            contains(piece.primitive(x), truth)
+        far = bounds(piece.primitive(F(50)))
+    assert -F(1, 10**100) < far.lower <= 0 <= far.upper < F(1, 10**100)
+
+
+FUNCTIONS = {
+    "a wave": ("wave",),
+    "jumps against a tail": ("box", "exponential"),
+    "airy against a bump": ("airy", "gaussian"),
+    "long memory": ("power law", "exponential", "exponential"),
+    "kinks": ("switching", "damped reciprocal"),
+}
+
+
+def norm_of(pieces, changes, bits=30):
+    with precision(BITS):
+        return norms((pieces,), (changes,), bits, Budget())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_norms_are_enclosed_between_the_changes_of_sign(name):
+    pieces = tuple(PIECES[part][0] for part in FUNCTIONS[name])
+    functions = [PIECES[part][1] for part in FUNCTIONS[name]]
+    texts = sign_changes(pieces, 30)
+    (changes,) = read_changes(Node([texts], "changes"), (pieces,))
+    assert changes
+    found = norm_of(pieces, changes)
+    marks = sorted(
+        {0, 1, 2, 4, 8, 30, *map(float, changes), *(float(x) for p in pieces for x in p.kinks)}
+    )
+    with mpmath.workdps(20):
+        truth = mpmath.quad(lambda t: abs(sum(f(t) for f in functions)), [*marks[:-1], mpmath.inf])
+    assert found.lower - F(1, 10**9) <= F(float(truth)) <= found.upper + F(1, 10**9)
+    assert found.upper - found.lower <= found.lower / 2**28
+
+
+def test_a_change_of_sign_that_is_left_out_is_found_out(monkeypatch):
+    monkeypatch.setattr("verification.certificate.check.norms.MAX_INTERVALS", 600)
+    pieces = (PIECES["wave"][0],)
+    changes = tuple(map(F, sign_changes(pieces, 30)))
+    with pytest.raises(Invalid, match="the signs of a function are not shown by 600"):
+        norm_of(pieces, changes[:4] + changes[5:])
+
+
+@pytest.mark.parametrize("text", ["0.5", "0.95", "3/4", "-1", "0", "1e3"])
+def test_what_is_no_change_of_sign_is_found_out(text):
+    pieces = (PIECES["box"][0], Wave(F(1), F(0), 0, F(-1), F(0)))
+    # 3 - exp(-t) between 1/2 and 7/4, -exp(-t) elsewhere.
+    assert sign_changes(pieces, 30) == ["0.5000000000000000000", "1.7500000000000000000"]
+    with pytest.raises((Invalid, Refused)):
+        read_changes(
+            Node([[text, "1.75"] if text != "0.5" else ["0.5", "0.95"]], "changes"), (pieces,)
+        )
+
+
+symmetric = st.integers(1, 6).flatmap(
+    lambda n: st.lists(st.lists(st.integers(-9, 9), min_size=n, max_size=n), min_size=n, max_size=n)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(symmetric, st.data())
+def test_singular_values_are_counted_as_numpy_counts_them(rows, data):
+    size = len(rows)
+    matrix = [[F(rows[i][j] + rows[j][i]) for j in range(size)] for i in range(size)]
+    weights = tuple(F(data.draw(st.integers(1, 5))) for _ in range(size))
+    scale = np.sqrt([float(w) for w in weights])
+    values = np.linalg.svd(np.array(matrix, float) / np.outer(scale, scale), compute_uv=False)
+    index = data.draw(st.integers(1, size))
+    truth = F(float(values[index - 1]))
+    unit = F(1, 1000)
+
+    def shows(low, high):
+        with precision(256):
+            balls = [[ball(x) for x in row] for row in matrix]
+            try:
+                require_singular_value(
+                    "A", Form(balls, weights), index, Bounds(low, high), Budget()
+                )
+            except Invalid:
+                return False
+        return True
+
+    assert shows(max(truth - unit / 7, F(0)), truth + unit / 3)
+    assert not shows(truth + unit / 3, truth + unit)
+    if truth > unit:
+        assert not shows(F(0), truth - unit / 3)

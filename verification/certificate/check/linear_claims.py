@@ -1,0 +1,98 @@
+"""The claims on a linear network that an instance gives: its kernel, its norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from verification.certificate.check.balls import bounds, precision
+from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.networks import (
+    Signal,
+    StableNetwork,
+    convolution,
+    read_signal,
+    response,
+)
+from verification.certificate.check.norms import NORM_BITS, norms, read_changes
+from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.reading import Node
+from verification.certificate.check.targets import Target
+
+_SPARE_BITS = 96
+
+
+def read_network(target: Target, witness: Node, budget: Budget) -> StableNetwork:
+    """Verify by a basis that the instance's network is stable."""
+    return _stable(target, witness.fields(("basis",))["basis"], budget)
+
+
+def _stable(target: Target, basis: Node, budget: Budget) -> StableNetwork:
+    if target.network is None:
+        raise Invalid("assumption: the instance gives a network")
+    size = len(target.network.c)
+    rows = basis.elements(size, size)
+    return StableNetwork(target.network, tuple(row.numbers(size) for row in rows), budget)
+
+
+# C1
+
+
+def representation(stable: StableNetwork, case: Node, _claimed: Bounds) -> Shown:
+    """``y(t) = int_0^inf x(t - s) . rho_hat(s) ds``."""
+    signal = read_signal(case.fields(("input",))["input"], len(stable.network.u[0]))
+
+    def left(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return bounds(response(stable.network, signal, stable.budget))
+
+    def right(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return bounds(convolution(stable.kernel(), signal))
+
+    return Shown(_named(signal), left, right)
+
+
+def _named(signal: Signal) -> str:
+    return f"an input on [0, {float(signal.knots[-1]):.6g}], {len(signal.starts)} intervals"
+
+
+# C1S
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A stable network with the norm of its kernel, by the precision."""
+
+    stable: StableNetwork
+    norm: Callable[[int], Bounds]
+
+
+def read_kernel(target: Target, witness: Node, budget: Budget) -> Kernel:
+    """Verify by a basis that the network is stable, and where its kernel changes its sign."""
+    members = witness.fields(("basis", "changes"))
+    stable = _stable(target, members["basis"], budget)
+    kernel = stable.kernel()
+    changes = read_changes(members["changes"], kernel)
+
+    @cache
+    def norm(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return norms(kernel, changes, NORM_BITS, budget)
+
+    return Kernel(stable, norm)
+
+
+def norm_of_network(known: Kernel, case: Node, _claimed: Bounds) -> Shown:
+    """``|y(t)| <= int sum_i |rho_hat_i|`` for an input of size 1 at most."""
+    stable = known.stable
+    signal = read_signal(case.fields(("input",))["input"], len(stable.network.u[0]))
+    if any(abs(x) > 1 for values in (*signal.starts, *signal.ends) for x in values):
+        case.invalid("the input exceeds 1")
+
+    def left(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return bounds(abs(response(stable.network, signal, stable.budget)))
+
+    return Shown(_named(signal), left, known.norm)
