@@ -457,11 +457,16 @@ def walk_of(instance: Instance, case: Path | Switching | Returning) -> tuple[Cha
         raise ValueError(f"{case}: expected an initial state")
     if isinstance(case, Path):
         means = [stationary_mean(chain, values) for values in (case.fixed, case.moving)]
-        functions = [
-            [f + t * g for f, g in zip(case.fixed, case.moving, strict=True)] for t in case.times
-        ]
-        centres = [minus(means[0], times(-t, means[1])) for t in case.times]
-        return chain, start, moving_walk(functions, centres=centres)
+        # Of equal times there is one function and one centre.
+        at = {
+            t: (
+                [f + t * g for f, g in zip(case.fixed, case.moving, strict=True)],
+                minus(means[0], times(-t, means[1])),
+            )
+            for t in set(case.times)
+        }
+        observables, centres = zip(*(at[t] for t in case.times), strict=True)
+        return chain, start, moving_walk(observables, centres=centres)
     near, off = _near_centred(case.values, stationary_mean(chain, case.values))
     if isinstance(case, Switching):
         pairs = remembering_visit(chain, case.state)

@@ -297,9 +297,8 @@ def _comparison(
     """
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
-    depth, highest, bars = len(levels), levels[-1], np.array(levels)
-    # Of a sum beyond so many levels, a row that tells which.
-    which = np.tri(depth + 1, depth, -1)
+    highest, bars = levels[-1], np.array(levels)
+    which = _firsts(len(levels))
 
     def compared(first: int, count: int) -> Array:
         sums = np.abs(first + gap * np.arange(count))
@@ -318,6 +317,14 @@ def _comparison(
         return table(first % gap)[place : place + count]
 
     return looked_up
+
+
+@lru_cache(maxsize=16)
+def _firsts(count: int) -> Array:
+    """Return a row for each number k up to `count`, which holds k ones and then zeros."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    return np.tri(count + 1, count, -1)
 
 
 def _blocks(

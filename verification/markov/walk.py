@@ -8,7 +8,8 @@ such as means over samples of different sizes, one or both are rounded: exact up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd, lcm
@@ -62,13 +63,13 @@ class Walk:
         return known + max(steps - len(self.rows), 0) * value(self.rows[-1])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Stage:
     """A function of the state less a number between two others, for so many steps."""
 
-    values: Sequence[Fraction]
-    origin: Fraction
-    """The least value."""
+    numerators: tuple[int, ...]
+    denominator: int
+    """Of all values."""
     low: Fraction
     high: Fraction
     is_rational: bool
@@ -78,6 +79,23 @@ class _Stage:
     @property
     def middle(self) -> Fraction:
         return (self.low + self.high) / 2
+
+    @property
+    def origin(self) -> Fraction:
+        """The least value."""
+        return Fraction(min(self.numerators), self.denominator)
+
+    @property
+    def highest(self) -> Fraction:
+        """The largest value."""
+        return Fraction(max(self.numerators), self.denominator)
+
+    def less(self, number: Fraction) -> tuple[list[int], int]:
+        """Return the values less a number: numerators and a denominator."""
+        common = lcm(self.denominator, number.denominator)
+        factor = common // self.denominator
+        off = number.numerator * (common // number.denominator)
+        return [factor * numerator - off for numerator in self.numerators], common
 
 
 def walk(observable: Sequence[Fraction], steps: int, *, centre: Number) -> Walk:
@@ -107,17 +125,20 @@ def moving_walk(observables: Sequence[Sequence[Fraction]], *, centres: Sequence[
         The functions f_0, ..., f_{n-1}; n is at least 1.
     centres : sequence of Fraction or Ball, shape (n,)
     """
-    return _walk(
-        [_stage(values, centre, 1) for values, centre in zip(observables, centres, strict=True)]
-    )
+    # Most functions and numbers serve many steps: each pair is looked at once.
+    pairs = list(zip(observables, centres, strict=True))
+    distinct = {(id(values), id(centre)): (values, centre) for values, centre in pairs}
+    stages = {key: _stage(values, centre, 1) for key, (values, centre) in distinct.items()}
+    return _walk([stages[id(values), id(centre)] for values, centre in pairs])
 
 
 def _stage(values: Sequence[Fraction], centre: Number, steps: int) -> _Stage:
     is_rational = isinstance(centre, Fraction)
     low, high = (centre, centre) if isinstance(centre, Fraction) else end_points(centre)
+    denominator = lcm(*(value.denominator for value in values))
     return _Stage(
-        values=values,
-        origin=min(values),
+        numerators=tuple(value.numerator * (denominator // value.denominator) for value in values),
+        denominator=denominator,
         low=low,
         high=high,
         is_rational=is_rational,
@@ -134,63 +155,121 @@ def _walk(stages: Sequence[_Stage]) -> Walk:
             return exact
     spacing = _spacing(stages)
     # The centres become multiples of a fine part of the spacing.
-    reach = sum(
-        stage.steps
-        * ((max(stage.values) - stage.origin + abs(stage.middle - stage.origin)) / spacing + 1)
-        for stage in stages
+    reach = _total(
+        stages,
+        lambda stage: (
+            (stage.highest - stage.origin + abs(stage.middle - stage.origin)) / spacing + 1
+        ),
     )
     bits = INTEGER_BITS - 1 - ceil(reach).bit_length()
     if bits < 1:
         return _rounded(stages)
     unit = spacing / 2**bits
-    rows, error = [], Fraction(0)
-    for stage in stages:
+
+    def row_and_error(stage: _Stage) -> tuple[tuple[int, ...], Fraction]:
         drift = round((stage.middle - stage.origin) / unit)
         used = stage.origin + drift * unit
-        rows.append(tuple(int((value - stage.origin) / unit) - drift for value in stage.values))
-        error += stage.steps * max(abs(used - stage.low), abs(stage.high - used))
-    return Walk(unit=unit, rows=tuple(rows), gap=_gap(rows), error=error)
+        numerators, denominator = stage.less(stage.origin)
+        # All of them are multiples of the unit.
+        divisor = unit.numerator * denominator
+        row = tuple(x * unit.denominator // divisor - drift for x in numerators)
+        return row, max(abs(used - stage.low), abs(stage.high - used))
+
+    return _of_rows(stages, unit, row_and_error)
+
+
+def _total(stages: Sequence[_Stage], value: Callable[[_Stage], Fraction]) -> Fraction:
+    """Return the sum of a value over all steps."""
+    steps: dict[_Stage, int] = defaultdict(int)
+    for stage in stages:
+        steps[stage] += stage.steps
+    return sum((count * value(stage) for stage, count in steps.items()), Fraction(0))
+
+
+def _of_rows(
+    stages: Sequence[_Stage],
+    unit: Fraction,
+    row_and_error: Callable[[_Stage], tuple[tuple[int, ...], Fraction]],
+) -> Walk:
+    """Return a walk from the increments of each stage, and what a step of it errs by."""
+    found = {stage: row_and_error(stage) for stage in dict.fromkeys(stages)}
+    rows = tuple(found[stage][0] for stage in stages)
+    error = _total(stages, lambda stage: found[stage][1])
+    return Walk(unit=unit, rows=rows, gap=_gap(rows), error=error)
 
 
 def _exact(stages: Sequence[_Stage]) -> Walk:
-    differences = [[value - stage.low for value in stage.values] for stage in stages]
-    denominator = lcm(*(x.denominator for row in differences for x in row))
-    multiples = [[int(x * denominator) for x in row] for row in differences]
-    divisor = gcd(*(x for row in multiples for x in row)) or 1
-    rows = tuple(tuple(x // divisor for x in row) for row in multiples)
-    return Walk(unit=Fraction(divisor, denominator), rows=rows, gap=_gap(rows), error=Fraction(0))
+    differences = {stage: stage.less(stage.low) for stage in dict.fromkeys(stages)}
+    common = lcm(*(denominator for _, denominator in differences.values()))
+    multiples = {
+        stage: [x * (common // denominator) for x in numerators]
+        for stage, (numerators, denominator) in differences.items()
+    }
+    divisor = gcd(*(x for row in multiples.values() for x in row))
+    unit = Fraction(divisor, common) if divisor else Fraction(1)
+    return _of_rows(
+        stages,
+        unit,
+        lambda stage: (tuple(x // (divisor or 1) for x in multiples[stage]), Fraction(0)),
+    )
 
 
 def _spacing(stages: Sequence[_Stage]) -> Fraction:
     """Return the largest number of which all differences of values at one time are multiples."""
-    differences = [value - stage.origin for stage in stages for value in stage.values]
-    denominator = lcm(*(x.denominator for x in differences))
-    return Fraction(gcd(*(int(x * denominator) for x in differences)) or denominator, denominator)
+    divisors = [
+        Fraction(gcd(*(x - stage.numerators[0] for x in stage.numerators)), stage.denominator)
+        for stage in dict.fromkeys(stages)
+    ]
+    common = lcm(*(x.denominator for x in divisors))
+    return Fraction(
+        gcd(*(x.numerator * (common // x.denominator) for x in divisors)) or common, common
+    )
 
 
 def _rounded(stages: Sequence[_Stage]) -> Walk:
     """Write the partial sums of rounded values, less a centre between two numbers."""
     steps = sum(stage.steps for stage in stages)
-    size = max(abs(value - stage.middle) for stage in stages for value in stage.values) or Fraction(
-        1
-    )
+    centred = {stage: stage.less(stage.middle) for stage in dict.fromkeys(stages)}
+    size = max(
+        Fraction(max(map(abs, numerators)), denominator)
+        for numerators, denominator in centred.values()
+    ) or Fraction(1)
     # An increment is at most 2**bits: the sums fit.
     bits = INTEGER_BITS - 1 - steps.bit_length()
     if bits < 1:
         raise NotEnclosed(f"sums of {steps} values of the observable do not fit 64-bit integers")
     unit = size / 2**bits
-    rows, error = [], Fraction(0)
-    for stage in stages:
-        exact = [value - stage.middle for value in stage.values]
-        row = tuple(round(x / unit) for x in exact)
-        moved = max(abs(unit * near - x) for near, x in zip(row, exact, strict=True))
-        error += stage.steps * (moved + (stage.high - stage.low) / 2)
-        rows.append(row)
-    return Walk(unit=unit, rows=tuple(rows), gap=_gap(rows), error=error)
+
+    def row_and_error(stage: _Stage) -> tuple[tuple[int, ...], Fraction]:
+        numerators, denominator = centred[stage]
+        divisor = denominator * unit.numerator
+        row = tuple(_nearest(x * unit.denominator, divisor) for x in numerators)
+        off = max(
+            abs(near * divisor - x * unit.denominator)
+            for near, x in zip(row, numerators, strict=True)
+        )
+        moved = Fraction(off, denominator * unit.denominator)
+        return row, moved + (stage.high - stage.low) / 2
+
+    return _of_rows(stages, unit, row_and_error)
 
 
-def _gap(rows: Iterable[Sequence[int]]) -> int:
-    return gcd(*(increment - row[0] for row in rows for increment in row)) or 1
+def _nearest(numerator: int, denominator: int) -> int:
+    """Return the integer nearest to a quotient, the even one of two; the denominator is positive.
+
+    As `round` does, for a quotient that is not in lowest terms.
+    """
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
+
+
+def _gap(rows: Sequence[tuple[int, ...]]) -> int:
+    return gcd(*(x - row[0] for row in _distinct(rows) for x in row)) or 1
+
+
+def _distinct(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return the rows, one that serves many times once."""
+    return list({id(row): row for row in rows}.values())
 
 
 def coarser(walked: Walk, steps: int, move: Fraction) -> Walk:
@@ -202,14 +281,15 @@ def coarser(walked: Walk, steps: int, move: Fraction) -> Walk:
         Its error includes by how much the sums do move.
     """
     factor = max(int(2 * move / max(steps, 1)), 1)
-    rows = tuple(
-        tuple(round(Fraction(increment, factor)) for increment in row) for row in walked.rows
-    )
+    old = _distinct(walked.rows)
+    new = [tuple(_nearest(increment, factor) for increment in row) for row in old]
     moved = max(
         abs(exact - factor * near)
-        for old, new in zip(walked.rows, rows, strict=True)
-        for exact, near in zip(old, new, strict=True)
+        for before, after in zip(old, new, strict=True)
+        for exact, near in zip(before, after, strict=True)
     )
+    rounded = {id(before): after for before, after in zip(old, new, strict=True)}
+    rows = tuple(rounded[id(row)] for row in walked.rows)
     return Walk(
         unit=factor * walked.unit,
         rows=rows,
