@@ -30,6 +30,9 @@ RESTS_ON = {
     "M1": [UNIT[0], ("instance", "law", "W", "std"), UNIT[2]],
     "M4": UNIT,
     "M5": UNIT,
+    "E1": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
+    "E2": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
+    "E3": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
     "E4": CHAIN,
     "E5": CHAIN,
     "P1": CHAIN,
@@ -44,6 +47,9 @@ RESTS_ON = {
 
 REMEMBERED = 6
 """After so many inputs nothing is left of what came before to the digits stated: q = 1/8."""
+
+ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
+"""A grid of memories and a law there: not what a claim says, but what makes it easy to check."""
 
 EVERY = {"M4": 7, "M5": 8, "C1S": 4}
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
@@ -67,8 +73,17 @@ def some_cases(claim_id):
     return sealed(document | {"cases": document["cases"][:: EVERY.get(claim_id, 3)]})
 
 
+def some_paths(document):
+    """List the paths of all fields, of long vectors some."""
+    for path in paths(document):
+        if path[:2] not in ANY_WILL_DO or not isinstance(path[-1], int) or path[-1] % 50 == 0:
+            yield path
+
+
 def is_forgotten(document, path):
-    """Tell whether an input is so long past that by M5 itself it hardly matters."""
+    """Tell whether a memory, or an input, is so long past that by the claim it hardly matters."""
+    if path[-2:] == ("case", "memory"):
+        return True
     return "past" in path[:-1] and path[-1] < len(at(document, path[:-1])) - REMEMBERED
 
 
@@ -85,7 +100,7 @@ def test_every_altered_field_is_found(claim_id):
     document = some_cases(claim_id)
     assert outcome(document) == "VALID"
     tried = 0
-    for path in paths(document):
+    for path in some_paths(document):
         for how, altered in alterations(document, path):
             assert outcome(altered) != "VALID", (path, how)
             tried += 1
@@ -98,7 +113,8 @@ def test_every_number_is_found_out_under_a_new_digest(claim_id):
     inside = [("schema",), ("claim",), ("witness",), ("cases",), *RESTS_ON[claim_id]]
     tried = 0
     for path in paths(document):
-        if any(path[: len(place)] == place for place in inside):
+        is_free = path[:2] in ANY_WILL_DO
+        if any(path[: len(place)] == place for place in inside) and not is_free:
             for how, altered in alterations(document, path):
                 leaves_cases_out = isinstance(at(document, path[:1]), list) and (
                     (len(path) == 1 and how == "shorter") or (len(path) == 2 and how == "removed")

@@ -36,6 +36,8 @@ TRIPS = [
 STATED_ROUGHLY = {"C4", "C4B"}
 """Their right sides, distances from a target, are stated to four digits."""
 SLIGHTLY = Fraction(1_000_001, 1_000_000)
+COARSELY = {"E2": Fraction(11, 10), "E3": Fraction(11, 10)}
+"""What is enclosed on a grid of memories is known to a few digits only."""
 
 
 def test_what_can_be_certified_is_what_can_be_checked_and_what_the_readme_says():
@@ -87,13 +89,13 @@ def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
         sides = {name: _scaled(getattr(claim, name), SLIGHTLY) for name in ("left", "right")}
     else:
         rough = side == "right" and claim_id in STATED_ROUGHLY
-        off = Fraction(101, 100) if rough else SLIGHTLY
-        factor = off if side == "right" else 1 / off
-        sides = {side: _scaled(getattr(claim, side), factor)}
-    name = "sharp-two-channels" if is_of_second_kind(claim_id) else "hidden-state"
-    document = certificate(dataclasses.replace(claim, **sides), gallery.load(name))
-    with pytest.raises(Invalid, match=r"side is|side, [-+.0-9e]+, is|the supremum is as stated"):
-        check_text(json.dumps(document))
+        off = COARSELY.get(claim_id, Fraction(101, 100) if rough else SLIGHTLY)
+        sides = {side: _scaled(getattr(claim, side), off if side == "right" else 1 / off)}
+    subject = gallery.load("sharp-two-channels" if is_of_second_kind(claim_id) else "hidden-state")
+    found = r"side is|side, [-+.0-9e]+, is|the supremum is as stated|disagree"
+    # What is known to few digits is compared with the checker as the certificate is made.
+    with pytest.raises((Invalid, NotCertified), match=found):
+        check_text(json.dumps(certificate(dataclasses.replace(claim, **sides), subject)))
 
 
 def test_a_claim_without_a_formula_is_not_certified():

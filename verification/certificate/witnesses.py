@@ -7,7 +7,7 @@ of `verification.certificate.check.formulas.FORMULAS`; a test holds that.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
 from typing import Any
@@ -24,6 +24,7 @@ from verification.recurrent.memory import fixed_point, iterate
 from verification.strict_json import format_number
 
 _FIXED_POINT_BITS = (128, 256, 512)
+_DECIMALS, _FEW_DECIMALS = 6, 4
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,20 @@ class Witnesses:
         ``instance -> document`` of what all cases share; the instance is of the claim's kind.
     case : callable
         ``(instance, case) -> document`` of one case, its own witnesses included.
+    rounded : callable, optional
+        ``(instance, case) -> case`` of few digits, which is certified in its place: a certificate
+        says nothing that both sides do not depend on.
+    together : callable, optional
+        ``(instance, cases, finer) -> document`` of what all cases share and that depends on them;
+        what is too coarse to show a claim may be made so many times finer.
     """
 
     shared: Callable[[Any], dict[str, Json]]
     case: Callable[[Any, Any], dict[str, Json]]
+    rounded: Callable[[Any, Any], Any] = lambda _instance, case: case
+    together: Callable[[Any, Sequence[Any], int], dict[str, Json]] = (
+        lambda _instance, _cases, _finer: {}
+    )
 
 
 def _vector(values: Sequence[Fraction | object]) -> Json:
@@ -174,10 +185,98 @@ def _memory_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     }
 
 
+def _joint(instance: Instance) -> dict[str, Json]:
+    return {**_memory(instance), **_stationary_law(instance)}
+
+
+def _decimal(value: Fraction, *, digits: int = _DECIMALS, upward: bool = False) -> Fraction:
+    """Round to a few digits, towards 0 or away from it."""
+    if not value:
+        return value
+    size = abs(value)
+    unit = Fraction(10) ** (len(str(int(size))) - digits)
+    while size < unit * 10 ** (digits - 1):
+        unit /= 10
+    steps = -(-size // unit) if upward else size // unit
+    return steps * unit * (1 if value > 0 else -1)
+
+
+def _rounded_pair(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    points = sorted(
+        zip(case.states, map(_decimal, case.memories), strict=True),
+        key=lambda point: (point[0], -point[1]),
+    )
+    return replace(
+        case,
+        states=tuple(state for state, _ in points),
+        memories=tuple(memory for _, memory in points),
+        weight=_decimal(case.weight, upward=True),
+    )
+
+
+def _pair_grid(instance: Instance, cases: Sequence[Any], finer: int) -> dict[str, Json]:
+    steps = finite.scrambling_index(instance.chain)
+    if steps == 1:
+        return {}
+    from verification.certificate import joint_witness  # noqa: PLC0415 - loads numpy
+
+    starts = [memory for case in cases for memory in case.memories]
+    memories = joint_witness.grid(instance, starts, finer, rounds=steps)
+    return {"grid": _vector(joint_witness.points(memories))}
+
+
+def _law_on_grid(instance: Instance, starts: Sequence[Fraction], finer: int) -> dict[str, Json]:
+    from verification.certificate import joint_witness  # noqa: PLC0415 - loads numpy
+
+    points = joint_witness.points(joint_witness.grid(instance, starts, finer))
+    weights = joint_witness.weights(instance, points)
+    return {"grid": _vector(points), "weights": [list(row) for row in weights]}
+
+
+def _history_law(instance: Instance, _cases: Sequence[Any], finer: int) -> dict[str, Json]:
+    return _law_on_grid(instance, [Fraction(0)], finer)
+
+
+def _start_laws(instance: Instance, cases: Sequence[Any], finer: int) -> dict[str, Json]:
+    return _law_on_grid(instance, [case.memory for case in cases], finer)
+
+
+def _history_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {"known": case.known}
+
+
+def _rounded_start(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    return replace(
+        case,
+        memory=_decimal(case.memory, digits=_FEW_DECIMALS),
+        weight=_decimal(case.weight, digits=_FEW_DECIMALS, upward=True),
+    )
+
+
+def _start_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {
+        "state": case.state,
+        "memory": format_number(case.memory),
+        "weight": format_number(case.weight),
+        "rounds": case.rounds,
+    }
+
+
+def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {
+        "states": list(case.states),
+        "memories": _vector(case.memories),
+        "weight": format_number(case.weight),
+    }
+
+
 WITNESSES: dict[str, Witnesses] = {
     "M1": Witnesses(_memory, _slope_case),
     "M4": Witnesses(_memory, _word_case),
     "M5": Witnesses(_memory, _memory_case),
+    "E1": Witnesses(_joint, _pair_case, _rounded_pair, _pair_grid),
+    "E2": Witnesses(_joint, _history_case, together=_history_law),
+    "E3": Witnesses(_joint, _start_case, _rounded_start, _start_laws),
     "E4": Witnesses(_stationary_law, _vector_case),
     "E5": Witnesses(_stationary_law, _hitting_case),
     "P1": Witnesses(_stationary_law, _poisson_case),

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+)
+from fractions import Fraction
 from typing import Any
 
-from verification.certificate.check.bounds import LEAST_DIGITS
+from verification.certificate.check.bounds import LEAST_DIGITS, SLACK, Bounds, at
 from verification.certificate.check.checking import SCHEMA
-from verification.certificate.check.reading import digest
+from verification.certificate.check.formulas import FORMULAS
+from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.reading import digest, parse
 from verification.certificate.witnesses import WITNESSES
 from verification.claim import AnyClaim, Side
 from verification.decision import decide_with_cases
@@ -24,6 +35,10 @@ from verification.verdict import Enclosure, Verdict
 
 _DIGITS = 16
 _DIGITS_OF_SUPREMUM = 8
+_FEW_PRECISIONS = 2
+_FINER = 4
+_CHECKED_BITS = 128
+_NOTHING_CLAIMED = Bounds(Fraction(0), Fraction(0))
 
 
 class NotCertified(VerificationError):  # noqa: N818 - an outcome
@@ -76,7 +91,11 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
         )
     certified = [case for case, decided in found if decided.verdict is Verdict.CERTIFIED]
     try:
-        witness, cases = makers.shared(instance), _cases(claim, instance, certified)
+        rounded = [makers.rounded(instance, case) for case in certified]
+        try:
+            witness, cases = _witness_and_cases(claim, instance, rounded, 1)
+        except _NotShown:
+            witness, cases = _witness_and_cases(claim, instance, rounded, _FINER)
     except NotEnclosed as error:
         raise NotCertified(f"no certificate of {claim.id} on {instance.name}: {error}") from error
     document: dict[str, Json] = {
@@ -98,40 +117,94 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
     return document
 
 
-def _cases(claim: AnyClaim, instance: Subject, cases: list[object]) -> list[Json]:
+class _NotShown(NotCertified):
+    """The witness is too coarse for the checker."""
+
+
+def _witness_and_cases(
+    claim: AnyClaim, instance: Subject, cases: list[object], finer: int
+) -> tuple[dict[str, Json], list[Json]]:
+    makers = WITNESSES[claim.id]
+    witness = makers.shared(instance) | makers.together(instance, cases, finer)
+    return witness, _cases(claim, instance, cases, witness)
+
+
+def _cases(
+    claim: AnyClaim, instance: Subject, cases: list[object], witness: dict[str, Json]
+) -> list[Json]:
     """Return the cases in the one order in which a checker takes them, each of them once."""
     makers = WITNESSES[claim.id]
     documents: dict[str, tuple[object, Json]] = {}
     for case in cases:
         written = makers.case(instance, case)
         documents.setdefault(json.dumps(written, sort_keys=True), (case, written))
+    least = FORMULAS[claim.id].least_digits
+    shown = _shown_by_checker(claim.id, instance, witness) if least < LEAST_DIGITS else None
     return [
-        {"case": written, **_stated_sides(claim, instance, case)}
+        {"case": written, **_stated_sides(claim, instance, case, shown and shown(written), least)}
         for _, (case, written) in sorted(documents.items(), key=lambda item: item[0])
     ]
 
 
-def _stated_sides(claim: AnyClaim, instance: Subject, case: object) -> dict[str, Json]:
+def _shown_by_checker(
+    claim_id: str, instance: Subject, witness: dict[str, Json]
+) -> Callable[[Json], tuple[Bounds, Bounds]]:
+    """Return what tells how well the checker knows both sides of a case.
+
+    A claim whose sides are enclosed on a grid is known to few digits, and to the checker not to
+    the same ones.
+    """
+    formula, budget = FORMULAS[claim_id], Budget()
+    read = formula.read(parse(json.dumps(instance.to_json())), budget)
+    context = formula.prepare(read, parse(json.dumps(witness)), budget)
+
+    def sides(case: Json) -> tuple[Bounds, Bounds]:
+        try:
+            found = formula.derive(context, parse(json.dumps(case)), _NOTHING_CLAIMED)
+            left, right = at(found.left, _CHECKED_BITS), at(found.right, _CHECKED_BITS)
+        except (Invalid, Refused) as error:
+            raise _NotShown(f"the witness does not show {claim_id}: {error}") from error
+        if left.upper > right.lower * (1 + SLACK):
+            raise _NotShown(f"the witness does not show {claim_id} in the case: {found.what}")
+        return left, right
+
+    return sides
+
+
+def _stated_sides(
+    claim: AnyClaim,
+    instance: Subject,
+    case: object,
+    checked: tuple[Bounds, Bounds] | None,
+    least: int,
+) -> dict[str, Json]:
     """State both sides, to 16 digits where some precision encloses them so well."""
+    left, right = checked or (None, None)
     stated = {
-        "left": _stated_side(claim.left, instance, case),
-        "right": _stated_side(claim.right, instance, case),
+        "left": _stated_side(claim.left, instance, case, left, least),
+        "right": _stated_side(claim.right, instance, case, right, least),
     }
     for name, text in stated.items():
         if text is None:
             raise NotCertified(
-                f"the {name} side is not known to {LEAST_DIGITS} digits in the case: {case}"
+                f"the {name} side is not known to {least} digits in the case: {case}"
             )
     return stated
 
 
-def _stated_side(side: Callable[[Any, Any], Side], instance: Subject, case: object) -> Json:
+def _stated_side(
+    side: Callable[[Any, Any], Side],
+    instance: Subject,
+    case: object,
+    checked: Bounds | None,
+    least: int,
+) -> Json:
     """State one side, as well as a rising precision makes it known."""
     known, best = 0, None
-    for bits in PRECISIONS:
+    for bits in PRECISIONS if checked is None else PRECISIONS[:_FEW_PRECISIONS]:
         with precision(bits):
             try:
-                digits, text = _stated(side(instance, case))
+                digits, text = _stated(side(instance, case), checked, least)
             except NotEnclosed:
                 continue
         if digits <= known and known:
@@ -142,7 +215,7 @@ def _stated_side(side: Callable[[Any, Any], Side], instance: Subject, case: obje
     return best
 
 
-def _stated(side: Side) -> tuple[int, Json]:
+def _stated(side: Side, checked: Bounds | None, least: int) -> tuple[int, Json]:
     """Return as many digits as an enclosure allows, and the text that states them.
 
     That is the number rounded to them, give or take a unit of the last: narrower by far than what
@@ -156,11 +229,31 @@ def _stated(side: Side) -> tuple[int, Json]:
     if not (bounds.lower.is_finite() and bounds.upper.is_finite()):
         return 0, None
     most = _DIGITS_OF_SUPREMUM if isinstance(side, Between) else _DIGITS
-    for digits in range(most, LEAST_DIGITS - 1, -1):
+    if checked is not None:
+        if checked.upper < Fraction(bounds.lower) or Fraction(bounds.upper) < checked.lower:
+            raise NotCertified(
+                "the checker and what certified the claim disagree on a side: one of them is wrong"
+            )
+        bounds = _joined(bounds, checked)
+    for digits in range(most, least - 1, -1):
         # A digit less than is known: the checker's enclosure may be somewhat wider.
-        if _around(bounds, digits + 1) is not None:
+        if _around(bounds, digits + (checked is None)) is not None:
             return (_DIGITS if digits == most else digits), _around(bounds, digits)
+    if least == 1 and bounds.lower >= 0:
+        return 0, {"lower": "0", "upper": f"1E{bounds.upper.adjusted() + 1:+d}"}
     return 0, None
+
+
+def _joined(bounds: Enclosure, checked: Bounds) -> Enclosure:
+    down, up = (
+        Context(prec=60, rounding=rounding, Emax=MAX_EMAX, Emin=MIN_EMIN)
+        for rounding in (ROUND_FLOOR, ROUND_CEILING)
+    )
+    lower, upper = (
+        context.divide(Decimal(end.numerator), Decimal(end.denominator))
+        for context, end in ((down, checked.lower), (up, checked.upper))
+    )
+    return Enclosure(min(lower, bounds.lower), max(upper, bounds.upper))
 
 
 def _around(bounds: Enclosure, digits: int) -> Json:

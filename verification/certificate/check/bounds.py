@@ -93,21 +93,24 @@ def at(side: Side, bits: int) -> Bounds:
     return side if isinstance(side, Bounds) else side(bits)
 
 
-def stated(node: Node) -> Bounds:
+def stated(node: Node, least_digits: int = LEAST_DIGITS) -> Bounds:
     """Read what a certificate states of one side.
 
     Two decimals with one exponent, two units of the last digit apart: the number, rounded, lies in
-    the middle.  Exactly 0 is stated as 0 and 0.  So neither end can be moved alone.
+    the middle.  Exactly 0 is stated as 0 and 0.  So neither end can be moved alone.  Where one
+    digit is enough, 0 and a power of ten may be stated.
     """
     members = node.fields(("lower", "upper"))
     (lower, low_place), (upper, high_place) = (_decimal(members[key]) for key in ("lower", "upper"))
     if lower == upper == low_place == high_place == 0:
         return Bounds.exactly(Fraction(0))
+    if least_digits == 1 and (lower, upper) == (0, 1):
+        return Bounds(Fraction(0), Fraction(10) ** high_place)
     digits = len(str(abs(lower + upper) // 2))
-    if low_place != high_place or upper - lower != 2 or not LEAST_DIGITS <= digits <= MOST_DIGITS:
+    if low_place != high_place or upper - lower != 2 or not least_digits <= digits <= MOST_DIGITS:
         node.invalid(
             f"is [{members['lower'].value}, {members['upper'].value}], expected a number of "
-            f"{LEAST_DIGITS} to {MOST_DIGITS} digits, give or take one unit of the last"
+            f"{least_digits} to {MOST_DIGITS} digits, give or take one unit of the last"
         )
     unit = Fraction(10) ** low_place
     return Bounds(lower * unit, upper * unit)

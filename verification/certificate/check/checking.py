@@ -99,7 +99,10 @@ def check_text(text: str) -> Checked:
         if text <= before:
             case.invalid("is there twice, or out of order")
         before = text
-        claimed = stated(parts["left"]), stated(parts["right"])
+        claimed = (
+            stated(parts["left"], formula.least_digits),
+            stated(parts["right"], formula.least_digits),
+        )
         found = formula.derive(context, parts["case"], claimed[0])
         confirm(
             f"{case.path}, {found.what}",

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from verification.certificate.check import chain_claims
-from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.bounds import LEAST_DIGITS, Bounds, Shown
 from verification.certificate.check.instances import SCHEMA as INSTANCE
 from verification.certificate.check.instances import Instance, read_instance
 from verification.certificate.check.outcome import Budget
@@ -44,6 +44,8 @@ class Formula:
         What the certificate brings and the checker verifies.
     assumes : str
         What is verified of the instance.
+    least_digits : int
+        To how many digits a side is stated at least.
     """
 
     says: str
@@ -56,6 +58,7 @@ class Formula:
     relies_on: str = ""
     kind: str = INSTANCE
     read: Callable[[Node, Budget], Instance | Target] = read_instance
+    least_digits: int = LEAST_DIGITS
 
 
 _ACTIVATIONS = "the constants s0, s1, s2, m and m1 of the activations (A1, A2)"
@@ -65,6 +68,17 @@ def _read_memory(instance: Instance, witness: Node, budget: Budget) -> object:
     from verification.certificate.check import memory_claims  # noqa: PLC0415 - loads FLINT
 
     return memory_claims.read_memory(instance, witness, budget)
+
+
+def _prepared_in_balls(module: str, name: str) -> Callable[[Instance, Node, Budget], Any]:
+    """Return what reads the witness that all cases share, from a module that loads FLINT."""
+
+    def prepare(instance: Instance, witness: Node, budget: Budget) -> object:
+        home = import_module(f"verification.certificate.check.{module}")
+        found: object = getattr(home, name)(instance, witness, budget)
+        return found
+
+    return prepare
 
 
 def _in_balls(module: str, name: str) -> Callable[[Any, Node, Bounds], Shown]:
@@ -135,6 +149,39 @@ FORMULAS: dict[str, Formula] = {
         assumes="q = s1 E|B| < 1",
         in_balls=True,
         relies_on=_ACTIVATIONS,
+    ),
+    "E1": Formula(
+        says=(
+            "W(zeta Q^m, zeta' Q^m) <= kappa d_M(zeta, zeta'), "
+            "kappa = max(q^m, delta(P^m) + D_m/M) < 1"
+        ),
+        prepare=_prepared_in_balls("ergodicity_claims", "read_joint"),
+        derive=_in_balls("ergodicity_claims", "contracting_step"),
+        witnesses="the stationary law, a grid of memories; the supremum D is searched again",
+        assumes="q = s1 E|B| < 1, M > D_m/(1 - delta(P^m)), one recurrent class, aperiodic",
+        in_balls=True,
+        relies_on=_ACTIVATIONS,
+        least_digits=1,
+    ),
+    "E2": Formula(
+        says="W(mu, mu_m) <= q^m int |v| dmu, mu the joint chain's invariant law",
+        prepare=_prepared_in_balls("ergodicity_claims", "read_joint"),
+        derive=_in_balls("ergodicity_claims", "forgetting_in_law"),
+        witnesses="the stationary law, a law on a grid of memories that a step hardly moves",
+        assumes="q = s1 E|B| < 1, one recurrent class",
+        in_balls=True,
+        relies_on=_ACTIVATIONS,
+        least_digits=1,
+    ),
+    "E3": Formula(
+        says="W(zeta Q^(m k), mu) <= kappa^k (M + 2 vbar), mu the joint chain's invariant law",
+        prepare=_prepared_in_balls("ergodicity_claims", "read_joint"),
+        derive=_in_balls("ergodicity_claims", "convergence"),
+        witnesses="the stationary law, a law on a grid of memories that a step hardly moves",
+        assumes="q = s1 E|B| < 1, M > D_m/(1 - delta(P^m)), one recurrent class, aperiodic",
+        in_balls=True,
+        relies_on=_ACTIVATIONS,
+        least_digits=1,
     ),
     "E4": Formula(
         says="|p - pi|_1 <= |sum p - 1| + |pP - p|_1 m / (1 - delta(P^m))",
