@@ -21,7 +21,11 @@ from verification.campaign.changes import (
     weighted,
     without_state,
 )
-from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.linear_strategies import (
+    linear_functionals,
+    single_functionals,
+    trained_functionals,
+)
 from verification.campaign.regimes import all_cells, cells
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw
@@ -35,7 +39,7 @@ def reread(subject):
     return read_subject(strict_json.loads(json.dumps(subject.to_json())))
 
 
-@given(instances() | linear_functionals() | trained_functionals(), SEEDS)
+@given(instances() | linear_functionals() | single_functionals() | trained_functionals(), SEEDS)
 def test_what_comes_out_is_valid_exact_json(subject, seed):
     after = changed(subject, random.Random(seed))
     assert after.schema == subject.schema
@@ -94,6 +98,13 @@ def test_changes_reach_every_kind_of_training():
     assert len(radii) > 3
 
 
+def test_changes_reach_other_widths_and_rates_of_decay():
+    found = list(many_changes(gallery.load("erlang-four"), 600))
+    assert {width for subject in found for width in subject.widths} >= set(range(10))
+    assert None in {subject.beta for subject in found}
+    assert len({subject.beta for subject in found}) > 5
+
+
 def test_changes_reach_every_kind_of_part_and_other_times():
     found = list(many_changes(gallery.load("erlang-four"), 3000))
     parts = [part for subject in found for channel in subject.target for part in channel]
@@ -126,6 +137,16 @@ def test_weights_become_probabilities_of_bounded_length(weights):
     for j, p in row:
         # Rounding to whole weights moves one by at most 1 of LARGEST_WEIGHT, the sum by as many.
         assert abs(p - weights[j] / total) * total / largest <= (len(row) + 1) / LARGEST_WEIGHT
+
+
+def test_changes_reach_states_that_are_only_passed_at_the_start():
+    found = list(many_changes(gallery.load("fair-coin"), 600))
+    passed = [
+        all(i != j for row in each.chain.rows for j, _ in row)
+        for each in found
+        for i in [each.chain.initial]
+    ]
+    assert sum(passed) > 20
 
 
 @pytest.mark.parametrize("state", [0, 1, 2])

@@ -10,7 +10,11 @@ import toy_claims as toys
 from hypothesis import given
 
 from verification import Instance, gallery
-from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.linear_strategies import (
+    linear_functionals,
+    single_functionals,
+    trained_functionals,
+)
 from verification.campaign.regimes import all_cells, cells, described
 from verification.campaign.strategies import instances
 
@@ -50,7 +54,7 @@ def test_a_random_instance_lies_in_one_cell_of_each_axis(instance):
     check(instance)
 
 
-@given(linear_functionals() | trained_functionals())
+@given(linear_functionals() | single_functionals() | trained_functionals())
 def test_a_random_functional_lies_in_one_cell_of_each_axis(functional):
     check(functional)
 

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from verification import gallery
-from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.linear_strategies import (
+    linear_functionals,
+    single_functionals,
+    trained_functionals,
+)
 from verification.campaign.shrinking import complexity, shrunk, simpler
 from verification.campaign.strategies import instances
 from verification.instance import AtomicLaw, Constant, Uniform
@@ -21,7 +25,7 @@ def never():
 
 
 @settings(max_examples=10)
-@given(instances() | linear_functionals() | trained_functionals())
+@given(instances() | linear_functionals() | single_functionals() | trained_functionals())
 def test_what_is_simpler_is_less_complex_and_valid(subject):
     for candidate in simpler(subject):
         assert complexity(candidate) < complexity(subject)
@@ -101,6 +105,14 @@ def test_a_linear_functional():
     assert found.network is None
     assert not any(found.target)
     assert len(found.widths) == 1
+
+
+def test_a_rate_of_decay():
+    start = gallery.load("sharp-switching")
+    found, done = shrunk(start, lambda f: f.beta is not None and f.widths[-1] > 3, never)
+    assert done
+    assert (found.beta, found.widths) == (1, (16,))
+    assert shrunk(start, lambda _: True, never)[0].beta is None
 
 
 def test_a_switching_function_loses_times():

@@ -18,8 +18,13 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.linear_strategies import (
+    linear_functionals,
+    single_functionals,
+    trained_functionals,
+)
 from verification.campaign.regimes import all_cells, cells
+from verification.campaign.slow_training import slow_trainings
 from verification.campaign.strategies import (
     CHAIN_KINDS,
     LAW_KINDS,
@@ -146,6 +151,8 @@ def features_of_chain(chain: Chain):
                 yield "nearly reducible" if nearly_one else "nearly periodic"
     if delta == 0:
         yield "independent"
+    if n > 1 and entries == n:
+        yield "without choice"
     if len(set(chain.inputs)) < n:
         yield "hidden state"
         seen = {}
@@ -187,7 +194,13 @@ def test_chains_of_every_kind_occur():
         *["transient states", "absorbing", "reversible", "not reversible", "ergodic"],
         *["contracts, but barely", "contracts, but not in one step", "nearly reducible"],
         *["nearly periodic", "independent", "hidden state", "hidden state that matters"],
-        *["one input with two targets", "history", "starts at 0", "starts elsewhere"],
+        *[
+            "one input with two targets",
+            "history",
+            "without choice",
+            "starts at 0",
+            "starts elsewhere",
+        ],
         *["large inputs"],
     ]
     assert_reached(features_of_chain, drawn(chains()), expected)
@@ -203,6 +216,8 @@ PROMISES = {
     "nearly-reducible": {"ergodic"},
     "absorbing": {"absorbing", "transient states"},
     "history": {"history", "hidden state", "ergodic"},
+    "deterministic": {"absorbing", "transient states", "without choice"},
+    "regimes": {"ergodic"},
 }
 
 
@@ -219,6 +234,32 @@ def test_a_reducible_chain_has_several_classes():
         assert len(classes) == 2
         counts[sum(c.recurrent for c in classes)] += 1
     assert min(counts[1], counts[2]) > 20
+
+
+def test_in_chains_of_regimes_it_takes_several_steps_to_change_the_input():
+    slow = 0
+    for chain in drawn(chains(kinds=["regimes"]), 50):
+        changes = {
+            (i, j)
+            for i, row in enumerate(chain.rows)
+            for j, _ in row
+            if chain.inputs[i] != chain.inputs[j]
+        }
+        assert len(changes) <= 2
+        slow += dobrushin_coefficient(chain) == 1
+    assert slow > 10
+
+
+def test_a_chain_without_choice_has_long_paths():
+    lengths = Counter()
+    for chain in drawn(chains(kinds=["deterministic"]), 100):
+        length, state = 0, chain.initial
+        while chain.rows[state] != ((state, 1),):
+            ((state, _),) = chain.rows[state]
+            length += 1
+        lengths[length] += 1
+    assert lengths[0] > 0
+    assert sum(lengths[k] for k in range(4, 8)) > 10
 
 
 @pytest.mark.parametrize("kind", ["nearly-periodic", "nearly-reducible"])
@@ -605,3 +646,48 @@ def test_targets_reach_every_kind_of_part_alone_and_in_sums():
     bumps = [part.centre / part.width for part in parts if kind_of(part) == "gaussian"]
     assert min(bumps) < 1
     assert max(bumps) > 5
+
+
+def test_targets_of_one_part_have_much_to_follow():
+    sample = drawn(single_functionals(), 400)
+    parts = [part for subject in sample for channel in subject.target for part in channel]
+    assert len(parts) == len(sample)
+    assert {kind_of(part) for part in parts} == set(PARTS)
+    switches = [len(part.times) for part in parts if kind_of(part) == "switching"]
+    assert sum(count >= 5 for count in switches) > 30
+    assert max(switches) >= 20
+    waves = [part for part in parts if isinstance(part, Exponential) and part.frequency]
+    assert sum(part.frequency >= 10 * part.rate for part in waves) > 30
+    # Large enough for the rate of approximation to say something, and small for lower bounds.
+    assert sum(max(subject.widths) >= 5 for subject in sample) > 100
+    assert sum(max(subject.widths) < 5 for subject in sample) > 50
+    shares = [
+        subject.beta / part.rate
+        for subject, part in zip(sample, parts, strict=True)
+        if subject.beta is not None and hasattr(part, "rate")
+    ]
+    assert sum(share == 1 for share in shares) > 10
+    assert 0 < min(shares) < Fraction(1, 2)
+    assert max(shares) == 1
+
+
+# Slow training
+
+
+def test_slow_trainings_keep_their_promises():
+    sample = drawn(slow_trainings(), 200)
+    for instance in sample:
+        training, law = instance.training, instance.law
+        assert training.alpha <= Fraction(1, 20)
+        assert max(map(abs, instance.chain.targets)) <= 1
+        assert Fraction(1, 2) < training.beta < 1
+        assert 0 < training.gamma < 1 - training.beta
+        assert slope(instance.activation) * largest_b(law) < 1
+        assert instance.activation.label in {"tanh", "sin", "arctan", "erf"}
+        features = set(features_of_law(law))
+        assert "E C = 0" in features
+        assert "C depends on the rest" not in features
+        assert {"ergodic"} <= set(features_of_chain(instance.chain))
+    assert len({instance.training for instance in sample}) > 30
+    assert len({instance.chain.n_states for instance in sample}) > 1
+    assert len({type(instance.law) for instance in sample}) == 2

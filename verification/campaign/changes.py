@@ -39,6 +39,7 @@ from verification.instance import (
 )
 from verification.linear_functional import (
     MAX_SWITCHES,
+    MAX_WIDTH,
     Airy,
     Box,
     BumpTraining,
@@ -71,6 +72,7 @@ _PLAIN = exact("0 1 -1 1/2 2 0.1 10 0.01 100")
 _WEIGHTS = exact("2 1/2 10 1/10 1000 1/1000 11/10")
 _STRENGTHS = exact("1/2 0.9 0.99 0.999 0.999999 0.1 0.01 1/3 0.001 1")
 _SHARES = exact("1/2 2 0.9 0.1 0.01 3/2 10")
+_BETAS = exact("1 0.9 1/2 0.99 3/4 0.1")
 _TRIES = 8
 
 
@@ -223,6 +225,25 @@ def _one_target(instance: Instance, rng: random.Random) -> Instance:
 
 def _initial(instance: Instance, rng: random.Random) -> Instance:
     return _with_chain(instance, initial=rng.randrange(instance.chain.n_states))
+
+
+def _earlier_start(instance: Instance, rng: random.Random) -> Instance | None:
+    """Begin a step earlier, in a new state that leads to the initial one and is never seen again.
+
+    It looks like the initial state, or has a target of its own.
+    """
+    chain = instance.chain
+    n, i = chain.n_states, chain.initial
+    if n >= MAX_STATES:
+        return None
+    target = chain.targets[i] if rng.randrange(2) else nudged(chain.targets[i], rng)
+    return _with_chain(
+        instance,
+        rows=(*chain.rows, ((i, Fraction(1)),)),
+        inputs=(*chain.inputs, chain.inputs[i]),
+        targets=(*chain.targets, target),
+        initial=n,
+    )
 
 
 def without_state(chain: Chain, state: int) -> Chain | None:
@@ -540,10 +561,32 @@ def _number_of_units(subject: LinearFunctional, rng: random.Random) -> LinearFun
     )
 
 
+def _widths(subject: LinearFunctional, rng: random.Random) -> LinearFunctional:
+    """Move one of the widths, or leave all others out."""
+    widths = list(subject.widths)
+    i = rng.randrange(len(widths))
+    if len(widths) > 1 and rng.randrange(3) == 0:
+        return dataclasses.replace(subject, widths=(widths[i],))
+    moved = rng.choice((widths[i] + 1, widths[i] - 1, 2 * widths[i], widths[i] // 2))
+    widths[i] = max(0, min(moved, MAX_WIDTH))
+    return dataclasses.replace(subject, widths=tuple(sorted(set(widths))))
+
+
+def _rate_of_decay(subject: LinearFunctional, rng: random.Random) -> LinearFunctional:
+    """Give a beta relative to the rate of one of the parts, or none."""
+    rates = [part.rate for parts in subject.target for part in parts if hasattr(part, "rate")]
+    share = rng.choice((None, *_BETAS))
+    given = None if share is None else share * rng.choice(rates or [Fraction(1)])
+    return dataclasses.replace(subject, beta=given)
+
+
 def _bump_training(subject: LinearFunctional, rng: random.Random) -> LinearFunctional | None:
     """Change the bump, a delay or the radius of a training, or begin one, or end it."""
     training = subject.training
     if training is None:
+        # Begun more often than ended, it would be what nearly all instances have.
+        if rng.randrange(4):
+            return None
         one = Fraction(1)
         new = BumpTraining(height=one, length=one, delays=(2 * one,))
         return dataclasses.replace(subject, training=new)
@@ -580,6 +623,7 @@ _CHANGES: dict[str, tuple[Callable[[Any, random.Random], Any], ...]] = {
         _inputs,
         _one_target,
         _initial,
+        _earlier_start,
         _number_of_states,
         _family,
         _term,
@@ -596,6 +640,8 @@ _CHANGES: dict[str, tuple[Callable[[Any, random.Random], Any], ...]] = {
         _one_weight,
         _one_weight,
         _number_of_units,
+        _widths,
+        _rate_of_decay,
         _bump_training,
         _bump_training,
     ),

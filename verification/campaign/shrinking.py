@@ -149,6 +149,7 @@ def _of_functional(subject: LinearFunctional) -> tuple[int, ...]:
         numbers += [] if training.radius is None else [training.radius]
     times = [time for part in parts for time in getattr(part, "times", ())]
     numbers += times
+    numbers += [] if subject.beta is None else [subject.beta]
     powers = sum(getattr(part, "power", 0) for part in parts)
     return (
         0 if network is None else network.width,
@@ -394,6 +395,16 @@ def _plainer_trainings(subject: LinearFunctional) -> Iterator[LinearFunctional]:
         yield replaced(delays=delays)
 
 
+def _plainer_questions(subject: LinearFunctional) -> Iterator[LinearFunctional]:
+    """Yield instances of one width, and of a plainer rate of decay or none."""
+    if len(subject.widths) > 1:
+        for width in subject.widths:
+            yield dataclasses.replace(subject, widths=(width,))
+    if subject.beta is not None:
+        for beta in (None, *_shorter(subject.beta)):
+            yield dataclasses.replace(subject, beta=beta)
+
+
 def _simpler_functionals(subject: LinearFunctional) -> Iterator[LinearFunctional]:
     network = subject.network
     if network is not None:
@@ -409,9 +420,7 @@ def _simpler_functionals(subject: LinearFunctional) -> Iterator[LinearFunctional
             network, u=tuple(row[:k] + row[k + 1 :] for row in network.u)
         )
         yield dataclasses.replace(subject, target=left, network=less)
-    if len(subject.widths) > 1:
-        for width in subject.widths:
-            yield dataclasses.replace(subject, widths=(width,))
+    yield from _plainer_questions(subject)
     yield from _plainer_targets(subject)
     if network is None:
         return

@@ -454,6 +454,29 @@ def _history(n: int, take: Take) -> tuple[Weights, int]:
     ], alphabet
 
 
+def _deterministic(n: int, take: Take) -> tuple[Weights, int]:
+    # From every state a path without choice leads to the last one, which is never left: most of
+    # them long, so that little is random and much is transient.
+    rows: Weights = []
+    for i in range(n - 1):
+        further = take() % 4 == 3
+        rows.append({i + 1 + (_below(n - 1 - i, take) if further else 0): 1})
+    return [*rows, {n - 1: 1}], n
+
+
+def _regimes(n: int, take: Take) -> tuple[Weights, int]:
+    # Two regimes, of which the input tells, and stages of each: state i is stage i // 2 of regime
+    # i % 2.  Only the last stage may end in the other regime: it takes several steps to change it.
+    last = n // 2 - 1
+    rows: Weights = []
+    for i in range(2 * last + 2):
+        stage, regime = divmod(i, 2)
+        back = regime if take() % 4 else i
+        onward = 1 - regime if stage == last else i + 2
+        rows.append({back: _weight(take), onward: _weight(take)})
+    return rows, 2
+
+
 _BUILDERS: dict[str, tuple[int, Callable[[int, Take], tuple[Weights, int]]]] = {
     "one-state": (1, _one_state),
     "dense": (2, _dense),
@@ -466,6 +489,8 @@ _BUILDERS: dict[str, tuple[int, Callable[[int, Take], tuple[Weights, int]]]] = {
     "nearly-reducible": (2, _nearly_reducible),
     "absorbing": (2, _absorbing),
     "history": (4, _history),
+    "deterministic": (3, _deterministic),
+    "regimes": (4, _regimes),
 }
 
 CHAIN_KINDS = tuple(_BUILDERS)
@@ -478,6 +503,7 @@ ERGODIC_CHAIN_KINDS = (
     "nearly-periodic",
     "nearly-reducible",
     "history",
+    "regimes",
 )
 """Kinds of chains that are irreducible and aperiodic for certain."""
 

@@ -35,9 +35,14 @@ from hypothesis import strategies as st
 from verification import instance as first_kind
 from verification import linear_functional as second_kind
 from verification.campaign.changes import changed
-from verification.campaign.linear_strategies import linear_functionals, trained_functionals
+from verification.campaign.linear_strategies import (
+    linear_functionals,
+    single_functionals,
+    trained_functionals,
+)
 from verification.campaign.regimes import Cells, cells
 from verification.campaign.shrinking import shrunk
+from verification.campaign.slow_training import slow_trainings
 from verification.campaign.strategies import ERGODIC_CHAIN_KINDS, instances
 from verification.claim import AnyClaim, Mutant
 from verification.decision import Result, decide
@@ -62,10 +67,15 @@ FRESH: dict[str, dict[str, Callable[[], st.SearchStrategy[Any]]]] = {
             moderate=True,
         ),
         "ergodic": lambda: instances(contracting=True, chain_kinds=ERGODIC_CHAIN_KINDS),
+        "slow training": slow_trainings,
         "two states": lambda: instances(contracting=True, max_states=2),
         "any": instances,
     },
-    second_kind.SCHEMA: {"any": linear_functionals, "in training": trained_functionals},
+    second_kind.SCHEMA: {
+        "one part": single_functionals,
+        "any": linear_functionals,
+        "in training": trained_functionals,
+    },
 }
 """For each kind of instances the strategies that are drawn from, under names."""
 
