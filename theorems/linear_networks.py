@@ -62,6 +62,7 @@ from verification.enclosure.balls import (
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.linear_functional import SCHEMA, LinearFunctional, Network
+from verification.linear_rnn.barrier import barrier_ends
 from verification.linear_rnn.distance import difference, distance
 from verification.linear_rnn.network import (
     Input,
@@ -76,7 +77,7 @@ from verification.linear_rnn.network import (
     transposed,
 )
 from verification.linear_rnn.norm import integral, l1_norm
-from verification.linear_rnn.pieces import Function, of_parts
+from verification.linear_rnn.pieces import of_parts
 from verification.verdict import Relation, Truth
 
 _INPUTS = 3
@@ -85,8 +86,6 @@ _GRID = 64
 _HORIZONS = (1, 4, 12, 40)
 _SAMPLES = 600
 _POINT_GRID = 2**40
-_BARRIER_OCTAVES = (-4, 9)
-_BARRIER_POINTS = 16
 
 
 # Assumptions, vacuities
@@ -343,7 +342,7 @@ def _outlasting(
     """Enclose ``sum_I (size(int_I rho) - int_I height exp(-b t))_+``."""
     functions = [of_parts(parts) for parts in instance.target]
     rate = decay(network_of(instance)).rate
-    ends = _barrier_ends(functions, rate)
+    ends = barrier_ends(functions, rate)
     result = ball(0)
     for a, b in pairwise([*ends, None]):
         if a is not None:
@@ -351,18 +350,6 @@ def _outlasting(
             most = (-ball(rate * a)).exp() - ((-ball(rate * b)).exp() if b is not None else 0)
             result = result + (own - height * most / ball(rate)).max(ball(0))
     return result
-
-
-def _barrier_ends(functions: Sequence[Function], rate: Fraction) -> list[Fraction]:
-    """Return 0, the jumps, and 16 points an octave around the network's memory time."""
-    exponent = rate.denominator.bit_length() - rate.numerator.bit_length()
-    points = {
-        Fraction(2) ** (exponent + octave) * Fraction(_BARRIER_POINTS + k, _BARRIER_POINTS)
-        for octave in range(*_BARRIER_OCTAVES)
-        for k in range(_BARRIER_POINTS)
-    }
-    jumps = {jump for function in functions for piece in function for jump in piece.jumps}
-    return sorted({Fraction(0)} | points | jumps)
 
 
 def given_error(instance: LinearFunctional, _case: Barrier) -> Between:

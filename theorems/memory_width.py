@@ -94,7 +94,6 @@ _LARGEST_EXPONENT = 10**6
 _EARLIEST = -60
 _NORM_BITS = 8
 _FEW_NODES = 24
-_FEW_MORE, _MANY_MORE, _SPAN, _EVALUATIONS = 2, 8, 14.0, 30
 
 
 # Assumptions
@@ -266,15 +265,15 @@ def trace_side(
     instance: LinearFunctional, case: OfWidth, *, early: int = 0, divided: bool = True
 ) -> Between:
     """Enclose the sum over channels of the trace bounds; mutants shift it, or do not divide."""
-    from verification.linear_rnn.trace_search import trace_place  # noqa: PLC0415 - loads scipy
+    from verification.linear_rnn.trace_search import (  # noqa: PLC0415 - loads scipy
+        trace_place_of_width,
+    )
 
     bounds = []
     for parts in instance.target:
         function = of_parts(parts)
         if function:
-            few, more = case.width + _FEW_MORE, case.width + _MANY_MORE
-            grids = ((few, float(few)), (more, _SPAN))
-            place = trace_place(function, case.width, grids, _EVALUATIONS)
+            place = trace_place_of_width(function, case.width)
             found = trace_bound(function, place, max(0, case.width - early))
             if not divided:
                 most = largest_trace_norm(place)

@@ -40,8 +40,12 @@ RESTS_ON = {
     "P5": CHAIN,
     "C1": NETWORK,
     "C1S": NETWORK,
+    "C6": [*TARGET, *NETWORK],
     "C4": TARGET,
     "C4B": TARGET,
+    "C4K": TARGET,
+    "C4Q": TARGET,
+    "C4T": TARGET,
 }
 """What of the instance every case of a claim is about (not each case meets every input)."""
 
@@ -57,10 +61,17 @@ EVERY = {"M4": 7, "M5": 8, "C1S": 4}
 REPLACEABLE = {
     "C1": ("basis",),
     "C1S": ("basis", "input"),
+    "C6": ("basis", "rate", "height", "ends"),
     "C4": ("places", "network"),
     "C4B": ("places", "network"),
+    "C4K": ("places", "network"),
+    "C4Q": ("form", "network"),
+    "C4T": ("places", "network"),
 }
 """Members of which another value may show the same."""
+
+EVERY_REPLACEABLE = {"C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80}
+"""Every so manieth field of these is altered: there are hundreds."""
 
 
 def test_it_is_known_of_every_claim_what_it_rests_on():
@@ -111,8 +122,11 @@ def test_every_altered_field_is_found(claim_id):
 def test_every_number_is_found_out_under_a_new_digest(claim_id):
     document = some_cases(claim_id)
     inside = [("schema",), ("claim",), ("witness",), ("cases",), *RESTS_ON[claim_id]]
-    tried = 0
-    for path in paths(document):
+    tried, skipped = 0, EVERY_REPLACEABLE.get(claim_id, 1)
+    for number, path in enumerate(paths(document)):
+        is_replaceable = bool(set(path) & set(REPLACEABLE.get(claim_id, ())))
+        if is_replaceable and number % skipped:
+            continue
         is_free = path[:2] in ANY_WILL_DO
         if any(path[: len(place)] == place for place in inside) and not is_free:
             for how, altered in alterations(document, path):
@@ -121,7 +135,7 @@ def test_every_number_is_found_out_under_a_new_digest(claim_id):
                 )
                 if leaves_cases_out or is_forgotten(document, path):
                     continue
-                if set(path) & set(REPLACEABLE.get(claim_id, ())):
+                if is_replaceable:
                     says_nothing_else(document, sealed(altered))
                 else:
                     assert outcome(sealed(altered)) != "VALID", (path, how)

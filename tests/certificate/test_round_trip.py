@@ -28,12 +28,25 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("markov-onegin", "absorbing", "near-reducible", "erf-uniform", "sharp-forgetting")
 OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump", "power-law-fifth")
 """Two channels; a network with shear; jumps; a bump; a long memory."""
+TOO_SMALL = {("C4T", "gaussian-bump")}
+"""A sum of singular values of which doubles know no three digits."""
+
 TRIPS = [
     (claim_id, name)
     for claim_id in FORMULAS
     for name in (OF_TARGETS if is_of_second_kind(claim_id) else NAMES)
+    if (claim_id, name) not in TOO_SMALL
 ]
-STATED_ROUGHLY = {"C4", "C4B"}
+
+
+def usual(claim_id):
+    """Return the name of an instance on which a claim is certified."""
+    if not is_of_second_kind(claim_id):
+        return "markov-onegin"
+    return "mutant-shear" if claim_id == "C6" else "sharp-two-channels"
+
+
+STATED_ROUGHLY = {"C6", "C4", "C4B", "C4K", "C4Q", "C4T"}
 """Their right sides, distances from a target, are stated to four digits."""
 SLIGHTLY = Fraction(1_000_001, 1_000_000)
 COARSELY = {"E2": Fraction(11, 10), "E3": Fraction(11, 10)}
@@ -91,7 +104,7 @@ def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
         rough = side == "right" and claim_id in STATED_ROUGHLY
         off = COARSELY.get(claim_id, Fraction(101, 100) if rough else SLIGHTLY)
         sides = {side: _scaled(getattr(claim, side), off if side == "right" else 1 / off)}
-    subject = gallery.load("sharp-two-channels" if is_of_second_kind(claim_id) else "hidden-state")
+    subject = gallery.load(usual(claim_id) if is_of_second_kind(claim_id) else "hidden-state")
     found = r"side is|side, [-+.0-9e]+, is|the supremum is as stated|disagree"
     # What is known to few digits is compared with the checker as the certificate is made.
     with pytest.raises((Invalid, NotCertified), match=found):
@@ -131,8 +144,7 @@ def test_what_a_check_prints_fits_a_terminal(tmp_path):
 @pytest.mark.parametrize("claim_id", FORMULAS)
 def test_the_checker_runs_without_the_rest_of_us(claim_id, tmp_path):
     file = tmp_path / "certificate.json"
-    name = "sharp-two-channels" if is_of_second_kind(claim_id) else "markov-onegin"
-    file.write_bytes(to_bytes(made(claim_id, name)))
+    file.write_bytes(to_bytes(made(claim_id, usual(claim_id))))
     code = (
         "import sys\n"
         "from verification.certificate.check.__main__ import main\n"

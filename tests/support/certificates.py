@@ -23,7 +23,7 @@ LOPSIDED = "lopsided"
 LOPSIDED_TARGET = {
     "schema": "linear-functional/1",
     "name": "lopsided-target",
-    "target": [[{"kind": "exponential", "coefficient": "0.8", "rate": "1.3", "power": 1}]],
+    "target": [[{"kind": "exponential", "coefficient": "0.8", "rate": "0.3", "power": 1}]],
     "widths": [1],
     "network": {"W": [["-1", "0.7"], ["-0.2", "-2"]], "U": [["1"], ["-0.5"]], "c": ["0.4", "1.5"]},
 }

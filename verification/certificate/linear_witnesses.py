@@ -12,16 +12,21 @@ from verification.certificate.check.norms import DISTANCE_BITS, NORM_BITS
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.sign_changes import sign_changes
-from verification.enclosure.balls import Between, end_points, precision
+from verification.enclosure.balls import Between, ball, end_points, precision
+from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.instance import Json
 from verification.linear_functional import LinearFunctional, Network
-from verification.linear_rnn.network import Input
+from verification.linear_rnn.barrier import barrier_ends
+from verification.linear_rnn.network import Input, decay, norm, norm_upper
 from verification.linear_rnn.pieces import Function, of_parts
 from verification.strict_json import format_number
 
 _BITS = 192
 _SPARE_DIGITS = 2
+_HEIGHT_DECIMALS = 40
+_ROUGHLY = 2.0**-45
+"""More than the roundings of a singular value of a small matrix, relative to the largest one."""
 
 
 def _texts(values: Sequence[Fraction]) -> list[Json]:
@@ -45,13 +50,18 @@ def forgetting(instance: LinearFunctional) -> dict[str, Json]:
 
 def forgetting_and_changes(instance: LinearFunctional) -> dict[str, Json]:
     """Bring also where the kernel changes its sign."""
+    kernel = _stable(instance).kernel()
+    changes: list[Json] = [sign_changes(function, NORM_BITS) for function in kernel]
+    return {**forgetting(instance), "changes": changes}
+
+
+def _stable(instance: LinearFunctional) -> networks.StableNetwork:
+    """Return the network as the checker sees it."""
     target = _target(instance)
     if target.network is None or instance.network is None:
         raise NotEnclosed("the instance gives no network")
     basis = tuple(tuple(row) for row in _basis(instance.network))
-    kernel = networks.StableNetwork(target.network, basis, Budget()).kernel()
-    changes: list[Json] = [sign_changes(function, NORM_BITS) for function in kernel]
-    return {**forgetting(instance), "changes": changes}
+    return networks.StableNetwork(target.network, basis, Budget())
 
 
 def _basis(network: Network) -> list[list[Fraction]]:
@@ -72,6 +82,31 @@ def input_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # no
             "starts": [_texts(values) for values in signal.starts],
             "ends": [_texts(values) for values in signal.ends],
         }
+    }
+
+
+def barrier_case(instance: LinearFunctional, _case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write how the network forgets, where C6 integrates, and where its error changes its sign."""
+    target, stable = _target(instance), _stable(instance)
+    if instance.network is None:
+        raise NotEnclosed("the instance gives no network")
+    with precision(_BITS):
+        known = decay(instance.network)
+        reads = norm([ball(x) for x in instance.network.c])
+        height = norm_upper(Matrix.exact(instance.network.u)) * reads * ball(known.conditioning)
+        most = end_points(height)[1]
+    rests = [
+        (*kernels.function_of(parts), *rest)
+        for parts, rest in zip(target.channels, stable.kernel(sign=-1), strict=True)
+    ]
+    functions = [of_parts(parts) for parts in instance.target]
+    scale = Fraction(10) ** _HEIGHT_DECIMALS
+    return {
+        # The checker's balls show a little less than an exact rate.
+        "rate": format_number(Fraction(floor(min(known.rate, stable.rate) * scale)) / scale),
+        "height": format_number(Fraction(ceil(most * scale)) / scale),
+        "ends": _texts(barrier_ends(functions, known.rate)),
+        "changes": [sign_changes(rest, DISTANCE_BITS) for rest in rests],
     }
 
 
@@ -183,3 +218,111 @@ def switched_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # 
         return {"ends": _texts(found.ends), "points": _texts(found.points)}
 
     return {**_approximation(instance, case.width), "places": _places(instance, place)}
+
+
+def ky_fan_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write intervals of C4K, and bounds of singular values."""
+    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
+    from verification.linear_rnn import search  # noqa: PLC0415 - loads scipy
+    from verification.linear_rnn.lower_bounds import indicator_matrix  # noqa: PLC0415
+
+    def place(function: Function) -> Json:
+        found = search.ky_fan_place(function, case.width)
+        with precision(_BITS):
+            values = singular_values(indicator_matrix(function, found.ends))
+        chosen = values[case.width : case.width + found.count]
+        return {
+            "ends": _texts(found.ends),
+            "values": [_bracket(value) for value in chosen],
+            "largest": _largest_knots(found.ends, found.count),
+        }
+
+    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+
+
+def _largest_knots(ends: tuple[Fraction, ...], count: int) -> list[Json]:
+    """Write singular values of ``M(t)`` where their sum may be the largest, found in doubles."""
+    import numpy as np  # noqa: PLC0415 - slow to load
+
+    points = np.array([float(x) for x in ends])
+    lengths = np.diff(points)
+    knots = sorted({a + b for a in ends for b in ends})
+    found = []
+    for t in knots:
+        common = np.minimum(points[1:, None], float(t) - points[:-1])
+        common = common - np.maximum(points[:-1, None], float(t) - points[1:])
+        scaled = np.maximum(common, 0) / np.sqrt(np.multiply.outer(lengths, lengths))
+        values = np.linalg.svd(scaled, compute_uv=False)[:count]
+        found.append((t, values, float(np.sqrt(count * (scaled**2).sum()))))
+    largest = max(float(values.sum()) for _, values, _ in found) * (1 - _ROUGHLY)
+    return [
+        {"at": format_number(t), "values": [_around(float(x), float(values[0])) for x in values]}
+        for t, values, most in found
+        if most >= largest
+    ]
+
+
+def _around(value: float, scale: float) -> Json:
+    """Write bounds of a number that doubles know up to a few roundings of another."""
+    unit = Fraction(scale * _ROUGHLY)
+    middle = Fraction(value)
+    return _bracket(Between(ball(max(middle - unit, Fraction(0))), ball(middle + unit)))
+
+
+def trace_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write intervals and weights of C4T, and bounds of singular values."""
+    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
+    from verification.linear_rnn.trace_bound import weighted_matrix  # noqa: PLC0415
+    from verification.linear_rnn.trace_search import (  # noqa: PLC0415 - loads scipy
+        trace_place_of_width,
+    )
+
+    def place(function: Function) -> Json:
+        found = trace_place_of_width(function, case.width)
+        with precision(_BITS):
+            values = singular_values(weighted_matrix(function, found))
+        return {
+            "ends": _texts(found.ends),
+            "weights": _texts(found.weights),
+            "values": [_bracket(value) for value in values[case.width :]],
+        }
+
+    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+
+
+def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write the functions and measures of C4Q, and bounds of an eigenvalue and of a norm."""
+    import numpy as np  # noqa: PLC0415 - slow to load
+
+    from verification.linear_rnn import quadratic_forms, quadratic_search  # noqa: PLC0415
+
+    functions = tuple(of_parts(parts) for parts in instance.target)
+    found = quadratic_search.quadratic_place(functions, case.width)
+    document: dict[str, Json] = _approximation(instance, case.width)
+    if found is None:
+        return {**document, "form": "none"}
+    masses = np.array(found.masses)
+    where = quadratic_forms.cells(found.knots, found.shifts)
+    largest = 0.0
+    for heights in found.heights:
+        padded = np.concatenate([np.array(heights), np.zeros((len(heights), 1))], axis=1)
+        products = padded[:, where].transpose(1, 0, 2) @ masses
+        norms = np.linalg.norm(products + products.transpose(0, 2, 1), 2, axis=(1, 2)) / 2
+        largest = max(largest, float(norms.max()))
+    with precision(_BITS):
+        rows = quadratic_forms.form(functions, found).entries()
+        values = np.array([[float(sum(end_points(ball(x))) / 2) for x in row] for row in rows])
+    return {
+        **document,
+        "form": {
+            "shifts": _texts(found.shifts),
+            "masses": [[_rounded(Fraction(x)) for x in row] for row in found.masses],
+            "knots": _texts(found.knots),
+            "heights": [
+                [[_rounded(Fraction(x)) for x in row] for row in channel]
+                for channel in found.heights
+            ],
+            "least": [_around(float(np.linalg.eigvalsh(values)[0]), 1.0)],
+            "largest": [_around(largest, largest)],
+        },
+    }

@@ -284,7 +284,11 @@ WITNESSES: dict[str, Witnesses] = {
     "P5": Witnesses(_stationary_law, _variance_case),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
+    "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),
     "C4": Witnesses(linear_witnesses.nothing, linear_witnesses.singular_case),
     "C4B": Witnesses(linear_witnesses.nothing, linear_witnesses.switched_case),
+    "C4K": Witnesses(linear_witnesses.nothing, linear_witnesses.ky_fan_case),
+    "C4Q": Witnesses(linear_witnesses.nothing, linear_witnesses.quadratic_case),
+    "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
 }
 """How certificates are made, by claim."""

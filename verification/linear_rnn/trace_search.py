@@ -31,6 +31,13 @@ _CLOSEST, _UNIT = math.log(2.001), 0.4
 # ratio of end points, its slope and curvature along the cells; and those of the weights.
 _START = (-1.2, 0.0, 1.3, -0.1, 0.4, -0.15)
 _SIMPLEX = (0.5, 0.15, 0.3, 0.3, 0.15, 0.15)
+_FEW_MORE, _MANY_MORE, _SPAN, _EVALUATIONS = 2, 8, 14.0, 30
+
+
+def trace_place_of_width(function: Function, width: int) -> TracePlace:
+    """Return the better of two places for this width: with few more cells, and with many."""
+    few, more = width + _FEW_MORE, width + _MANY_MORE
+    return trace_place(function, width, ((few, float(few)), (more, _SPAN)), _EVALUATIONS)
 
 
 @lru_cache(maxsize=128)

@@ -107,12 +107,12 @@ _RANK = "a network's matrix has rank m at most"
 _DISTANCE = "a network of the width, where its error changes its sign"
 
 
-def _of_target(says: str, derive: str, witnesses: str) -> Formula:
+def _of_target(says: str, module: str, derive: str, witnesses: str) -> Formula:
     """Return a claim on all networks of a width."""
     return Formula(
         says=says,
         prepare=_prepared("width_claims", "read_approximated"),
-        derive=_in_balls("width_claims", derive),
+        derive=_in_balls(module, derive),
         witnesses=f"{witnesses}, {_DISTANCE}",
         assumes="the network brought has the width at most",
         in_balls=True,
@@ -246,15 +246,45 @@ FORMULAS: dict[str, Formula] = {
         kind=TARGET,
         read=read_target,
     ),
+    "C6": Formula(
+        says="int (|rho| - |U| |c| K e^(-bt))_+ dt, by intervals, is at most ||rho - rho_hat||",
+        prepare=_prepared("linear_claims", "read_barrier"),
+        derive=_in_balls("linear_claims", "memory_barrier"),
+        witnesses="a basis that shows how the network forgets, where its error changes its sign",
+        assumes=_NETWORK,
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+    ),
     "C4": _of_target(
         "sum_i s_{m+1}(A_i) <= ||rho - rho_hat||, A_i compressions of int rho_i(t + s) f(s) ds",
+        "width_claims",
         "singular_values",
         "functions, bounds of singular values",
     ),
     "C4B": _of_target(
         "sum_i 1/|A_i^-1| <= ||rho - rho_hat||, A_i the integrals of rho_i(t_j + .) over I_k",
+        "width_claims",
         "switched_inputs",
         "intervals and points",
+    ),
+    "C4K": _of_target(
+        "sum_i (s_{m+1} + .. + s_{m+K})(A_i) / max_t |M(t)|_(K) <= ||rho - rho_hat||",
+        "form_claims",
+        "ky_fan",
+        "intervals, bounds of singular values",
+    ),
+    "C4Q": _of_target(
+        "lambda_min(A) / max |M_i(t)| <= ||rho - rho_hat||, A = sum_i int rho_i M_i",
+        "form_claims",
+        "quadratic_form",
+        "the functions of the form, bounds of an eigenvalue and a norm",
+    ),
+    "C4T": _of_target(
+        "sum_i (s_{m+1} + s_{m+2} + ..)(A_i) / max_t |M(t)|_1 <= ||rho - rho_hat||",
+        "form_claims",
+        "trace_norm",
+        "intervals and weights, bounds of singular values",
     ),
 }
 """Claims on chains are checked in rationals; FLINT is loaded for the others only."""

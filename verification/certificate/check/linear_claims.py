@@ -1,24 +1,28 @@
-"""The claims on a linear network that an instance gives: its kernel, its norm."""
+"""The claims on a linear network that an instance gives: kernel, norm, and what outlasts it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
-from verification.certificate.check.balls import bounds, precision
+from verification.certificate.check.balls import ball, bounds, precision, total
 from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.kernels import Function, function_of, integral
 from verification.certificate.check.networks import (
+    MAX_INTERVALS,
     Signal,
     StableNetwork,
     convolution,
+    norm_of,
     read_signal,
     response,
 )
-from verification.certificate.check.norms import NORM_BITS, norms, read_changes
+from verification.certificate.check.norms import DISTANCE_BITS, NORM_BITS, norms, read_changes
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.targets import Target
+from verification.certificate.check.targets import Target, positive
 
 _SPARE_BITS = 96
 
@@ -96,3 +100,56 @@ def norm_of_network(known: Kernel, case: Node, _claimed: Bounds) -> Shown:
             return bounds(abs(response(stable.network, signal, stable.budget)))
 
     return Shown(_named(signal), left, known.norm)
+
+
+# C6
+
+
+def memory_barrier(known: Barrier, case: Node, _claimed: Bounds) -> Shown:
+    """``sum_I (|int_I rho| - int_I H exp(-b t) dt)_+ <= ||rho - rho_hat||``, H >= |U| |c| K."""
+    stable = known.stable
+    members = case.fields(("rate", "height", "ends", "changes"))
+    rate, height = positive(members["rate"]), positive(members["height"])
+    if rate > stable.rate:
+        members["rate"].invalid("the network is not shown to forget so fast")
+    if height < stable.height():
+        members["height"].invalid("is not shown to bound |U| |c| K")
+    ends = tuple(item.number() for item in members["ends"].elements(1, MAX_INTERVALS))
+    if ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
+        members["ends"].refuse("times that increase, not negative")
+    rests = tuple(
+        (*function, *rest)
+        for function, rest in zip(known.functions, stable.kernel(sign=-1), strict=True)
+    )
+    changes = read_changes(members["changes"], rests)
+
+    def left(bits: int) -> Bounds:
+        stable.budget.spend(100 * len(ends) * len(known.functions), bits)
+        with precision(bits + _SPARE_BITS):
+            parts = []
+            for a, b in zip(ends, (*ends[1:], None), strict=True):
+                own = norm_of([integral(function, a, b) for function in known.functions])
+                late = (-ball(rate * b)).exp() if b is not None else ball(0)
+                most = ball(height / rate) * ((-ball(rate * a)).exp() - late)
+                parts.append((own - most).max(ball(0)))
+            return bounds(total(parts))
+
+    def right(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return norms(rests, changes, DISTANCE_BITS, stable.budget)
+
+    return Shown("the network given", left, right)
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """A target, and a network that forgets."""
+
+    functions: tuple[Function, ...]
+    stable: StableNetwork
+
+
+def read_barrier(target: Target, witness: Node, budget: Budget) -> Barrier:
+    """Verify by a basis that the network forgets."""
+    functions = tuple(function_of(parts) for parts in target.channels)
+    return Barrier(functions, read_network(target, witness, budget))

@@ -45,7 +45,7 @@ _BITS = 256
 
 def norm_of(values: Sequence[Ball]) -> Ball:
     """Enclose the Euclidean norm of a vector."""
-    return total([abs(x) * abs(x) for x in values]).sqrt()
+    return total([x * x for x in values]).nonnegative_part().sqrt()
 
 
 def norm_above(rows: Sequence[Sequence[Ball]]) -> Ball:
@@ -121,6 +121,13 @@ class StableNetwork:
             moved = matrix_exponential([[x * t for x in row] for row in transposed]) * column
             self._states[key] = [row[0] for row in entries(moved)]
         return self._states[key]
+
+    def height(self) -> Fraction:
+        """Return a bound of ``|U| |c| K``: the kernel is at most ``H exp(-b t)``."""
+        with precision(_BITS):
+            of_inputs = norm_above([[ball(x) for x in row] for row in self.network.u])
+            reads = norm_of([ball(x) for x in self.network.c])
+            return upper(of_inputs * reads * ball(self.conditioning))
 
     def kernel(self, *, sign: int = 1) -> tuple[Function, ...]:
         """Return the kernel, one function a channel, as exponentials where W has their blocks."""

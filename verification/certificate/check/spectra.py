@@ -51,20 +51,34 @@ def require_singular_value(
     Invalid
         Where it is not shown.
     """
-    high = _count(form, claimed.upper, budget)
+    high = count_above(form, claimed.upper, budget)
     if high is None or high >= index:
         raise Invalid(f"{what}: not shown that singular value {index} is as small as stated")
     if claimed.lower > 0:
-        low = _count(form, claimed.lower, budget)
+        low = count_above(form, claimed.lower, budget)
         if low is None or low < index:
             raise Invalid(f"{what}: not shown that singular value {index} is as large as stated")
 
 
-def _count(form: Form, level: Fraction, budget: Budget) -> int | None:
+def count_above(form: Form, level: Fraction, budget: Budget) -> int | None:
     """Return how many singular values are above a level > 0, None where that is not known."""
     above = _inertia(form, -level, budget)
     below = _inertia(form, level, budget)
     return None if above is None or below is None else above[0] + below[1]
+
+
+def require_least_eigenvalue(form: Form, claimed: Bounds, node: Node, budget: Budget) -> None:
+    """Show that the least eigenvalue is in bounds.
+
+    Raises
+    ------
+    Invalid
+        Where it is not shown.
+    """
+    low = _inertia(form, -claimed.lower, budget)
+    high = _inertia(form, -claimed.upper, budget)
+    if low is None or low[1] or high is None or not high[1]:
+        node.invalid("not shown that the least eigenvalue is there")
 
 
 def _inertia(form: Form, shift: Fraction, budget: Budget) -> tuple[int, int] | None:

@@ -48,8 +48,8 @@ from verification.certificate.check.spectra import Form, Rows, read_brackets, re
 from verification.certificate.check.targets import MAX_WIDTH, Target, Vector, positive
 
 MAX_FUNCTIONS = 64
-_SPARE_BITS = 96
-_MATRIX_BITS = 256
+SPARE_BITS = 96
+MATRIX_BITS = 256
 _LAGUERRE_BITS = 4
 
 
@@ -67,27 +67,28 @@ def read_approximated(target: Target, witness: Node, budget: Budget) -> Approxim
     return Approximated(tuple(function_of(parts) for parts in target.channels), budget)
 
 
-def _distance(known: Approximated, members: dict[str, Node], width: int) -> Side:
+def distance_of(known: Approximated, members: dict[str, Node], width: int) -> Side:
     """Return the distance of the network that a case brings, of at most this width."""
     modes = read_modes(members["network"], len(known.functions), width)
     rests = tuple((*f, *waves) for f, waves in zip(known.functions, modes, strict=True))
     changes = read_changes(members["changes"], rests)
 
     def distance(bits: int) -> Bounds:
-        with precision(bits + _SPARE_BITS):
+        with precision(bits + SPARE_BITS):
             return norms(rests, changes, DISTANCE_BITS, known.budget)
 
     return distance
 
 
-def _places(known: Approximated, node: Node) -> list[tuple[Function, Node]]:
+def places_of(known: Approximated, node: Node) -> list[tuple[Function, Node]]:
     """Return the channels at which a bound is computed, with their places; others give 0."""
     count = len(known.functions)
     pairs = zip(known.functions, node.elements(count, count), strict=True)
     return [(function, item) for function, item in pairs if item.value != "none"]
 
 
-def _shown(width: int) -> str:
+def named(width: int) -> str:
+    """Return what a case is about."""
     return f"every network of width {width}, and one of them"
 
 
@@ -99,15 +100,15 @@ def singular_values(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     members = case.fields(("width", "places", "network", "changes"))
     width = members["width"].integer(0, MAX_WIDTH)
     left = Bounds.exactly(Fraction(0))
-    for function, place in _places(known, members["places"]):
-        with precision(_MATRIX_BITS):
+    for function, place in places_of(known, members["places"]):
+        with precision(MATRIX_BITS):
             compressed, values = _compression(function, place, known.budget)
             if width >= len(compressed.rows):
                 place.refuse(f"more than {width} functions")
             (value,) = read_brackets(values, 1)
             require_singular_value(place.path, compressed, width + 1, value, known.budget)
         left = left.plus(value)
-    return Shown(_shown(width), left, _distance(known, members, width))
+    return Shown(named(width), left, distance_of(known, members, width))
 
 
 def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form, Node]:
@@ -118,17 +119,17 @@ def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form,
         moments = _laguerre_moments(
             function, positive(members["scale"]), 2 * size, members["scale"]
         )
-        budget.spend(40 * size * len(function), _MATRIX_BITS)
+        budget.spend(40 * size * len(function), MATRIX_BITS)
         rows = [[moments[i + j] - moments[i + j + 1] for j in range(size)] for i in range(size)]
         return Form(rows, (Fraction(1),) * size), members["values"]
     members = place.fields(("ends", "values"))
-    ends = _ends(members["ends"])
-    budget.spend(20 * len(ends) ** 2 * len(function), _MATRIX_BITS)
+    ends = read_ends(members["ends"])
+    budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS)
     lengths = tuple(b - a for a, b in pairwise(ends))
     return Form(indicator_matrix(function, ends), lengths), members["values"]
 
 
-def _ends(node: Node) -> Vector:
+def read_ends(node: Node) -> Vector:
     """Read end points of neighbouring intervals, which increase from a number >= 0 on."""
     ends = tuple(item.number() for item in node.elements(2, MAX_FUNCTIONS + 1))
     if ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
@@ -148,7 +149,7 @@ def indicator_matrix(function: Function, ends: Vector) -> Rows:
 
 def _laguerre_moments(function: Function, p: Fraction, count: int, node: Node) -> list[Ball]:
     """Enclose ``g_n = int rho(t) exp(-p t) L_n(2 p t) dt`` for n < count."""
-    with precision(_MATRIX_BITS + _LAGUERRE_BITS * count):
+    with precision(MATRIX_BITS + _LAGUERRE_BITS * count):
         found = [ball(0)] * count
         for wave in function:
             if not isinstance(wave, Wave):
@@ -196,18 +197,18 @@ def switched_inputs(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     width = members["width"].integer(0, MAX_WIDTH)
     read = [
         (function, *_intervals(place, width + 1))
-        for function, place in _places(known, members["places"])
+        for function, place in places_of(known, members["places"])
     ]
 
     def left(bits: int) -> Bounds:
         found = Bounds.exactly(Fraction(0))
-        with precision(bits + _SPARE_BITS):
+        with precision(bits + SPARE_BITS):
             for function, ends, points in read:
                 known.budget.spend(20 * len(function) * len(points) ** 2, bits)
                 found = found.plus(bounds(_bang_bang(function, ends, points)))
         return found
 
-    return Shown(_shown(width), left, _distance(known, members, width))
+    return Shown(named(width), left, distance_of(known, members, width))
 
 
 def _intervals(place: Node, count: int) -> tuple[Vector, Vector]:

@@ -1,0 +1,301 @@
+r"""Lower bounds for every network of width m by sums of singular values, and by quadratic forms.
+
+With ``M_jk(t) = (e_j * e_k)(t)`` and ``A_i = int rho_i(t) M(t) dt`` a network's matrix has rank m
+at most, and ``A_i - A_hat_i = int (rho_i - rho_hat_i) M`` is at most ``||rho_i - rho_hat_i||
+max_t |M(t)|`` in any norm.  By Mirsky's theorem it is at least:
+
+C4K.  ``(s_{m+1} + .. + s_{m+K})(A_i)`` in the norm that sums the K largest singular values, for
+normalised indicators e_j.  M is linear between sums of two end points: the maximum is at one.
+
+C4T.  ``(s_{m+1} + s_{m+2} + ..)(A_i)`` in the trace norm, for ``e_j = d_j l_j^(-1/2)`` on intervals
+of lengths l_j from 0 on, end points ``x_{j+1} >= 2 x_j``.  At ``t = x_i + x_j``, j <= i, M(t) falls
+into two blocks.  The interval ``[x_i, x_{i+1})`` meets reflections of those below x_j only, each as
+a whole: beside zeros a row of entries ``d_i d_k (l_k/l_i)^(1/2)``, k < j, with the trace norm
+``2 d_i (sum_{k<j} d_k^2 l_k / l_i)^(1/2)``.  And the intervals of ``[x_j, x_i)`` meet reflections
+of the last of them, ``h = i - 1``, only: entries ``d_h d_k (l_k/l_h)^(1/2)``, j <= k < h, beside
+``a = d_h^2 (1 - (x_h - x_j)/l_h)``, with ``(a^2 + 4 d_h^2 sum_{j<=k<h} d_k^2 l_k / l_h)^(1/2)``.
+
+C4Q.  With functions phi_a, step functions, and psi_b, sums of point masses at shifts s_j, a, b =
+0..m, some combination of the psi_b is orthogonal to all shifts of a network's kernel, so that its
+quadratic form ``A = sum_i int rho_i M_i``, M_i(t) the symmetric part of ``(phi_ia * psi_b)(t)``,
+has a zero: ``||rho - rho_hat|| >= lambda_min(A) / max_{i,t} |M_i(t)|``.  M_i is constant between
+sums of a knot and a shift.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import accumulate, pairwise
+
+from verification.certificate.check.balls import (
+    Ball,
+    BallMatrix,
+    ball,
+    bounds,
+    lower,
+    matrix,
+    precision,
+    total,
+    upper,
+)
+from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.complex_balls import ball_matrix, entries
+from verification.certificate.check.kernels import Function, primitive
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.reading import Node
+from verification.certificate.check.spectra import (
+    Form,
+    count_above,
+    read_brackets,
+    require_least_eigenvalue,
+    require_singular_value,
+)
+from verification.certificate.check.targets import MAX_WIDTH, Vector, positive
+from verification.certificate.check.width_claims import (
+    MATRIX_BITS,
+    MAX_FUNCTIONS,
+    Approximated,
+    distance_of,
+    indicator_matrix,
+    named,
+    places_of,
+    read_ends,
+)
+
+MAX_KNOTS = 256
+_FORM_BITS = 128
+_ZERO = Fraction(0)
+_Bound = Callable[[Approximated, Function, Node, int], Bounds]
+
+
+def _by_channels(known: Approximated, case: Node, bound: _Bound) -> Shown:
+    """Return the sum over channels of a bound, and the distance of the network brought."""
+    members = case.fields(("width", "places", "network", "changes"))
+    width = members["width"].integer(0, MAX_WIDTH)
+    left = Bounds.exactly(_ZERO)
+    for function, place in places_of(known, members["places"]):
+        left = left.plus(bound(known, function, place, width))
+    return Shown(named(width), left, distance_of(known, members, width))
+
+
+def _summed(form: Form, node: Node, first: int, count: int, budget: Budget) -> Bounds:
+    """Verify bounds of singular values ``first + 1`` to ``first + count``; return their sum."""
+    found = Bounds.exactly(_ZERO)
+    for k, claimed in enumerate(read_brackets(node, count), start=first + 1):
+        require_singular_value(node.path, form, k, claimed, budget)
+        found = found.plus(claimed)
+    return found
+
+
+# C4K
+
+
+def ky_fan(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
+    """``sum_i (s_{m+1} + .. + s_{m+K})(A_i) / max_t |M(t)|_(K) <= ||rho - rho_hat||``."""
+    return _by_channels(known, case, _ky_fan_bound)
+
+
+def _ky_fan_bound(known: Approximated, function: Function, place: Node, width: int) -> Bounds:
+    members = place.fields(("ends", "values", "largest"))
+    ends = read_ends(members["ends"])
+    lengths = tuple(b - a for a, b in pairwise(ends))
+    count = len(members["values"].elements(1, len(lengths)))
+    if width + count > len(lengths):
+        place.refuse(f"{width + count} intervals at the least")
+    known.budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS)
+    with precision(MATRIX_BITS):
+        form = Form(indicator_matrix(function, ends), lengths)
+        values = _summed(form, members["values"], width, count, known.budget)
+        most = _largest_ky_fan_norm(ends, count, members["largest"], known.budget)
+    return Bounds(values.lower / most.upper, values.upper / most.lower)
+
+
+def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -> Bounds:
+    """Enclose ``max_t |M(t)|_(K)``: a certificate brings values at the knots that matter."""
+    cells = tuple(pairwise(ends))
+    lengths = tuple(b - a for a, b in cells)
+    knots = {a + b for a in ends for b in ends}
+    listed: dict[Fraction, Bounds] = {}
+    for item in node.elements(1, len(knots)):
+        members = item.fields(("at", "values"))
+        at = members["at"].number()
+        if at not in knots or at in listed:
+            members["at"].refuse("a sum of two end points, each once")
+        rows = [[ball(_common(at, one, other)) for other in cells] for one in cells]
+        listed[at] = _summed(Form(rows, lengths), members["values"], 0, count, budget)
+    least = max(x.lower for x in listed.values())
+    if least <= 0:
+        node.invalid("no norm is shown to differ from 0")
+    budget.spend(len(knots) * len(cells) ** 2)
+    for at in knots - listed.keys():
+        # |M|_(K) <= K^(1/2) |M|, the Frobenius norm.
+        squares = sum(
+            (
+                _common(at, one, other) ** 2 / (p * q)
+                for one, p in zip(cells, lengths, strict=True)
+                for other, q in zip(cells, lengths, strict=True)
+            ),
+            _ZERO,
+        )
+        if count * squares > least * least:
+            node.invalid(f"nothing is said of the norm at {float(at):.6g}")
+    return Bounds(least, max(x.upper for x in listed.values()))
+
+
+def _common(
+    t: Fraction, first: tuple[Fraction, Fraction], second: tuple[Fraction, Fraction]
+) -> Fraction:
+    """Return the length that ``[a, b]`` and ``t - [c, d]`` have in common."""
+    (a, b), (c, d) = first, second
+    return max(min(b, t - c) - max(a, t - d), _ZERO)
+
+
+# C4T
+
+
+def trace_norm(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
+    """``sum_i (s_{m+1} + s_{m+2} + ..)(A_i) / max_t |M(t)|_1 <= ||rho - rho_hat||``."""
+    return _by_channels(known, case, _trace_bound)
+
+
+def _trace_bound(known: Approximated, function: Function, place: Node, width: int) -> Bounds:
+    members = place.fields(("ends", "weights", "values"))
+    ends = read_ends(members["ends"])
+    if ends[0] or any(b < 2 * a for a, b in pairwise(ends)):
+        members["ends"].refuse("end points from 0 on, each twice the one before at the least")
+    count = len(ends) - 1
+    weights = tuple(positive(x) for x in members["weights"].elements(count, count))
+    if width >= count:
+        place.refuse(f"more than {width} intervals")
+    ratio = ends[-1] / ends[1]
+    spread = ratio.numerator.bit_length() - ratio.denominator.bit_length()
+    known.budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS + 2 * spread)
+    lengths = tuple(b - a for a, b in pairwise(ends))
+    scales = tuple(x / d**2 for x, d in zip(lengths, weights, strict=True))
+    # Between intervals far apart nearly equal numbers are subtracted.
+    with precision(MATRIX_BITS + 2 * spread):
+        form = Form(indicator_matrix(function, ends), scales)
+        values = _summed(form, members["values"], width, count - width, known.budget)
+        most = bounds(largest_trace_norm(ends, weights))
+    return Bounds(values.lower / most.upper, values.upper / most.lower)
+
+
+def largest_trace_norm(ends: Vector, weights: Vector) -> Ball:
+    """Enclose ``max_t |M(t)|_1`` for end points that double."""
+    lengths = [b - a for a, b in pairwise(ends)]
+    # Of what is below each end point.
+    masses = [
+        *accumulate((d * d * x for d, x in zip(weights, lengths, strict=True)), initial=_ZERO)
+    ]
+    found = ball(0)
+    for i in range(len(ends)):
+        for j in range(i + 1):
+            norm = ball(0)
+            if i < len(lengths):
+                norm = 2 * ball(weights[i]) * ball(masses[j] / lengths[i]).sqrt()
+            if j < i:
+                h, square = i - 1, weights[i - 1] ** 2
+                own = square * (1 - (ends[h] - ends[j]) / lengths[h])
+                beside = 4 * square * (masses[h] - masses[j]) / lengths[h]
+                norm = norm + ball(own * own + beside).sqrt()
+            found = found.max(norm)
+    return found
+
+
+# C4Q
+
+
+def quadratic_form(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
+    """``lambda_min(A) / max |M| <= ||rho - rho_hat||``."""
+    members = case.fields(("width", "form", "network", "changes"))
+    width = members["width"].integer(0, MAX_WIDTH)
+    if members["form"].value == "none":
+        left = Bounds.exactly(_ZERO)
+    else:
+        left = _quadratic_bound(known, members["form"], width + 1)
+    return Shown(named(width), left, distance_of(known, members, width))
+
+
+def _quadratic_bound(known: Approximated, node: Node, size: int) -> Bounds:
+    members = node.fields(("shifts", "masses", "knots", "heights", "least", "largest"))
+    shifts = tuple(item.number() for item in members["shifts"].elements(1, MAX_FUNCTIONS))
+    knots = tuple(item.number() for item in members["knots"].elements(1, MAX_KNOTS))
+    if shifts[0] < 0 or knots[0] or any(a >= b for x in (shifts, knots) for a, b in pairwise(x)):
+        node.refuse("shifts that are not negative and knots from 0 on, increasing")
+    channels = len(known.functions)
+    masses = [row.numbers(size) for row in members["masses"].elements(len(shifts), len(shifts))]
+    heights = [
+        [row.numbers(len(knots)) for row in channel.elements(size, size)]
+        for channel in members["heights"].elements(channels, channels)
+    ]
+    known.budget.spend(20 * channels * size * len(knots) * len(shifts), _FORM_BITS)
+    with precision(_FORM_BITS):
+        measures = matrix(masses)
+        form = ball_matrix([[ball(0)] * size for _ in range(size)])
+        for function, rows in zip(known.functions, heights, strict=True):
+            if function:
+                form = form + matrix(rows) * _areas(function, knots, shifts) * measures
+        (least,) = read_brackets(members["least"], 1)
+        unit = (Fraction(1),) * size
+        require_least_eigenvalue(
+            Form(_symmetric(form), unit), least, members["least"], known.budget
+        )
+        (most,) = read_brackets(members["largest"], 1)
+        stack = [
+            _symmetric(ball_matrix(shifted) * measures)
+            for rows in heights
+            for shifted in _shifted(rows, knots, shifts)
+        ]
+        _require_largest_norm(members["largest"], stack, most, known.budget)
+    if most.lower <= 0:
+        members["largest"].invalid("no norm is shown to differ from 0")
+    return Bounds(least.lower / most.upper, least.upper / most.lower)
+
+
+def _areas(function: Function, knots: Vector, shifts: Vector) -> BallMatrix:
+    """Enclose ``int rho(t + s_j) dt`` between neighbouring knots, and from the last one on."""
+    known = {t: primitive(function, t) for t in {e + s for e in knots for s in shifts}}
+    return ball_matrix(
+        [
+            [(known[b + s] if b is not None else ball(0)) - known[a + s] for s in shifts]
+            for a, b in zip(knots, (*knots[1:], None), strict=True)
+        ]
+    )
+
+
+def _symmetric(square: BallMatrix) -> list[list[Ball]]:
+    rows = entries(square)
+    size = len(rows)
+    return [[(rows[i][j] + rows[j][i]) / 2 for j in range(size)] for i in range(size)]
+
+
+def _shifted(rows: list[Vector], knots: Vector, shifts: Vector) -> list[list[list[Ball]]]:
+    """Return ``phi_a(t - s_j)``, rows a and columns j, between all sums of a knot and a shift."""
+    steps = [[ball(0), *(ball(x) for x in row)] for row in rows]
+    found = []
+    for t in sorted({e + s for e in knots for s in shifts}):
+        # Before its shift a function is 0.
+        at = [bisect_right(knots, t - s) for s in shifts]
+        found.append([[step[k] for k in at] for step in steps])
+    return found
+
+
+def _require_largest_norm(
+    node: Node, stack: list[list[list[Ball]]], claimed: Bounds, budget: Budget
+) -> None:
+    """Show that the largest of the norms of symmetric matrices is within bounds."""
+    reached = False
+    for rows in stack:
+        form = Form(rows, (Fraction(1),) * len(rows))
+        budget.spend(len(rows) ** 2)
+        squares = total([x * x for row in rows for x in row])
+        if upper(squares) <= claimed.lower**2 or upper(squares) <= 0:
+            continue
+        if not reached and lower(squares) > claimed.lower**2:
+            reached = bool(count_above(form, claimed.lower, budget))
+        if upper(squares) > claimed.upper**2 and count_above(form, claimed.upper, budget) != 0:
+            node.invalid("not shown that no norm is larger")
+    if not reached:
+        node.invalid("not shown that a norm is as large")
