@@ -87,7 +87,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from math import floor
 from typing import TypeVar
 
@@ -465,16 +465,27 @@ def energy(instance: Instance, case: Network, *, kernel: bool = True) -> Ball:
         psi = clipped_enclosure(path.predictions[j], rates.clip)
         weight = ball(1)
         if kernel:
-            here = _place(instance, dataclasses.replace(case, step=j), path)
-            weight = 1 - rates.step * network_kernel(instance, path.weights[j], here, here)
+            weight = 1 - rates.step * _own_kernel(instance, path, case.path[j], j)
         terms.append(square(psi) + weight * square(path.errors[j]))
     return rates.step * total(terms)
 
 
+@lru_cache(maxsize=256)
+def _own_kernel(instance: Instance, path: BallTrajectory, state: int, k: int) -> Ball:
+    """Enclose ``K^N_k(zeta_k, zeta_k)``."""
+    here = ball_vector(instance.chain.inputs[state]), path.memories[k]
+    return network_kernel(instance, path.weights[k], here, here)
+
+
 def initial_part(instance: Instance, case: Network) -> Ball:
     """Enclose z_k: the output less what is linear in the movement of the weights."""
-    path, k = _trajectory(instance, case), case.step
-    x, memory = _place(instance, case, path)
+    return _initial_part(instance, _trajectory(instance, case), case.path[case.step], case.step)
+
+
+# Trainings are kept, so that one training is one object; its precision is its own.
+@lru_cache(maxsize=256)
+def _initial_part(instance: Instance, path: BallTrajectory, state: int, k: int) -> Ball:
+    x, memory = ball_vector(instance.chain.inputs[state]), path.memories[k]
     return path.predictions[k] - _linear_part(instance, path.weights[k], path.moved[k], x, memory)
 
 
@@ -483,11 +494,12 @@ def _linear_part(
 ) -> Ball:
     """Enclose ``N^-beta sum_i [DeltaC^i sigma + C_k^i sigma' x.DeltaW^i]``."""
     sigma = activation(instance.activation)
+    value, slope = sigma.curve(0), sigma.curve(1)
     terms = []
     for i, row in enumerate(weights.input):
         u = inner(row, x) + memory
-        through_w = weights.output[i] * sigma.derivative(1, u) * inner(change.input[i], x)
-        terms.append(change.output[i] * sigma.derivative(0, u) + through_w)
+        through_w = weights.output[i] * slope(u) * inner(change.input[i], x)
+        terms.append(change.output[i] * value(u) + through_w)
     return ball_rates(instance, len(terms)).output_scale * total(terms)
 
 
@@ -607,9 +619,9 @@ def energy_bound(instance: Instance, case: Network, *, initial: int = 2) -> Ball
     """Return ``h sum y_j^2 + 2 h sum |e_j z_j|``; mutants have 1 or 0 in place of 2."""
     targets = instance.chain.targets
     squares = sum((targets[state] ** 2 for state in case.path[: case.step]), Fraction(0))
-    errors = _trajectory(instance, case).errors
+    path = _trajectory(instance, case)
     crossed = total(
-        abs(errors[j] * initial_part(instance, dataclasses.replace(case, step=j)))
+        abs(path.errors[j] * _initial_part(instance, path, case.path[j], j))
         for j in range(case.step)
     )
     return ball_rates(instance, case.width).step * (ball(squares) + initial * crossed)

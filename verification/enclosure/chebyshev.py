@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from operator import mul
 
 from verification.enclosure.balls import (
     Ball,
@@ -88,10 +89,9 @@ def interpolant(
     cosines = _cosines(degree, working_precision())
     values = [function(ball(centre) + ball(half) * cosines[j]) for j in range(degree + 1)]
     values[0], values[-1] = values[0] / 2, values[-1] / 2
-    period = 2 * degree
     coefficients = [
-        2 * total(value * cosines[j * k % period] for j, value in enumerate(values)) / degree
-        for k in range(degree + 1)
+        2 * total(map(mul, values, row)) / degree
+        for row in _cosine_rows(degree, working_precision())
     ]
     coefficients[0], coefficients[-1] = coefficients[0] / 2, coefficients[-1] / 2
     rho = ratio + (square(ratio) + 1).sqrt()
@@ -118,6 +118,15 @@ def _degree(ratio: Fraction, bits: int) -> int:
 def _cosines(degree: int, _bits: int) -> tuple[Ball, ...]:
     # The precision is part of the key only: flint works at the global one.
     return tuple((pi() * j / degree).cos() for j in range(2 * degree))
+
+
+@lru_cache(maxsize=32)
+def _cosine_rows(degree: int, bits: int) -> tuple[tuple[Ball, ...], ...]:
+    """Return ``cos(pi j k / n)``, one row for each k = 0 .. n."""
+    cosines, period = _cosines(degree, bits), 2 * degree
+    return tuple(
+        tuple(cosines[j * k % period] for j in range(degree + 1)) for k in range(degree + 1)
+    )
 
 
 def chebyshev_points(degree: int) -> list[Ball]:
@@ -186,7 +195,7 @@ def basis_at(angle: Ball, count: int) -> list[Ball]:
 
 def combine(coefficients: Sequence[Ball], values: Sequence[Ball]) -> Ball:
     """Enclose ``sum_k coefficients[k] values[k]`` (there may be more values than needed)."""
-    return total(c * value for c, value in zip(coefficients, values, strict=False))
+    return total(map(mul, coefficients, values))
 
 
 def differentiated(coefficients: Sequence[Ball]) -> list[Ball]:

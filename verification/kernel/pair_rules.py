@@ -77,11 +77,17 @@ class Factor:
 
     def __call__(self, u: Ball) -> Ball:
         """Enclose the value at u."""
-        argument = u + self.shift.ball
-        value = self.functions[0](argument)
-        for function in self.functions[1:]:
-            value = value * function(argument)
-        return value
+        return self.values((u,))[0]
+
+    def values(self, places: Sequence[Ball]) -> list[Ball]:
+        """Enclose the values at several u."""
+        shift = self.shift.ball
+        arguments = [u + shift for u in places]
+        first, *others = self.functions
+        found = list(map(first, arguments))
+        for function in others:
+            found = list(map(mul, found, map(function, arguments)))
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +178,7 @@ def _places(rule: Rule, move: KeyedBall, start: Fraction, _bits: int) -> _Places
 
 @lru_cache(maxsize=512)
 def _values_on(places: _Places, factor: Factor, _bits: int) -> tuple[Ball, ...]:
-    return tuple(map(factor, places.values))
+    return tuple(factor.values(places.values))
 
 
 def _sum_of_products(

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
+from operator import mul
 
 from verification.claim import Number
 from verification.enclosure.balls import (
@@ -24,6 +25,7 @@ from verification.enclosure.balls import (
     midpoint,
     radius,
     sign,
+    total,
     working_precision,
 )
 from verification.enclosure.quadrature import Rule
@@ -67,12 +69,10 @@ def _mean_at(
     sigma = activation(spec)
     known = projection(law, point, sigma.strip_width())
     rule = known.memory_rule
-    result = rule.error(sigma.quadrature_bound(order), ball(sigma.bound(order)))
+    error = rule.error(sigma.quadrature_bound(order), ball(sigma.bound(order)))
     # At the nodes of both rules, which are the same.
     values = values_at_nodes(spec, known.rule, memory, order, working_precision())
-    for weight, value in zip(rule.weights, values, strict=True):
-        result = result + weight * value
-    return result
+    return total((error, *map(mul, rule.weights, values)))
 
 
 @lru_cache(maxsize=4)  # of up to 50,000 nodes each
@@ -81,7 +81,7 @@ def values_at_nodes(
 ) -> tuple[Ball, ...]:
     """Enclose ``sigma^(order)(u_j + v)`` at the nodes u_j of a rule; `_bits`: the precision."""
     curve, v = activation(spec).curve(order), memory.ball
-    return tuple(curve(node + v) for node in rule.nodes)
+    return tuple(map(curve, [node + v for node in rule.nodes]))
 
 
 def complex_memory_map(

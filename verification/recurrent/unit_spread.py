@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
+from operator import mul
 
 from verification.enclosure.balls import (
     Ball,
@@ -19,6 +20,7 @@ from verification.enclosure.balls import (
     ball,
     end_points,
     keyed,
+    lower_double,
     maximum_between,
     precision,
     root,
@@ -100,12 +102,10 @@ def _weighted_square(
             for factor, place in zip(factors, places, strict=True)
         )
     rule = projection(law, x, sigma.strip_width()).rule
-    result = rule.error(_squared_height(instance), square(ball(sigma.bound(0))))
+    error = rule.error(_squared_height(instance), square(ball(sigma.bound(0))))
     # The same values as of the memory map.
     values = values_at_nodes(instance.activation, rule, keyed(memory), 0, working_precision())
-    for weight, value in zip(rule.weights, values, strict=True):
-        result = result + weight * square(value)
-    return ball(factors[0]) * result
+    return ball(factors[0]) * total((error, *map(mul, rule.weights, map(square, values))))
 
 
 @lru_cache(maxsize=64)
@@ -125,14 +125,16 @@ def _root_of_supremum(
     """Enclose the root of the supremum of a function of state and memory, ``|v| <= vbar``."""
     bound = memory_bound(instance)
     reach = bound if isinstance(bound, Fraction) else end_points(bound)[1]
-    found = [
-        analytic_supremum(
-            partial(function, instance, state),
-            -reach,
-            reach,
-            strip=activation(instance.activation).strip_width(),
-            strip_bound=strip_bound,
+    found: list[Between] = []
+    for state in instance.chain.first_states:
+        found.append(
+            analytic_supremum(
+                partial(function, instance, state),
+                -reach,
+                reach,
+                strip=activation(instance.activation).strip_width(),
+                strip_bound=strip_bound,
+                at_least=max((lower_double(each.lower) for each in found), default=0.0),
+            )
         )
-        for state in instance.chain.first_states
-    ]
     return maximum_between(found).map(root)
