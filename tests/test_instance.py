@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verification import strict_json
+from verification import gallery, strict_json
 from verification.campaign.strategies import instances
 from verification.errors import InvalidInstance
 from verification.instance import (
@@ -557,3 +560,34 @@ def test_the_exception_survives_the_way_between_processes():
     again = pickle.loads(pickle.dumps(caught.value))
     assert (type(again), str(again)) == (InvalidInstance, str(caught.value))
     assert (again.path, again.problem) == ("name", 'is "", expected a non-empty string')
+
+
+def test_hashes_are_those_of_every_process():
+    # They travel with instances to workers, where they key caches.
+    program = (
+        "from verification import gallery\n"
+        "found = gallery.load_all('instance/1')\n"
+        "print([(hash(i), hash(i.law), hash(i.activation)) for i in found])"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("name", ["mixture-activation", "sharp-convergence", "zero-memory-atoms"])
+def test_equal_instances_have_one_hash_and_unequal_ones_differ(name):
+    instance = gallery.load(name)
+    again = Instance.from_json(instance.to_json())
+    assert again == instance
+    assert hash(again) == hash(pickle.loads(pickle.dumps(instance))) == hash(instance)
+    other = replace(instance, activation=ActivationSpec.named("sin"))
+    assert other != instance
+    assert hash(other) != hash(instance)
+    assert hash(replace(other, law=gallery.load("one-state").law)) != hash(other)

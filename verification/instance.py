@@ -104,6 +104,19 @@ class ActivationSpec:
 
     terms: tuple[Term, ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Of numbers only: it travels between processes, in which texts have other hashes.
+        return hash(
+            tuple(
+                (term.weight, term.scale, term.shift, int.from_bytes(term.of.encode()))
+                for term in self.terms
+            )
+        )
+
     @staticmethod
     def named(family: str) -> ActivationSpec:
         """Return a named activation."""
@@ -148,6 +161,13 @@ class ProductLaw:
     c: Uniform | Constant
     w: Uniform | Normal | Constant
     b: Uniform | Constant
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.c, self.w, self.b))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +219,14 @@ class Instance:
     training: Training | None = None
     origin: str | None = None
     schema: str = field(default=SCHEMA, init=False)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Without texts and None, whose hashes differ between processes; see `ActivationSpec`.
+        return hash((self.chain, self.activation, self.law, self.training or ()))
 
     def to_json(self) -> dict[str, Json]:
         """Return the document that `Instance.from_json` reads; numbers are exact texts."""

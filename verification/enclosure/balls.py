@@ -49,6 +49,7 @@ _EXPONENT_LIMIT = 2**16
 _DOUBLE_BITS = 53
 _SMALLEST_EXPONENT = -1074
 _NARROW = arb(2.0**-10)
+_UNIT_INTERVAL = arb(0, 1)
 _ZERO = Fraction(0)
 
 
@@ -167,7 +168,7 @@ def sharp_if_even(curve: Callable[[Ball], Ball]) -> Callable[[Ball], Ball]:
 
 def symmetric(radius: Ball) -> Ball:
     """Return a ball that contains ``[-r, r]`` for every number r in `radius`."""
-    return arb(0, 1) * radius.abs_upper()
+    return _UNIT_INTERVAL * radius.abs_upper()
 
 
 def less(x: Ball, y: Ball) -> Truth:
@@ -194,9 +195,11 @@ def sign(x: Ball) -> int | None:
     """Return -1, 0 or 1 where the sign of the enclosed number is certain, else None."""
     if x.is_zero():
         return 0
-    if less(ball(0), x) is Truth.TRUE:
+    if not x.is_finite():
+        return None
+    if int(x.lower().man_exp()[0]) > 0:
         return 1
-    return -1 if less(x, ball(0)) is Truth.TRUE else None
+    return -1 if int(x.upper().man_exp()[0]) < 0 else None
 
 
 def maximum(values: Iterable[Ball]) -> Ball:

@@ -19,7 +19,7 @@ import random
 from dataclasses import dataclass
 
 from verification.enclosure.balls import Ball, ball
-from verification.instance import Atom, AtomicLaw, Instance
+from verification.instance import Atom, AtomicLaw, Instance, Vector
 from verification.kernel.limiting import Point, point
 from verification.recurrent.activation import activation
 from verification.recurrent.drawn_units import drawn_units
@@ -32,6 +32,7 @@ from verification.recurrent.network_balls import (
     inner,
     mean,
     train_in_balls,
+    weighted,
 )
 
 
@@ -108,14 +109,18 @@ def stratified_outputs(instance: Instance, course: Course, *, reflected: bool = 
     laziness = ball_rates(instance, course.width).laziness
     if reflected:
         laziness = -laziness
-    shares = _shares(law)
+    shares, curve = _shares(law), activation(instance.activation).curve(0)
+    places = [(place.input, ball(place.memory)) for place in course.points]
+    inputs = dict.fromkeys(place.input for place in course.points)
     outputs = []
     for step in range(len(course.word) + 1):
         weights = trained.weights[step]
+        through = weighted(shares, weights.output)
+        projections = {x: _projections(weights, x) for x in inputs}
         outputs.append(
             tuple(
-                mean(shares, weights.output, _values(instance, weights, place, 0)) / laziness
-                for place in course.points
+                inner(through, tuple([curve(u + v) for u in projections[x]])) / laziness
+                for x, v in places
             )
         )
     return Outputs(outputs=tuple(outputs), memories=trained.memories, errors=trained.errors)
@@ -141,7 +146,8 @@ def linear_outputs(instance: Instance, course: Course) -> Outputs:
         moved = step * error
         weights = tuple(weight - moved * f for weight, f in zip(weights, here, strict=True))
         memory = mean(shares, units.feedback, _values(instance, units, place, 0))
-        outputs.append(tuple(mean(repeated, weights, feature) for feature in features))
+        through = weighted(repeated, weights)
+        outputs.append(tuple(inner(through, feature) for feature in features))
         memories.append(memory)
         errors.append(error)
     return Outputs(outputs=tuple(outputs), memories=tuple(memories), errors=tuple(errors))
@@ -160,9 +166,14 @@ def _shares(law: AtomicLaw) -> BallVector:
 
 def _values(instance: Instance, units: BallUnits, place: Point, order: int) -> BallVector:
     """Return a derivative of sigma at ``W.x + v``, one for each unit."""
-    curve, x = activation(instance.activation).curve(order), ball_vector(place.input)
-    memory = ball(place.memory)
-    return tuple(curve(inner(w, x) + memory) for w in units.input)
+    curve, memory = activation(instance.activation).curve(order), ball(place.memory)
+    return tuple([curve(u + memory) for u in _projections(units, place.input)])
+
+
+def _projections(units: BallUnits, x: Vector) -> list[Ball]:
+    """Return W.x for each unit."""
+    entries = ball_vector(x)
+    return [inner(w, entries) for w in units.input]
 
 
 def _features(instance: Instance, units: BallUnits, place: Point) -> BallVector:

@@ -216,31 +216,38 @@ def _over_pairs(
 
     twice, squared_moment = 2 * second_moment, square(second_moment)
 
-    def mean_square(deviation: Ball, slopes: Sequence[Ball]) -> Ball:
-        """Return ``E[(a + sum_i C_i^2 g_i)^2] / N^2`` for independent C_i."""
-        first_order = total(slopes)
-        squares = total(map(square, slopes))
+    def mean_square(deviation: Ball, first_order: Ball, squares: Ball) -> Ball:
+        """Return ``E[(a + sum_i C_i^2 g_i)^2] / N^2`` for independent C_i.
+
+        It takes the sums of the g_i and of their squares.
+        """
         mixed = square(first_order) - squares
         result = square(deviation) + twice * deviation * first_order
         result = result + fourth_moment * squares + squared_moment * mixed
         return result / units**2
 
     def largest(bounds: Sequence[Ball]) -> Ball:
-        return mean_square(units * (bounds[0] + abs(mean)), [bounds[1]] * units)
+        slopes = [bounds[1]] * units
+        return mean_square(
+            units * (bounds[0] + abs(mean)), total(slopes), total(map(square, slopes))
+        )
 
     error = rule.error(largest(on_strip), largest(on_line))
     if units == 1:
         return error + total(
-            weight * mean_square(f - mean, [g])
+            weight * mean_square(f - mean, g, square(g))
             for weight, f, g in zip(rule.weights, forward, backward, strict=True)
         )
     # Of a product of two rules; see `verification.kernel.pair_rules`.
     result = error * (1 + total(abs(weight) for weight in rule.weights))
     doubled, twice_mean = [2 * weight for weight in rule.weights], 2 * mean
+    squares = [square(g) for g in backward]
     for i, weight in enumerate(rule.weights):
-        inside = weight * mean_square(2 * (forward[i] - mean), [backward[i]] * 2)
+        f, g, squared = forward[i], backward[i], squares[i]
+        inside = weight * mean_square(2 * (f - mean), g + g, squared + squared)
         for j in range(i):
-            deviation = forward[i] + forward[j] - twice_mean
-            inside = inside + doubled[j] * mean_square(deviation, [backward[i], backward[j]])
+            deviation = f + forward[j] - twice_mean
+            both = mean_square(deviation, g + backward[j], squared + squares[j])
+            inside = inside + doubled[j] * both
         result = result + weight * inside
     return result

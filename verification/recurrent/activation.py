@@ -435,13 +435,8 @@ class Activation:
 
     def _mixed(self, order: int) -> Curve:
         terms = [
-            (
-                ball(term.weight * term.scale**order),
-                family.derivatives[order],
-                ball(term.scale),
-                ball(term.shift),
-            )
-            for term, family in self.terms
+            (factor, family.derivatives[order], scale, shift)
+            for factor, family, scale, shift in self._parts(order)
         ]
 
         def mixture(t: Ball) -> Ball:
@@ -454,11 +449,23 @@ class Activation:
         if self.named:
             return self.terms[0][1].complex_derivatives[order](z)
         result = ComplexBall(0)
-        for term, family in self.terms:
-            inner = z * ball(term.scale) + ball(term.shift)
-            factor = ball(term.weight * term.scale**order)
-            result = result + family.complex_derivatives[order](inner) * factor
+        for factor, family, scale, shift in self._parts(order):
+            result = result + family.complex_derivatives[order](z * scale + shift) * factor
         return result
+
+    def _parts(self, order: int) -> list[tuple[Ball, Family, Ball, Ball]]:
+        """Return ``a_j b_j^k``, f_j, b_j and c_j of each term, converted once a precision."""
+        key = order, working_precision()
+        if key not in self._known_parts:
+            self._known_parts[key] = [
+                (ball(term.weight * term.scale**order), family, ball(term.scale), ball(term.shift))
+                for term, family in self.terms
+            ]
+        return self._known_parts[key]
+
+    @cached_property
+    def _known_parts(self) -> dict[tuple[int, int], list[tuple[Ball, Family, Ball, Ball]]]:
+        return {}
 
     def bound(self, order: int) -> Number:
         """Return s_k, k in (0, .., 3): the supremum of a named activation's k-th derivative.

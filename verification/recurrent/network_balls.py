@@ -309,7 +309,12 @@ def inner(first: BallVector, second: BallVector) -> Ball:
 
 def mean(shares: BallVector, factors: BallVector, values: BallVector) -> Ball:
     """Enclose the mean over the units of a product."""
-    return total(p * f * v for p, f, v in zip(shares, factors, values, strict=True))
+    return inner(weighted(shares, factors), values)
+
+
+def weighted(shares: BallVector, factors: BallVector) -> BallVector:
+    """Enclose the products of two vectors, entry by entry."""
+    return tuple(p * f for p, f in zip(shares, factors, strict=True))
 
 
 def _zero(units: BallUnits) -> BallUnits:
