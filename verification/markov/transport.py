@@ -156,12 +156,11 @@ def propose(first: Sequence[float], second: Sequence[float], cost: Array) -> Pro
     """Solve the linear program in double precision: a candidate, never a bound."""
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
     from scipy.optimize import linprog  # noqa: PLC0415 - heavy, and needed here only
-    from scipy.sparse import csr_array, eye_array, kron, vstack  # noqa: PLC0415
 
     n, m = cost.shape
-    sums: Any = csr_array(
-        vstack((kron(eye_array(n), np.ones((1, m))), kron(np.ones((1, n)), eye_array(m))))
-    )
+    if n == 1:
+        # There is one plan, and any potential of one point is best.
+        return _proposal(np.array([second]), (0.0,))
     totals = np.concatenate((first, second))
     # One of the equations follows from the others in exact numbers, and contradicts them in
     # doubles: that of the largest mass is left out.
@@ -170,21 +169,34 @@ def propose(first: Sequence[float], second: Sequence[float], cost: Array) -> Pro
     lowest, scale = float(cost.min()), float(np.ptp(cost)) or 1.0
     found = linprog(
         ((cost - lowest) / scale).ravel(),
-        A_eq=sums[kept],
+        A_eq=_sums(n, m)[kept],
         b_eq=totals[kept],
         method="highs-ds",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if found.x is None:
         raise NotEnclosed(f"no transport plan was proposed: {found.message}")
-    masses = found.x.reshape(n, m)
-    least = 1e-14 * float(masses.max())
-    return Proposal(
-        plan={
-            (int(i), int(j)): Fraction(float(masses[i, j])) for i, j in np.argwhere(masses > least)
-        },
-        potential=tuple(float(f) * scale for f in found.eqlin.marginals[:n]),
-    )
+    potential = tuple(float(f) * scale for f in found.eqlin.marginals[:n])
+    return _proposal(found.x.reshape(n, m), potential)
+
+
+def _proposal(masses: Array, potential: tuple[float, ...]) -> Proposal:
+    """Return the pairs with more than a negligible mass, and a potential."""
+    rows, columns = (masses > 1e-14 * float(masses.max())).nonzero()
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    plan = dict(zip(pairs, map(Fraction, masses[rows, columns].tolist()), strict=True))
+    return Proposal(plan=plan, potential=potential)
+
+
+def _sums(n: int, m: int) -> Any:  # noqa: ANN401 - a sparse array
+    """Return the matrix that takes a plan, row by row, to its row sums and its column sums."""
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+    from scipy.sparse import csr_array  # noqa: PLC0415 - heavy, as above
+
+    pairs = np.arange(n * m)
+    columns = np.concatenate((pairs, pairs.reshape(n, m).T.ravel()))
+    starts = np.concatenate((m * np.arange(n), n * m + n * np.arange(m + 1)))
+    return csr_array((np.ones(2 * n * m), columns, starts), shape=(n + m, n * m))
 
 
 def exact_plan(proposed: Masses, first: Sequence[Fraction], second: Sequence[Fraction]) -> Masses:

@@ -365,8 +365,9 @@ def _invariant_law(instance: Instance, _bits: int) -> JointLaw:
 def _step(prepared: _Map, instance: Instance, law: JointLaw, limit: int) -> JointLaw:
     n_states, n_atoms = law.masses.shape
     n_inputs = len(prepared.inputs)
-    held = np.zeros((n_inputs, n_atoms))
-    np.maximum.at(held, prepared.input_of, law.masses)
+    held = np.zeros((n_inputs, n_atoms), dtype=bool)
+    states, places = np.nonzero(law.masses > 0)
+    held[prepared.input_of[states], places] = True
     kinds, atoms = np.nonzero(held)
     images, radii = _images(prepared, instance, prepared.inputs[kinds], law, atoms)
     labels, centres, widths = _merged(images, radii, limit, _NARROW * prepared.bound)
@@ -438,22 +439,26 @@ def _merged(centres: Array, radii: Array, limit: int, least: float) -> tuple[Ind
     Those in one cell of a grid are merged; the grid is as fine as the limit allows, and no finer
     than `least`.
     """
-    start = float(centres.min())
-    extent = float(np.ptp(centres))
+    order = np.argsort(centres)
+    offsets = centres[order]
+    start, extent = float(offsets[0]), float(offsets[-1] - offsets[0])
+    offsets -= start
     # Where B = 0 all centres are 0, and any width will do.
     width = least = least or 1.0
     if len(centres) > limit:
         width = max(extent / limit, least)
         while width > least:
             finer = max(width / 4, least)
-            if len(np.unique(np.floor((centres - start) / finer))) > limit:
+            if np.count_nonzero(np.diff(np.floor(offsets / finer))) >= limit:
                 break
             width = finer
-    cells, labels = np.unique(np.floor((centres - start) / width), return_inverse=True)
-    count = np.bincount(labels)
-    low, high = np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
-    np.minimum.at(low, labels, centres - radii)
-    np.maximum.at(high, labels, centres + radii)
+    is_new = np.concatenate(([True], np.diff(np.floor(offsets / width)) > 0))
+    firsts = np.flatnonzero(is_new)
+    labels = np.empty(len(centres), dtype=np.intp)
+    labels[order] = np.cumsum(is_new) - 1
+    count = np.diff(firsts, append=len(centres))
+    low = np.minimum.reduceat((centres - radii)[order], firsts)
+    high = np.maximum.reduceat((centres + radii)[order], firsts)
     middle, widths = _hull(low, high)
     alone = count[labels] == 1
     middle[labels[alone]] = centres[alone]

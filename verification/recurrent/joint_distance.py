@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -157,6 +158,8 @@ class _Points:
     missing: Fraction
 
 
+# Laws are compared by identity, and one is often compared with several others.
+@lru_cache(maxsize=8)
 def _points(law: JointLaw) -> _Points:
     """Return a law of rational masses that sum to 1, at few points, beside an enclosed one."""
     states, atoms = np.nonzero(law.masses)
