@@ -286,7 +286,13 @@ def test_a_program_without_solution_is_not_enclosed(monkeypatch):
 
     monkeypatch.setattr(optimize, "linprog", lambda *_, **__: Nothing())
     with pytest.raises(NotEnclosed, match="for a test"):
-        transport_enclosure([F(1)], [F(1)], [[F(0)]])
+        transport_enclosure(law([1, 2]), law([2, 1]), [[F(0), F(1)], [F(1), F(0)]])
+
+
+def test_one_point_needs_no_program(monkeypatch):
+    monkeypatch.setattr(optimize, "linprog", None)
+    found = transport_enclosure([F(1)], law([1, 2, 0]), [[F(3), F(1), F(9)]])
+    contains(found, F(5, 3))
 
 
 def test_bounds_leave_as_doubles_in_order():

@@ -31,7 +31,7 @@ from verification.oracle import memory as oracle
 from verification.recurrent import activation_doubles, memory_doubles
 from verification.recurrent.law import mean_absolute_b
 from verification.recurrent.memory import memory_map, memory_map_derivative
-from verification.recurrent.memory_doubles import memory_map_doubles
+from verification.recurrent.memory_doubles import memory_map_and_slope_doubles, memory_map_doubles
 
 F = Fraction
 ULP = Fraction(1, 2**53)
@@ -310,6 +310,20 @@ def test_more_nodes_than_a_block_are_summed():
     worst, bound = largest_error(instance, inputs, memory, 0, bits=80)
     assert bound < 1e-12
     assert worst <= F(bound)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+@pytest.mark.parametrize("pairs", [1, 700])
+def test_values_and_slopes_together_are_what_they_are_alone(name, pairs):
+    instance = gallery.load(name)
+    generator = np.random.default_rng(8)
+    inputs = generator.normal(size=(pairs, instance.chain.dimension))
+    memory = generator.normal(size=pairs)
+    both = memory_map_and_slope_doubles(instance, inputs, memory)
+    for order, (found, error) in enumerate(both):
+        values, bound = memory_map_doubles(instance, inputs, memory, order=order)
+        assert error == bound
+        assert np.array_equal(found, values)
 
 
 def test_zero_b_gives_zero_with_a_tiny_bound():

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -48,7 +48,7 @@ from verification.markov.finite import stationary_law
 from verification.recurrent.activation import activation
 from verification.recurrent.law import mean_absolute_b
 from verification.recurrent.memory import memory_bound, memory_map, memory_map_derivative
-from verification.recurrent.memory_doubles import memory_map_doubles
+from verification.recurrent.memory_doubles import memory_map_and_slope_doubles, memory_map_doubles
 from verification.verdict import Truth
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -97,6 +97,10 @@ class JointLaw:
 
     def spread(self) -> Fraction:
         """Bound how far a memory is from its atom's centre, on average."""
+        return self._spread
+
+    @cached_property
+    def _spread(self) -> Fraction:
         mean = Fraction(float(self.masses.sum(axis=0) @ self.radii))
         # The terms are positive: their sum errs by a small part of itself.
         mean += 2 * gamma(self.masses.size + 2) * mean + UNDERFLOW
@@ -365,20 +369,21 @@ def _invariant_law(instance: Instance, _bits: int) -> JointLaw:
 def _step(prepared: _Map, instance: Instance, law: JointLaw, limit: int) -> JointLaw:
     n_states, n_atoms = law.masses.shape
     n_inputs = len(prepared.inputs)
-    held = np.zeros((n_inputs, n_atoms), dtype=bool)
-    states, places = np.nonzero(law.masses > 0)
-    held[prepared.input_of[states], places] = True
-    kinds, atoms = np.nonzero(held)
+    # The pairs of a state and an atom that have mass, and those of an input and an atom.
+    is_present = law.masses > 0
+    states, places = np.nonzero(is_present)
+    inputs = prepared.input_of[states]
+    is_held = np.zeros((n_inputs, n_atoms), dtype=bool)
+    is_held[inputs, places] = True
+    kinds, atoms = np.nonzero(is_held)
     images, radii = _images(prepared, instance, prepared.inputs[kinds], law, atoms)
     labels, centres, widths = _merged(images, radii, limit, _NARROW * prepared.bound)
-    # Where an input has no mass in an atom its label is arbitrary: nothing is moved there.
-    targets = np.zeros((n_inputs, n_atoms), dtype=np.intp)
+    targets = np.empty((n_inputs, n_atoms), dtype=np.intp)
     targets[kinds, atoms] = labels
-    keys = np.arange(n_states)[:, np.newaxis] * len(centres) + targets[prepared.input_of]
+    keys = states * len(centres) + targets[inputs, places]
     size = n_states * len(centres)
-    gathered = np.bincount(keys.ravel(), law.masses.ravel(), size).reshape(n_states, -1)
-    present = keys[law.masses > 0]
-    terms = int(np.bincount(present, minlength=1).max()) + prepared.in_degree + 3
+    gathered = np.bincount(keys, law.masses[is_present], size).reshape(n_states, -1)
+    terms = int(np.bincount(keys).max()) + prepared.in_degree + 3
     masses: Array = prepared.transposed @ gathered
     return JointLaw(
         memories=centres,
@@ -418,12 +423,15 @@ def _images(
 def _images_of_pieces(
     prepared: _Map, instance: Instance, inputs: Array, memories: Array, radii: Array
 ) -> tuple[Array, Array]:
-    values, error = memory_map_doubles(instance, inputs, memories)
     spread = prepared.slope * radii
     if radii.any():
-        slopes, slope_error = memory_map_doubles(instance, inputs, memories, order=1)
+        (values, error), (slopes, slope_error) = memory_map_and_slope_doubles(
+            instance, inputs, memories
+        )
         steepness = np.abs(slopes) + (slope_error + prepared.slope_error)
         spread = np.minimum(spread, (steepness + prepared.curvature * radii / 2) * radii)
+    else:
+        values, error = memory_map_doubles(instance, inputs, memories)
     return values, (spread + (error + prepared.input_error)) * _OUTWARD
 
 

@@ -21,7 +21,7 @@ on the coarse size of the batch alone: calls of like size share rule and bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -55,7 +55,7 @@ from verification.instance import (
     Vector,
 )
 from verification.recurrent.activation import activation
-from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluation
+from verification.recurrent.activation_doubles import ORDERS, evaluate, evaluate_both, evaluation
 from verification.recurrent.batches import check_points, coarse_size
 from verification.recurrent.law import centre_of_w, conditional_atoms, mean_b
 from verification.recurrent.weight_nodes import WeightNodes, point_nodes, product_rule
@@ -138,19 +138,63 @@ def memory_map_doubles(
     """
     if order not in ORDERS:
         raise ValueError(f"order is {order}, expected 0 or 1")
+    (plan,), coordinates = _prepared(instance, inputs, memory, (order,))
+    return _sum(plan, instance.activation, order, coordinates(plan)), plan.error
+
+
+def memory_map_and_slope_doubles(
+    instance: Instance, inputs: Array, memory: Array
+) -> tuple[tuple[Array, float], tuple[Array, float]]:
+    """Return ``Phi(x, v)`` and its derivative in v, for many pairs (x, v).
+
+    Both are those of `memory_map_doubles`, to the last bit; where one rule serves both, the
+    activation is evaluated once.
+    """
+    plans, coordinates = _prepared(instance, inputs, memory, ORDERS)
+    spec = instance.activation
+    if _share_nodes(*plans):
+        values, slopes = _sums(plans[0], spec, coordinates(plans[0]))
+    else:
+        values, slopes = (
+            _sum(plan, spec, order, coordinates(plan))
+            for plan, order in zip(plans, ORDERS, strict=True)
+        )
+    return (values, plans[0].error), (slopes, plans[1].error)
+
+
+def _prepared(
+    instance: Instance, inputs: Array, memory: Array, orders: Sequence[int]
+) -> tuple[list[_Plan], Callable[[_Plan], Array]]:
+    """Return a plan for each order, and what gives a plan's coordinates and offset of all pairs."""
     check_points(inputs, memory, instance.chain.dimension)
-    largest_input, largest_memory = coarse_size(inputs), coarse_size(memory)
     coordinates = _norms(inputs) if _by_norm(instance.law) else inputs.T
     sizes = _Sizes(
         dimension=inputs.shape[1],
         coordinates=tuple(coarse_size(row) for row in coordinates),
-        input=largest_input,
-        memory=largest_memory,
+        input=coarse_size(inputs),
+        memory=coarse_size(memory),
     )
     with precision(_WORKING_BITS):
-        plan = _plan(instance.activation, instance.law, order, sizes)
-    offset = memory if plan.centre is None else inputs @ plan.centre + memory
-    return _sum(plan, instance.activation, order, np.vstack((coordinates, offset))), plan.error
+        plans = [_plan(instance.activation, instance.law, order, sizes) for order in orders]
+
+    def stacked(plan: _Plan) -> Array:
+        offset = memory if plan.centre is None else inputs @ plan.centre + memory
+        return np.vstack((coordinates, offset))
+
+    return plans, stacked
+
+
+@lru_cache(maxsize=128)
+def _share_nodes(first: _Plan, second: _Plan) -> bool:
+    """Tell whether two plans have the same nodes, weights and centre."""
+    return all(
+        np.array_equal(one, other) if one is not None and other is not None else one is other
+        for one, other in (
+            (first.centre, second.centre),
+            (first.nodes, second.nodes),
+            (first.weights, second.weights),
+        )
+    )
 
 
 def _norms(inputs: Array) -> Array:
@@ -246,19 +290,37 @@ def _nodes(law: Law, extents: Sequence[Fraction], strip: Fraction, bits: int) ->
 
 
 def _sum(plan: _Plan, spec: ActivationSpec, order: int, coordinates: Array) -> Array:
-    """Return the weighted sums, in blocks that stay in the cache."""
+    """Return the weighted sums of the activation's derivative of an order."""
+    result = np.zeros(coordinates.shape[1])
+    for part, start, block in _blocks(plan, coordinates):
+        result[part] += plan.weights[start : start + _BLOCK_NODES] @ evaluate(spec, order, block)
+    return result
+
+
+def _sums(plan: _Plan, spec: ActivationSpec, coordinates: Array) -> tuple[Array, Array]:
+    """Return those of the activation and those of its derivative."""
+    sums = np.zeros((2, coordinates.shape[1]))
+    for part, start, block in _blocks(plan, coordinates):
+        weights = plan.weights[start : start + _BLOCK_NODES]
+        for result, values in zip(sums, evaluate_both(spec, block), strict=True):
+            result[part] += weights @ values
+    return sums[0], sums[1]
+
+
+def _blocks(plan: _Plan, coordinates: Array) -> Iterator[tuple[slice, int, Array]]:
+    """Yield the activation's arguments in blocks that stay in the cache.
+
+    With each: the pairs, and the first of the nodes.  A block lasts until the next one.
+    """
     n_nodes, n_pairs = len(plan.weights), coordinates.shape[1]
-    result = np.zeros(n_pairs)
     high = min(n_nodes, _BLOCK_NODES)
     wide = _BLOCK_NODES * _BLOCK_PAIRS // high
     memory = np.empty(high * min(wide, n_pairs))
     for first in range(0, n_pairs, wide):
         heed_deadline()
         pairs = np.ascontiguousarray(coordinates[:, first : first + wide])
-        part = result[first : first + wide]
         for start in range(0, n_nodes, _BLOCK_NODES):
             nodes = plan.nodes[start : start + _BLOCK_NODES]
             block = memory[: len(nodes) * pairs.shape[1]].reshape(len(nodes), -1)
             np.matmul(nodes, pairs, out=block)
-            part += plan.weights[start : start + _BLOCK_NODES] @ evaluate(spec, order, block)
-    return result
+            yield slice(first, first + wide), start, block
