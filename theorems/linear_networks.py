@@ -49,6 +49,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Vacuity
+from verification.deadline import heed_deadline
 from verification.enclosure.balls import (
     Ball,
     Between,
@@ -345,6 +346,7 @@ def _outlasting(
     ends = barrier_ends(functions, rate)
     result = ball(0)
     for a, b in pairwise([*ends, None]):
+        heed_deadline()
         if a is not None:
             own = size([integral(function, a, b) for function in functions])
             most = (-ball(rate * a)).exp() - ((-ball(rate * b)).exp() if b is not None else 0)

@@ -104,6 +104,11 @@ from verification.linear_rnn.plateau import (
 from verification.linear_rnn.trap import stiffnesses, trap_radius
 from verification.verdict import Truth
 
+NOT_FOLLOWED = (
+    "the flow cannot be followed from its start: its numbers lead beyond the range of doubles, or "
+    "its first step is not proved"
+)
+
 _DRAWN = 2
 _INSIDE = Fraction(2**40 - 1, 2**40)
 _GRID = 2**20
@@ -337,11 +342,19 @@ def certain_time_by_energy(instance: LinearFunctional, case: Delayed, *, divisor
 
 
 def learned(instance: LinearFunctional, case: Delayed) -> Ball:
-    """Enclose ``J(th0) - J`` at the last time at which the flow is known to be in the ball."""
+    """Enclose ``J(th0) - J`` at the last time at which the flow is known to be in the ball.
+
+    Raises
+    ------
+    NotEnclosed
+        Where that is the start: nothing would be said of the flow.
+    """
     from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
 
     plateau = plateau_at(instance, case.delay)
     last = escape(plateau, radius(instance)).moments[-1]
+    if not last.time:
+        raise NotEnclosed(NOT_FOLLOWED)
     return drop(plateau, [ball(x) + symmetric(last.error) for x in last.offset])
 
 
@@ -384,10 +397,18 @@ def half_the_pull(instance: LinearFunctional, case: Point) -> Ball:
 
 
 def time_of_escape(instance: LinearFunctional, case: Delayed) -> Between:
-    """Enclose the time at which the flow leaves the ball."""
+    """Enclose the time at which the flow leaves the ball.
+
+    Raises
+    ------
+    NotEnclosed
+        Where nothing is known of it.
+    """
     from verification.linear_rnn.escape import escape  # noqa: PLC0415 - loads numpy
 
     found = escape(plateau_at(instance, case.delay), radius(instance))
+    if not found.inside_until and found.outside_at is None:
+        raise NotEnclosed(NOT_FOLLOWED)
     upper = exact_ball(float("inf")) if found.outside_at is None else ball(found.outside_at)
     return Between(ball(found.inside_until), upper)
 

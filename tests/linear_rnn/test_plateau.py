@@ -27,6 +27,7 @@ from verification.enclosure.balls import (
 from verification.enclosure.chebyshev import coefficients_matrix, lagrange_values
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
+from verification.linear_rnn import validated_step
 from verification.linear_rnn.escape import escape, rest_radius
 from verification.linear_rnn.gradient_flow import (
     Step,
@@ -525,3 +526,15 @@ def test_escapes_from_larger_balls_are_later():
     times = [escape(plateau(["0"], ["1"], 3), F(k, 20)) for k in range(1, 10)]
     for earlier, later in itertools.pairwise(times):
         assert earlier.outside_at < later.inside_until
+
+
+def test_a_spectrum_beyond_doubles_is_no_bound(monkeypatch):
+    found = plateau(["1"], ["1"], "3")
+    step = next(steps(found, 0.5))
+
+    def huge(_, points):
+        return np.ones((len(points), 2)), np.full((len(points), 2, 2), 1.7e308)
+
+    monkeypatch.setattr(validated_step, "derivatives_estimate", huge)
+    with precision(128), pytest.raises(NotEnclosed, match="beyond the range of doubles"):
+        validated(found, step, [ball(0)] * 2, ball(0))

@@ -26,6 +26,7 @@ from verification.linear_functional import (
     Exponential,
     LinearFunctional,
 )
+from verification.linear_rnn import escape
 from verification.linear_rnn.plateau import Plateau
 from verification.verdict import Verdict
 
@@ -136,6 +137,15 @@ def test_a_pull_below_all_doubles_traps():
     found = instance([("1", "1")], ["2000"])
     assert decide(C7T, found).verdict is Verdict.CERTIFIED
     assert "stay in the ball for ever" in decide(C7, found).reason
+
+
+@pytest.mark.parametrize("claim", [C7, C7E, C7L], ids=lambda claim: claim.id)
+def test_nothing_is_said_of_a_flow_that_was_not_followed(claim, monkeypatch):
+    monkeypatch.setattr(escape, "MAX_STEPS", 0)
+    # No other test has its flow.
+    found = decide(claim, instance([("0", "1")], ["2.0123"]))
+    assert found.verdict is Verdict.UNDECIDED
+    assert "the flow cannot be followed from its start" in found.reason
 
 
 # Known figures

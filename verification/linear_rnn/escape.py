@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import inf, isfinite
 
 import numpy as np
 
@@ -176,12 +177,14 @@ class _Following:
 
     def _leaving(self, checked: ValidatedStep, following: Iterator[Step]) -> Escape:
         """Locate where the flow crosses the sphere, in this step or soon after it."""
-        crossing = checked.crossing_estimate(float(self.radius))
+        crossing = checked.crossing_estimate(float(double(self.radius)))
         if crossing is None:
             return self._so_far(None)
         at, speed = crossing
-        beside = Fraction(4 * upper_double(checked.error) / speed + 2.0**-40)
-        before, after = Fraction(at) - beside, Fraction(at) + beside
+        room = 4 * upper_double(checked.error) / speed + 2.0**-40
+        if not isfinite(room):
+            return self._so_far(None)
+        before, after = Fraction(at) - Fraction(room), Fraction(at) + Fraction(room)
         if before <= -1 or not checked.stays_within(ball(self.radius), before):
             return self._so_far(None)
         outside = None
@@ -213,9 +216,14 @@ class _Following:
         slope, bend = derivatives_estimate(self.plateau, offset)
         if not (np.isfinite(slope).all() and np.isfinite(bend).all()):
             return None
-        stiffness = float(np.linalg.eigvalsh(bend)[0, 0])
-        size = float(np.linalg.norm(offset))
-        if stiffness <= 0 or float(np.linalg.norm(slope)) > _SETTLED * stiffness * size:
+        try:
+            with np.errstate(all="ignore"):
+                stiffness = float(np.linalg.eigvalsh(bend)[0, 0])
+                size, pull = float(np.linalg.norm(offset)), float(np.linalg.norm(slope))
+        except np.linalg.LinAlgError:
+            return None
+        # Not a number is no reason to try.
+        if not (0 < stiffness < inf and pull <= _SETTLED * stiffness * size):
             return None
         rest = rest_radius(self.plateau, self.end, self.error, Fraction(_KEPT * stiffness))
         if rest is None:

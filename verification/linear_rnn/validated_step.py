@@ -244,10 +244,17 @@ def _growth_upper(
     _, estimates = derivatives_estimate(plateau, step.offsets(points))
     if not np.isfinite(estimates).all():
         raise NotEnclosed("the second derivatives of the loss are beyond the range of doubles")
-    spectrum = np.linalg.eigvalsh(estimates)
-    least, largest = float(spectrum.min()), float(np.abs(spectrum).max())
-    spread = float(np.ptp(spectrum[:, 0]))
-    margin = max(_MARGIN / step.length, 0.01 * abs(least), 0.05 * spread, 1e-14 * largest)
+    try:
+        with np.errstate(all="ignore"):
+            spectrum = np.linalg.eigvalsh(estimates)
+            least, largest = float(spectrum.min()), float(np.abs(spectrum).max())
+            spread = float(np.ptp(spectrum[:, 0]))
+            slowest = float(_MARGIN / np.float64(step.length))
+    except np.linalg.LinAlgError as error:
+        raise NotEnclosed("the second derivatives of the loss have no spectrum") from error
+    margin = max(slowest, 0.01 * abs(least), 0.05 * spread, 1e-14 * largest)
+    if not np.isfinite([least, margin * 4.0**_TRIES]).all():
+        raise NotEnclosed("the second derivatives of the loss are beyond the range of doubles")
     for _ in range(_TRIES):
         mu = ball(Fraction(margin - least))
         if is_positive(bends[0], mu):
