@@ -171,6 +171,9 @@ def test_wrong_curves_are_far_from_the_limit_and_solve_what_they_say():
             assert middle(found) == pytest.approx(middle(expected), rel=1e-14)
     law = with_equal_states(joint_law(load("rain-tel-aviv")), 2)
     assert np.bincount(law.states, law.weights) == pytest.approx([0.5, 0.5], abs=1e-14)
+    # Transient states have no share.
+    law = with_equal_states(joint_law(load("absorbing")), 5)
+    assert np.bincount(law.states, law.weights, 5) == pytest.approx([1, 0, 0, 0, 0], abs=1e-14)
 
 
 def test_the_recursion_is_that_of_vectors():

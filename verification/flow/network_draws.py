@@ -149,6 +149,9 @@ def _known_times(instance: Instance, state: int, memory: Fraction, driven: Drive
 
 
 def with_equal_states(law: NodeLaw, n_states: int) -> NodeLaw:
-    """Return the law with all states equally frequent, memories distributed as before."""
+    """Return the law with all recurrent states equally frequent, memories as before."""
     masses = np.bincount(law.states, law.weights, n_states)
-    return dataclasses.replace(law, weights=law.weights / (masses * n_states)[law.states])
+    divisors = masses * np.count_nonzero(masses)
+    # A transient state has no weight to be divided.
+    divisors[masses == 0] = 1.0
+    return dataclasses.replace(law, weights=law.weights / divisors[law.states])
