@@ -160,6 +160,16 @@ class Drifting:
         """The numbers k/n."""
         return _even(self.steps)
 
+    @property
+    def total_time(self) -> Fraction:
+        """The sum of the numbers k/n."""
+        return Fraction(self.steps - 1, 2)
+
+    @property
+    def passed(self) -> Fraction:
+        """By how much they change altogether."""
+        return Fraction(self.steps - 1, self.steps)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted:
@@ -220,6 +230,16 @@ class Path:
     def steps(self) -> int:
         """The number n."""
         return len(self.times)
+
+    @property
+    def total_time(self) -> Fraction:
+        """The sum of the t_k."""
+        return sum(self.times, Fraction(0))
+
+    @property
+    def passed(self) -> Fraction:
+        """By how much the t_k change altogether."""
+        return sum((abs(t - s) for s, t in pairwise(self.times)), Fraction(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -666,9 +686,7 @@ def drift_bound(
         if any(case.moving):
             at = case.times
             boundary = ball((fixed + moving.scale(at[0])).oscillation())
-            moved = sum((abs(t - s) for s, t in pairwise(at)), Fraction(0)) * (
-                max(case.moving) - min(case.moving)
-            )
+            moved = case.passed * (max(case.moving) - min(case.moving))
             squares = _summed_variances(chain, fixed, moving, at)
         else:
             boundary, moved = ball(fixed.oscillation()), Fraction(0)
@@ -690,11 +708,9 @@ def _summed_variances(chain: Chain, fixed: Matrix, moving: Matrix, at: Sequence[
         [ball(x) for x in _covariance(chain, u, w).numbers()]
         for u, w in ((fixed, fixed), (fixed, moving), (moving, moving))
     )
+    coefficients = [(a, 2 * b, c) for a, b, c in zip(constant, cross, quadratic, strict=True)]
     return total(
-        count
-        * maximum(
-            a + t * (2 * b + t * c) for a, b, c in zip(constant, cross, quadratic, strict=True)
-        )
+        count * maximum(a + t * (b + t * c) for a, b, c in coefficients)
         for t, count in ((ball(t), count) for t, count in Counter(at).items())
     )
 
@@ -740,14 +756,8 @@ def largest_moving_sum(instance: Instance, case: Moving) -> Ball:
     fixed, moving = (centred_column(instance.chain, values) for values in (case.fixed, case.moving))
     # A convex function of t_k lies below its chord.
     first, last = (ball(x.largest_absolute()) for x in (fixed, fixed + moving))
-    passed = _sum(case.times)
-    return ball(case.steps - passed) * first + ball(passed) * last
-
-
-# The times of a case are one tuple, which several cases share.
-@lru_cache(maxsize=16)
-def _sum(times: tuple[Fraction, ...]) -> Fraction:
-    return sum(times, Fraction(0))
+    at_last = case.total_time
+    return ball(case.steps - at_last) * first + ball(at_last) * last
 
 
 def largest_joint(instance: Instance, case: Affine) -> Ball:

@@ -172,3 +172,9 @@ def sum_upper(values: Iterable[float]) -> Fraction:
 def sum_lower(values: Iterable[float]) -> Fraction:
     """Return a number no larger than the exact sum of doubles."""
     return Fraction(nextafter(fsum(values), -inf))
+
+
+def sum_bounds(values: Iterable[float]) -> tuple[Fraction, Fraction]:
+    """Return `sum_lower` and `sum_upper` of the same doubles."""
+    rounded = fsum(values)
+    return Fraction(nextafter(rounded, -inf)), Fraction(nextafter(rounded, inf))

@@ -84,7 +84,7 @@ class Matrix:
     def numbers(self) -> list[Number]:
         """Return the entries, row by row: fractions where exact, else balls."""
         if isinstance(self.values, fmpq_mat):
-            return [Fraction(int(x.p), int(x.q)) for x in self.values.entries()]
+            return list(_fractions(self.values))
         return list(self.values.entries())
 
     def entries(self) -> list[list[Number]]:
@@ -186,15 +186,25 @@ class Matrix:
 
     def largest(self) -> Number:
         """Return the largest entry (of balls: an enclosure of it)."""
-        return largest(self.numbers())
+        values = self.values
+        if isinstance(values, fmpq_mat):
+            return max(_fractions(values))
+        return maximum(values.entries())
 
     def smallest(self) -> Number:
         """Return the smallest entry (of balls: an enclosure of it)."""
-        return -largest([-x for x in self.numbers()])
+        values = self.values
+        if isinstance(values, fmpq_mat):
+            return min(_fractions(values))
+        return -maximum(-x for x in values.entries())
 
     def largest_absolute(self) -> Number:
         """Return the largest absolute value of an entry (of balls: an enclosure of it)."""
-        return largest([*self.numbers(), *(-x for x in self.numbers())])
+        values = self.values
+        if isinstance(values, fmpq_mat):
+            return max(map(abs, _fractions(values)))
+        entries = values.entries()
+        return maximum([*entries, *(-x for x in entries)])
 
     def oscillation(self) -> Number:
         """Return the largest entry less the smallest one."""
@@ -208,6 +218,10 @@ class Matrix:
         if not isinstance(values, fmpq_mat):
             return values
         return arb_mat(*self.shape, [arb(x) for x in values.entries()])
+
+
+def _fractions(matrix: fmpq_mat) -> list[Fraction]:
+    return [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
 
 
 def largest(numbers: Sequence[Number]) -> Number:

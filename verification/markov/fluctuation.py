@@ -220,17 +220,20 @@ def second_moments_of_sequence(
     steps = len(observables)
     # The columns are a and b.
     both = np.zeros((chain.n_states, 2))
-    largest = np.zeros(2)
+    sizes = np.zeros_like(both)
+    increment, size_now = np.empty(chain.n_states), np.empty_like(both)
     with np.errstate(over="ignore", invalid="ignore"):
         for values in observables[::-1]:
-            carried = transitions.matrix @ both
-            both = np.column_stack(
-                (
-                    values + carried[:, 0],
-                    values * (values + 2 * carried[:, 0]) + carried[:, 1],
-                )
-            )
-            np.maximum(largest, np.abs(both).max(axis=0), out=largest)
+            both = transitions.matrix @ both
+            first, second = both[:, 0], both[:, 1]
+            # g (g + 2 P a), then g + P a.
+            np.multiply(first, 2.0, out=increment)
+            increment += values
+            increment *= values
+            second += increment
+            first += values
+            np.maximum(sizes, np.abs(both, out=size_now), out=sizes)
+        largest = sizes.max(axis=0)
         size = float(np.abs(observables).max(initial=0.0))
     if not (np.isfinite(largest).all() and np.isfinite(size)):
         raise NotEnclosed("a second moment is beyond the range of double precision")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from verification.claim import Side
 from verification.enclosure.balls import Between, Number, ball, end_points
-from verification.enclosure.doubles import gamma, sum_lower, sum_upper
+from verification.enclosure.doubles import gamma, sum_bounds
 from verification.errors import NotEnclosed
 from verification.instance import Chain
 from verification.markov.transitions import (
@@ -131,8 +131,9 @@ class SumLaw:
         last = self._position(about, threshold, 1)
         low_first, high_first = (floor(end) for end in first)
         low_last, high_last = (ceil(end) for end in last)
-        lower, _ = self._mass(start, low_first, high_last)
-        _, upper = self._mass(start, high_first, low_last)
+        lower, upper = self._mass(start, low_first, high_last)
+        if (low_first, high_last) != (high_first, low_last):
+            _, upper = self._mass(start, high_first, low_last)
         return lower if lower == upper else Between(ball(lower), ball(upper))
 
     def probability(self, start: int, position: int) -> Side:
@@ -160,8 +161,9 @@ class SumLaw:
     def _bounds(self, *parts: Array) -> tuple[Fraction, Fraction]:
         values = [value for part in parts for value in part.tolist()]
         scale, underflow = 2**_SCALE_BITS, len(values) * self.absolute
-        lower = (sum_lower(values) - underflow) / (1 + self.relative) / scale
-        upper = (sum_upper(values) + underflow) / (1 - self.relative) / scale
+        low, high = sum_bounds(values)
+        lower = (low - underflow) / (1 + self.relative) / scale
+        upper = (high + underflow) / (1 - self.relative) / scale
         return max(lower, Fraction(0)), min(upper, Fraction(1))
 
 

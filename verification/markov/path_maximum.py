@@ -151,8 +151,9 @@ def _bounds(
     underflow = 2 * steps * transitions.successors * SMALLEST_UNDERFLOW * 2 * (top + slack + 1) ** 2
     return tuple(
         (
-            max((sum_lower(row * below) - underflow) / (1 + relative), Fraction(0)),
-            (sum_upper(row * above) + underflow) / (1 - relative) + (levels[0] + slack) ** 2,
+            max((sum_lower((row * below).tolist()) - underflow) / (1 + relative), Fraction(0)),
+            (sum_upper((row * above).tolist()) + underflow) / (1 - relative)
+            + (levels[0] + slack) ** 2,
         )
         for row in exceeded
     )
