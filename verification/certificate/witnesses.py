@@ -150,6 +150,18 @@ def _slope_case(_instance: Instance, _case: Any) -> dict[str, Json]:  # noqa: AN
     return {"of": "every state and memory"}
 
 
+def _function_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    functions = sorted(
+        (
+            # Nothing depends on the shift of what has no slope.
+            (h.constant, h.slope, h.shift if h.slope else Fraction(0), h.conditional)
+            for h in (case.first, case.second)
+        ),
+        reverse=True,
+    )
+    return {"state": case.state, "first": _texts(functions[0]), "second": _texts(functions[1])}
+
+
 def _word_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {
         "word": list(case.word),
@@ -272,6 +284,8 @@ def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
 
 WITNESSES: dict[str, Witnesses] = {
     "M1": Witnesses(_memory, _slope_case),
+    "M2": Witnesses(_memory, _function_case),
+    "M3": Witnesses(_memory, _function_case),
     "M4": Witnesses(_memory, _word_case),
     "M5": Witnesses(_memory, _memory_case),
     "E1": Witnesses(_joint, _pair_case, _rounded_pair, _pair_grid),

@@ -49,6 +49,26 @@ def weighted_derivatives(
     return result
 
 
+def curve(terms: tuple[Term, ...], order: int) -> Callable[[Ball], Ball]:
+    """Return ``sigma^(k)``, k <= 3, its numbers enclosed once at the working precision."""
+    parts = [
+        (
+            ball(term.weight * term.scale**order),
+            _DERIVATIVES[term.family][order],
+            None if term.scale == 1 and not term.shift else (ball(term.scale), ball(term.shift)),
+        )
+        for term in terms
+    ]
+
+    def value(t: Ball) -> Ball:
+        result = ball(0)
+        for weight, function, change in parts:
+            result = result + weight * function(t if change is None else change[0] * t + change[1])
+        return result
+
+    return value
+
+
 def derivative(terms: tuple[Term, ...], order: int, t: Ball) -> Ball:
     """Enclose ``sigma^(k)(t)``, k = 0, 1, 2."""
     return weighted_derivatives(terms, order, ((ball(0), ball(1)),), t)
@@ -76,17 +96,38 @@ def _arctan_turn(t: Ball) -> Ball:
     return -2 * t * share * share
 
 
+def _tanh_third(t: Ball) -> Ball:
+    value = t.tanh()
+    return _tanh_slope(t) * (6 * value * value - 2)
+
+
+def _arctan_third(t: Ball) -> Ball:
+    share = _arctan_slope(t)
+    return (6 * t * t - 2) * share * share * share
+
+
 # The logistic function is (1 + tanh(t/2)) / 2.
 _DERIVATIVES: dict[str, tuple[Callable[[Ball], Ball], ...]] = {
-    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn),
+    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn, _tanh_third),
     "logistic": (
         lambda t: (1 + (t / 2).tanh()) / 2,
         lambda t: _tanh_slope(t / 2) / 4,
         lambda t: _tanh_turn(t / 2) / 8,
+        lambda t: _tanh_third(t / 2) / 16,
     ),
-    "erf": (lambda t: t.erf(), _erf_slope, lambda t: -2 * t * _erf_slope(t)),
-    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn),
-    "sin": (lambda t: t.sin(), lambda t: t.cos(), lambda t: -t.sin()),
+    "erf": (
+        lambda t: t.erf(),
+        _erf_slope,
+        lambda t: -2 * t * _erf_slope(t),
+        lambda t: (4 * t * t - 2) * _erf_slope(t),
+    ),
+    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn, _arctan_third),
+    "sin": (
+        lambda t: t.sin(),
+        lambda t: t.cos(),
+        lambda t: -t.sin(),
+        lambda t: -t.cos(),
+    ),
 }
 
 

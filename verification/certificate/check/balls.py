@@ -54,6 +54,11 @@ def between(lower: Fraction, upper: Fraction) -> Ball:
     return ball(lower).union(ball(upper))
 
 
+def legendre(count: int) -> list[tuple[Ball, Ball]]:
+    """Return nodes and weights of the Gauss-Legendre rule on ``[-1, 1]``."""
+    return [arb.legendre_p_root(count, k, True) for k in range(count)]
+
+
 def total(values: Sequence[Ball]) -> Ball:
     """Return a sum."""
     result = arb(0)

@@ -132,6 +132,27 @@ FORMULAS: dict[str, Formula] = {
         in_balls=True,
         relies_on=_ACTIVATIONS,
     ),
+    "M2": Formula(
+        says="|T_x h - T_x h'| / |h - h'| <= s1 (E[E[B|W]^2])^(1/2) in L2",
+        prepare=_read_memory,
+        derive=_in_balls("memory_claims", "layer_contraction"),
+        witnesses="none; the norms are computed again",
+        assumes="q = s1 E|B| < 1",
+        in_balls=True,
+        relies_on=_ACTIVATIONS,
+    ),
+    "M3": Formula(
+        says=(
+            "|T_x h - T_x h'| / |h - h'| <= sup_u (sigma'^2 + R^2 sigma''^2)^(1/2) "
+            "(E[E[B|W]^2])^(1/2) in H1"
+        ),
+        prepare=_read_memory,
+        derive=_in_balls("memory_claims", "sobolev_bound"),
+        witnesses="none; the norms and the supremum are computed again",
+        assumes="q = s1 E|B| < 1",
+        in_balls=True,
+        relies_on=_ACTIVATIONS,
+    ),
     "M4": Formula(
         says="|F^n(c) - v*| <= q^(pn) |F(c) - c| / (1 - q^p), F(v*) = v*, F the word's map",
         prepare=_read_memory,

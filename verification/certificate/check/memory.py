@@ -33,7 +33,7 @@ from verification.certificate.check.balls import (
     working_precision,
 )
 from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.instances import Instance, Spread, Vector
+from verification.certificate.check.instances import Instance, Spread, Term, Vector
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
 
 _STRIPS = tuple(Fraction(1, 8) * Fraction(3, 2) ** k for k in range(10))
@@ -63,6 +63,27 @@ def mean_b(spread: Spread) -> Fraction:
 
 
 @dataclass(frozen=True)
+class NormalRule:
+    """``E[g(Z)] = sum of weight g(node)`` for normal Z, up to an error that depends on g.
+
+    Parameters
+    ----------
+    nodes : tuple of (Ball, Ball)
+        Nodes and weights.
+    strip : Fraction
+        g must be analytic for so large imaginary parts.
+    analytic, left_out : Ball
+        With ``|g| <= m`` on that strip and ``|g| <= s`` on the line, ``analytic m + left_out s``
+        bounds the error.
+    """
+
+    nodes: tuple[tuple[Ball, Ball], ...]
+    strip: Fraction
+    analytic: Ball
+    left_out: Ball
+
+
+@dataclass(frozen=True)
 class _Rule:
     """``E[B g(W.x)] = sum of weight g(node)``, up to an error that depends on g's order."""
 
@@ -86,6 +107,10 @@ class Memory:
         self.budget = budget
         self.fixed_points: set[tuple[tuple[int, ...], str]] = set()
         """Words, with their fixed points as texts, that were verified."""
+        self.layers: dict[tuple[Vector, int, bool], object] = {}
+        """Rules for norms of functions of the weight, by input, precision and norm."""
+        self.speed: Bounds | None = None
+        """The supremum in M3, once it is found."""
         self._remembered: dict[tuple[tuple[int, ...], int], Ball] = {}
         self._rules: dict[tuple[Vector, int], _Rule] = {}
         weights = instance.law.w
@@ -165,50 +190,69 @@ class Memory:
         law = self.instance.law
         nothing = (ball(0),) * 3
         if law.w is None or law.b is None:
-            nodes = [(ball(_dot(atom.w, point)), ball(atom.p * atom.b)) for atom in law.atoms]
+            nodes = [(ball(dot(atom.w, point)), ball(atom.p * atom.b)) for atom in law.atoms]
             return _Rule(tuple(nodes), nothing)
         mean = ball(mean_b(law.b))
         if law.w.kind == "constant" or not any(point):
-            centre = _dot(law.w.first, point) if law.w.kind != "uniform" else Fraction(0)
+            centre = dot(law.w.first, point) if law.w.kind != "uniform" else Fraction(0)
             return _Rule(((ball(centre), mean),), nothing)
         return self._normal_rule(
-            ball(_dot(law.w.first, point)),
-            ball(law.w.second[0]) * ball(_dot(point, point)).sqrt(),
+            ball(dot(law.w.first, point)),
+            ball(law.w.second[0]) * ball(dot(point, point)).sqrt(),
             mean,
         )
 
     def _normal_rule(self, centre: Ball, deviation: Ball, mean: Ball) -> _Rule:
-        terms, bits = self.instance.activation, working_precision()
-        spread = upper(deviation)
-        room = _SHARE * widest_strip(terms) / spread
-        # ln 2 < 7/10; a few bits more for what else is in M.
-        wanted = (bits + 8) * Fraction(7, 10)
-        strips = [a for a in _STRIPS if a <= room] or [room]
-        step, strip = max(
-            (44 * a / 7 / (wanted + a * a / 2 + _log(self._height(spread * a))), a) for a in strips
-        )
-        step = Fraction(int(step * 4096), 4096) or Fraction(1, 65536)
-        reach = Fraction(isqrt(int(2 * wanted * 256)) + 1, 16) + step
-        count = int(reach / step)
-        if count > _MOST_NODES:
-            raise Unsupported("W is so wide that its rule would have too many nodes")
-        self.budget.spend(40 * count, bits)
-        root = (2 * pi()).sqrt()
-        nodes = []
-        for j in range(-count, count + 1):
-            z = ball(j * step)
-            nodes.append((centre + deviation * z, mean * ball(step) * (-(z * z) / 2).exp() / root))
-        decay = (2 * pi() * ball(strip / step)).exp() - 1
-        left_out = (ball(count * step) / ball(2).sqrt()).erfc()
+        terms = self.instance.activation
+        rule = normal_rule(terms, centre, deviation, self.budget)
         errors = []
         for order in range(3):
-            height = strip_constant(terms, order, spread * strip)
-            analytic = 2 * (ball(strip * strip / 2)).exp() * height / decay
-            errors.append(abs(mean) * (analytic + constant(terms, order) * left_out))
-        return _Rule(tuple(nodes), tuple(errors))
+            height = strip_constant(terms, order, rule.strip)
+            error = rule.analytic * height + constant(terms, order) * rule.left_out
+            errors.append(abs(mean) * error)
+        return _Rule(tuple((node, mean * weight) for node, weight in rule.nodes), tuple(errors))
 
-    def _height(self, width: Fraction) -> Fraction:
-        return upper(strip_constant(self.instance.activation, 1, width))
+
+def normal_rule(
+    terms: tuple[Term, ...], centre: Ball, deviation: Ball, budget: Budget
+) -> NormalRule:
+    """Return the trapezoidal rule for functions that are analytic where the activation is.
+
+    Raises
+    ------
+    Unsupported
+        Where it would have too many nodes.
+    """
+    bits, spread = working_precision(), upper(deviation)
+    room = _SHARE * widest_strip(terms) / spread
+    # ln 2 < 7/10; a few bits more for what else is in M.
+    wanted = (bits + 8) * Fraction(7, 10)
+    strips = [a for a in _STRIPS if a <= room] or [room]
+    step, strip = max(
+        (44 * a / 7 / (wanted + a * a / 2 + _log(_height(terms, spread * a))), a) for a in strips
+    )
+    step = Fraction(int(step * 4096), 4096) or Fraction(1, 65536)
+    reach = Fraction(isqrt(int(2 * wanted * 256)) + 1, 16) + step
+    count = int(reach / step)
+    if count > _MOST_NODES:
+        raise Unsupported("W is so wide that its rule would have too many nodes")
+    budget.spend(40 * count, bits)
+    root = (2 * pi()).sqrt()
+    nodes = []
+    for j in range(-count, count + 1):
+        z = ball(j * step)
+        nodes.append((centre + deviation * z, ball(step) * (-(z * z) / 2).exp() / root))
+    decay = (2 * pi() * ball(strip / step)).exp() - 1
+    return NormalRule(
+        nodes=tuple(nodes),
+        strip=spread * strip,
+        analytic=2 * (ball(strip * strip / 2)).exp() / decay,
+        left_out=(ball(count * step) / ball(2).sqrt()).erfc(),
+    )
+
+
+def _height(terms: tuple[Term, ...], width: Fraction) -> Fraction:
+    return upper(strip_constant(terms, 1, width))
 
 
 def _log(value: Fraction) -> Fraction:
@@ -217,7 +261,8 @@ def _log(value: Fraction) -> Fraction:
     return max(Fraction(7 * bits, 10), Fraction(0))
 
 
-def _dot(first: Vector, second: Vector) -> Fraction:
+def dot(first: Vector, second: Vector) -> Fraction:
+    """Return the inner product of two vectors."""
     return sum((a * b for a, b in zip(first, second, strict=True)), Fraction(0))
 
 

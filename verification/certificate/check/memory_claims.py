@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from fractions import Fraction
 
+from verification.certificate.check.activations import constant
 from verification.certificate.check.balls import (
     Ball,
     around,
@@ -16,15 +18,18 @@ from verification.certificate.check.balls import (
 )
 from verification.certificate.check.bounds import SLACK, Bounds, Shown
 from verification.certificate.check.instances import Instance
-from verification.certificate.check.memory import Memory, largest_slope
+from verification.certificate.check.layer import Function, layer_at, mean_square_of_conditional_b
+from verification.certificate.check.memory import Memory, dot, largest_slope
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import LEAST_DECIMALS, MOST_DECIMALS, Node
+from verification.certificate.check.speed import largest_squared_speed
 
 MAX_WORD = 64
 MAX_PAST = 1_000
 MAX_ITERATES = 64
 _BITS = 192
 _SLOPE_BITS = 64
+_SPEED_BITS = 96
 
 
 def read_memory(instance: Instance, witness: Node, budget: Budget) -> Memory:
@@ -129,6 +134,54 @@ def _history(memory: Memory, case: Node) -> Shown:
         return integer_power(memory.contraction_factor(), known) * memory.bound()
 
     return Shown(f"the last {known} of {len(past)} inputs", _at(gap), _at(bound))
+
+
+# M2, M3
+
+
+def layer_contraction(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
+    """``|T_x h - T_x h'| <= s1 (E[E[B|W]^2])^(1/2) |h - h'|`` in L2, as a ratio."""
+    instance = memory.instance
+
+    def factor() -> Ball:
+        root = ball(mean_square_of_conditional_b(instance)).sqrt()
+        return constant(instance.activation, 1) * root
+
+    return _ratio_of_norms(memory, case, _at(factor), gradient=False)
+
+
+def sobolev_bound(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
+    """In H1 ``sup_u (sigma'^2 + R^2 sigma''^2)^(1/2)`` in the place of s1."""
+    instance = memory.instance
+    if memory.speed is None:
+        squared_radius = max(dot(point, point) for point in instance.inputs)
+        with precision(_SPEED_BITS):
+            memory.speed = largest_squared_speed(instance.activation, squared_radius, memory.budget)
+    speed, share = memory.speed, mean_square_of_conditional_b(instance)
+    return _ratio_of_norms(memory, case, lambda bits: speed.times(share).root(bits), gradient=True)
+
+
+def _ratio_of_norms(
+    memory: Memory, case: Node, right: Callable[[int], Bounds], *, gradient: bool
+) -> Shown:
+    members = case.fields(("state", "first", "second"))
+    instance = memory.instance
+    state = members["state"].integer(0, instance.size - 1)
+    first, second = (members[key].numbers(4) for key in ("first", "second"))
+    if first <= second or any(slope == 0 != shift for _, slope, shift, _ in (first, second)):
+        case.refuse("the larger function first, and no shift of what has no slope")
+    one, other = Function(*first), Function(*second)
+
+    def ratio() -> Ball:
+        layer = layer_at(memory, state, gradient=gradient)
+        image = layer.squared_image_distance(one, other).nonnegative_part()
+        return (image / layer.squared_distance(one, other)).sqrt()
+
+    def words(function: Function) -> str:
+        level, slope, shift, share = (f"{float(x):.4g}" for x in astuple(function))
+        return f"{level} + {slope} sigma(W.x + {shift}) + {share} E[B|W]"
+
+    return Shown(f"state {state}, {words(one)}; {words(other)}", _at(ratio), right)
 
 
 def _at(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
