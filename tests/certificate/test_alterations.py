@@ -48,6 +48,7 @@ RESTS_ON = {
     "C4K": TARGET,
     "C4Q": TARGET,
     "C4T": TARGET,
+    "C5L": [("instance", "target", 0, 0, "exponent")],
 }
 """What of the instance every case of a claim is about (not each case meets every input)."""
 
@@ -69,10 +70,11 @@ REPLACEABLE = {
     "C4K": ("places", "network"),
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
+    "C5L": ("error", "place", "rates", "coefficients", "changes"),
 }
 """Members of which another value may show the same."""
 
-EVERY_REPLACEABLE = {"C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80}
+EVERY_REPLACEABLE = {"C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80, "C5L": 5}
 """Every so manieth field of these is altered: there are hundreds."""
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from certificates import CLAIM, is_of_second_kind, made
+from certificates import CLAIM, OF_LAWS, is_of_second_kind, made
 
 from verification import gallery
 from verification.certificate.check.checking import MADE_BY, check_text
@@ -28,13 +28,22 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("markov-onegin", "absorbing", "near-reducible", "erf-uniform", "sharp-forgetting")
 OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump", "power-law-fifth")
 """Two channels; a network with shear; jumps; a bump; a long memory."""
+POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
+
+
+def instances_for(claim_id):
+    if claim_id in OF_LAWS:
+        return POWER_LAWS
+    return OF_TARGETS if is_of_second_kind(claim_id) else NAMES
+
+
 TOO_SMALL = {("C4T", "gaussian-bump")}
 """A sum of singular values of which doubles know no three digits."""
 
 TRIPS = [
     (claim_id, name)
     for claim_id in FORMULAS
-    for name in (OF_TARGETS if is_of_second_kind(claim_id) else NAMES)
+    for name in instances_for(claim_id)
     if (claim_id, name) not in TOO_SMALL
 ]
 
@@ -43,6 +52,8 @@ def usual(claim_id):
     """Return the name of an instance on which a claim is certified."""
     if not is_of_second_kind(claim_id):
         return "markov-onegin"
+    if claim_id in OF_LAWS:
+        return "power-law-one"
     return "mutant-shear" if claim_id == "C6" else "sharp-two-channels"
 
 

@@ -30,12 +30,18 @@ LOPSIDED_TARGET = {
 """The same of the second kind."""
 
 
+OF_LAWS = {"C5L"}
+"""Claims on power laws."""
+
+
 def is_of_second_kind(claim_id):
     return CLAIM[claim_id].kind == LOPSIDED_TARGET["schema"]
 
 
 def lopsided(claim_id):
     """Return the name of the lopsided instance that a claim is about."""
+    if claim_id in OF_LAWS:
+        return "power-law-one"
     return LOPSIDED_TARGET["name"] if is_of_second_kind(claim_id) else LOPSIDED
 
 

@@ -18,13 +18,19 @@ from verification.errors import NotEnclosed
 from verification.instance import Json
 from verification.linear_functional import LinearFunctional, Network
 from verification.linear_rnn.barrier import barrier_ends
+from verification.linear_rnn.best_width import single_law
+from verification.linear_rnn.exponential_sum import ExponentialSum
+from verification.linear_rnn.lower_bounds import BangBangPlace
 from verification.linear_rnn.network import Input, decay, norm, norm_upper
 from verification.linear_rnn.pieces import Function, of_parts
+from verification.linear_rnn.power_law_width import entry, necessary_width, unit_law
+from verification.linear_rnn.trace_bound import TracePlace, largest_trace_norm, weighted_matrix
 from verification.strict_json import format_number
 
 _BITS = 192
 _SPARE_DIGITS = 2
-_HEIGHT_DECIMALS = 40
+_HEIGHT_DECIMALS, _LEVEL_DIGITS = 40, 12
+_MOST_INTERVALS = 100
 _ROUGHLY = 2.0**-45
 """More than the roundings of a singular value of a small matrix, relative to the largest one."""
 
@@ -325,4 +331,60 @@ def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  #
             "least": [_around(float(np.linalg.eigvalsh(values)[0]), 1.0)],
             "largest": [_around(largest, largest)],
         },
+    }
+
+
+def least_width_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a place that shows a width to be too small, and a sum that is near enough."""
+    from verification.linear_rnn.power_law_search import (  # noqa: PLC0415 - loads scipy
+        zeros_estimate,
+    )
+
+    law = single_law(tuple(of_parts(parts) for parts in instance.target))
+    if law is None:
+        raise NotEnclosed("the target is no power law")
+    exponent = law.law.exponent
+    found = entry(exponent, case.error)
+    if not isinstance(found.witness, ExponentialSum):
+        raise NotEnclosed(f"for eps = {case.error} the network is a trapezoidal rule")
+    zeros = zeros_estimate(exponent, found.witness)
+    return {
+        "error": format_number(case.error),
+        "place": _least_width_place(exponent, case.error, found.place),
+        "rates": _texts(found.witness.rates),
+        "coefficients": _texts(found.witness.coefficients),
+        "changes": [_rounded(zero) for zero in zeros],
+    }
+
+
+def _least_width_place(
+    exponent: Fraction, error: Fraction, place: BangBangPlace | TracePlace
+) -> Json:
+    """Write where the largest width is shown to be too small."""
+    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
+
+    with precision(_BITS):
+        width = necessary_width(exponent, error) - 1
+        if width <= 0:
+            return "none"
+        if isinstance(place, BangBangPlace):
+            return {"ends": _texts(place.ends), "points": _texts(place.points)}
+        if len(place.weights) > _MOST_INTERVALS:
+            raise NotEnclosed(
+                f"for eps = {error} the bound takes {len(place.weights)} intervals, more than "
+                f"{_MOST_INTERVALS}: the checker would take too long"
+            )
+        values = singular_values(weighted_matrix(unit_law(exponent), place))
+        least = [end_points(value.lower)[0] for value in values[width:]]
+        wanted = end_points(largest_trace_norm(place))[1] * error * (1 + Fraction(_ROUGHLY))
+    levels: list[Fraction] = []
+    for value in least:
+        if sum(levels) <= wanted and value > 0:
+            scale = Fraction(10) ** (_LEVEL_DIGITS - floor(log10(value)))
+            levels.append(Fraction(floor(value * scale)) / scale)
+    return {
+        "ends": _texts(place.ends),
+        "weights": _texts(place.weights),
+        "width": width,
+        "levels": _texts(levels),
     }

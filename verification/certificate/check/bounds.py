@@ -184,6 +184,14 @@ def _violation(left: Bounds, right: Bounds, *, identity: bool) -> str:
     return f"not shown that left {sign} right: {shown(left)} against {shown(right)}"
 
 
+def brief(value: Fraction) -> str:
+    """Return a number to six digits, for a sentence."""
+    try:
+        return f"{float(value):.6g}"
+    except OverflowError:
+        return "a number beyond 1e308"
+
+
 def shown(bounds: Bounds) -> str:
     """Return a number for a sentence."""
     try:

@@ -25,7 +25,7 @@ sums of a knot and a shift.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
@@ -40,7 +40,7 @@ from verification.certificate.check.balls import (
     total,
     upper,
 )
-from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.bounds import Bounds, Shown, brief
 from verification.certificate.check.complex_balls import ball_matrix, entries
 from verification.certificate.check.kernels import Function, primitive
 from verification.certificate.check.outcome import Budget
@@ -65,6 +65,7 @@ from verification.certificate.check.width_claims import (
 )
 
 MAX_KNOTS = 256
+MAX_INTERVALS = 200
 _FORM_BITS = 128
 _ZERO = Fraction(0)
 _Bound = Callable[[Approximated, Function, Node, int], Bounds]
@@ -128,7 +129,7 @@ def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -
     least = max(x.lower for x in listed.values())
     if least <= 0:
         node.invalid("no norm is shown to differ from 0")
-    budget.spend(len(knots) * len(cells) ** 2)
+    budget.spend(20 * len(knots) * len(cells) ** 2)
     for at in knots - listed.keys():
         # |M|_(K) <= K^(1/2) |M|, the Frobenius norm.
         squares = sum(
@@ -140,7 +141,7 @@ def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -
             _ZERO,
         )
         if count * squares > least * least:
-            node.invalid(f"nothing is said of the norm at {float(at):.6g}")
+            node.invalid(f"nothing is said of the norm at {brief(at)}")
     return Bounds(least, max(x.upper for x in listed.values()))
 
 
@@ -162,24 +163,34 @@ def trace_norm(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
 
 def _trace_bound(known: Approximated, function: Function, place: Node, width: int) -> Bounds:
     members = place.fields(("ends", "weights", "values"))
-    ends = read_ends(members["ends"])
-    if ends[0] or any(b < 2 * a for a, b in pairwise(ends)):
-        members["ends"].refuse("end points from 0 on, each twice the one before at the least")
-    count = len(ends) - 1
-    weights = tuple(positive(x) for x in members["weights"].elements(count, count))
+    form, most = read_trace_form(function, members["ends"], members["weights"], known.budget)
+    count = len(form.rows)
     if width >= count:
         place.refuse(f"more than {width} intervals")
+    with precision(MATRIX_BITS):
+        values = _summed(form, members["values"], width, count - width, known.budget)
+    return Bounds(values.lower / most.upper, values.upper / most.lower)
+
+
+def read_trace_form(
+    function: Function, of_ends: Node, of_weights: Node, budget: Budget
+) -> tuple[Form, Bounds]:
+    """Read intervals and weights; return A and the largest trace norm of M(t)."""
+    ends = read_ends(of_ends, MAX_INTERVALS)
+    if ends[0] or any(b < 2 * a for a, b in pairwise(ends)):
+        of_ends.refuse("end points from 0 on, each twice the one before at the least")
+    count = len(ends) - 1
+    weights = tuple(positive(x) for x in of_weights.elements(count, count))
     ratio = ends[-1] / ends[1]
     spread = ratio.numerator.bit_length() - ratio.denominator.bit_length()
-    known.budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS + 2 * spread)
+    budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS + 2 * spread)
     lengths = tuple(b - a for a, b in pairwise(ends))
     scales = tuple(x / d**2 for x, d in zip(lengths, weights, strict=True))
     # Between intervals far apart nearly equal numbers are subtracted.
     with precision(MATRIX_BITS + 2 * spread):
         form = Form(indicator_matrix(function, ends), scales)
-        values = _summed(form, members["values"], width, count - width, known.budget)
-        most = bounds(largest_trace_norm(ends, weights))
-    return Bounds(values.lower / most.upper, values.upper / most.lower)
+    with precision(MATRIX_BITS):
+        return form, bounds(largest_trace_norm(ends, weights))
 
 
 def largest_trace_norm(ends: Vector, weights: Vector) -> Ball:
@@ -243,11 +254,11 @@ def _quadratic_bound(known: Approximated, node: Node, size: int) -> Bounds:
             Form(_symmetric(form), unit), least, members["least"], known.budget
         )
         (most,) = read_brackets(members["largest"], 1)
-        stack = [
+        stack = (
             _symmetric(ball_matrix(shifted) * measures)
             for rows in heights
-            for shifted in _shifted(rows, knots, shifts)
-        ]
+            for shifted in _shifted(rows, knots, shifts, known.budget)
+        )
         _require_largest_norm(members["largest"], stack, most, known.budget)
     if most.lower <= 0:
         members["largest"].invalid("no norm is shown to differ from 0")
@@ -271,19 +282,20 @@ def _symmetric(square: BallMatrix) -> list[list[Ball]]:
     return [[(rows[i][j] + rows[j][i]) / 2 for j in range(size)] for i in range(size)]
 
 
-def _shifted(rows: list[Vector], knots: Vector, shifts: Vector) -> list[list[list[Ball]]]:
+def _shifted(
+    rows: list[Vector], knots: Vector, shifts: Vector, budget: Budget
+) -> Iterator[list[list[Ball]]]:
     """Return ``phi_a(t - s_j)``, rows a and columns j, between all sums of a knot and a shift."""
     steps = [[ball(0), *(ball(x) for x in row)] for row in rows]
-    found = []
     for t in sorted({e + s for e in knots for s in shifts}):
         # Before its shift a function is 0.
         at = [bisect_right(knots, t - s) for s in shifts]
-        found.append([[step[k] for k in at] for step in steps])
-    return found
+        budget.spend(10 * len(rows) * (len(rows) + len(shifts)))
+        yield [[step[k] for k in at] for step in steps]
 
 
 def _require_largest_norm(
-    node: Node, stack: list[list[list[Ball]]], claimed: Bounds, budget: Budget
+    node: Node, stack: Iterable[list[list[Ball]]], claimed: Bounds, budget: Budget
 ) -> None:
     """Show that the largest of the norms of symmetric matrices is within bounds."""
     reached = False

@@ -307,5 +307,16 @@ FORMULAS: dict[str, Formula] = {
         "trace_norm",
         "intervals and weights, bounds of singular values",
     ),
+    "C5L": Formula(
+        says="the least m with ||rho_w - rho_hat|| <= eps for a network of width m: from, to",
+        prepare=_prepared("law_claims", "read_law"),
+        derive=_in_balls("law_claims", "width_of_error"),
+        witnesses="places of lower bounds, sums of exponentials, where their errors change sign",
+        assumes="the target is one power law",
+        in_balls=True,
+        relies_on=f"{_RANK}, and that the error of a sum of m exponentials has at most 2m zeros",
+        kind=TARGET,
+        read=read_target,
+    ),
 }
 """Claims on chains are checked in rationals; FLINT is loaded for the others only."""

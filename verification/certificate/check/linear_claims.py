@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 from verification.certificate.check.balls import ball, bounds, precision, total
-from verification.certificate.check.bounds import Bounds, Shown
+from verification.certificate.check.bounds import Bounds, Shown, brief
 from verification.certificate.check.kernels import Function, function_of, integral
 from verification.certificate.check.networks import (
     MAX_INTERVALS,
@@ -59,7 +59,7 @@ def representation(stable: StableNetwork, case: Node, _claimed: Bounds) -> Shown
 
 
 def _named(signal: Signal) -> str:
-    return f"an input on [0, {float(signal.knots[-1]):.6g}], {len(signal.starts)} intervals"
+    return f"an input on [0, {brief(signal.knots[-1])}], {len(signal.starts)} intervals"
 
 
 # C1S

@@ -116,9 +116,7 @@ def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form,
     if place.has("scale"):
         members = place.fields(("scale", "size", "values"))
         size = members["size"].integer(1, MAX_FUNCTIONS)
-        moments = _laguerre_moments(
-            function, positive(members["scale"]), 2 * size, members["scale"]
-        )
+        moments = laguerre_moments(function, positive(members["scale"]), 2 * size, members["scale"])
         budget.spend(40 * size * len(function), MATRIX_BITS)
         rows = [[moments[i + j] - moments[i + j + 1] for j in range(size)] for i in range(size)]
         return Form(rows, (Fraction(1),) * size), members["values"]
@@ -129,9 +127,9 @@ def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form,
     return Form(indicator_matrix(function, ends), lengths), members["values"]
 
 
-def read_ends(node: Node) -> Vector:
+def read_ends(node: Node, most: int = MAX_FUNCTIONS) -> Vector:
     """Read end points of neighbouring intervals, which increase from a number >= 0 on."""
-    ends = tuple(item.number() for item in node.elements(2, MAX_FUNCTIONS + 1))
+    ends = tuple(item.number() for item in node.elements(2, most + 1))
     if ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
         node.refuse("numbers that increase, not negative")
     return ends
@@ -147,7 +145,7 @@ def indicator_matrix(function: Function, ends: Vector) -> Rows:
     ]
 
 
-def _laguerre_moments(function: Function, p: Fraction, count: int, node: Node) -> list[Ball]:
+def laguerre_moments(function: Function, p: Fraction, count: int, node: Node) -> list[Ball]:
     """Enclose ``g_n = int rho(t) exp(-p t) L_n(2 p t) dt`` for n < count."""
     with precision(MATRIX_BITS + _LAGUERRE_BITS * count):
         found = [ball(0)] * count
@@ -196,7 +194,7 @@ def switched_inputs(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     members = case.fields(("width", "places", "network", "changes"))
     width = members["width"].integer(0, MAX_WIDTH)
     read = [
-        (function, *_intervals(place, width + 1))
+        (function, *read_intervals(place, width + 1))
         for function, place in places_of(known, members["places"])
     ]
 
@@ -205,13 +203,13 @@ def switched_inputs(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
         with precision(bits + SPARE_BITS):
             for function, ends, points in read:
                 known.budget.spend(20 * len(function) * len(points) ** 2, bits)
-                found = found.plus(bounds(_bang_bang(function, ends, points)))
+                found = found.plus(bounds(bang_bang(function, ends, points)))
         return found
 
     return Shown(named(width), left, distance_of(known, members, width))
 
 
-def _intervals(place: Node, count: int) -> tuple[Vector, Vector]:
+def read_intervals(place: Node, count: int) -> tuple[Vector, Vector]:
     """Read the starts of intervals, the last of which has no end, and as many points."""
     members = place.fields(("ends", "points"))
     ends, points = (members[key].numbers(count) for key in ("ends", "points"))
@@ -220,7 +218,8 @@ def _intervals(place: Node, count: int) -> tuple[Vector, Vector]:
     return ends, points
 
 
-def _bang_bang(function: Function, ends: Vector, points: Vector) -> Ball:
+def bang_bang(function: Function, ends: Vector, points: Vector) -> Ball:
+    """Enclose ``1 / |A^-1|_{inf -> inf}``."""
     rows = [
         [
             integral(function, t + a, t + b if b is not None else None)
