@@ -48,6 +48,7 @@ RESTS_ON = {
     "C4K": TARGET,
     "C4Q": TARGET,
     "C4T": TARGET,
+    "C5W": [("instance", "target", 0, 0, "exponent")],
     "C5L": [("instance", "target", 0, 0, "exponent")],
 }
 """What of the instance every case of a claim is about (not each case meets every input)."""
@@ -70,6 +71,7 @@ REPLACEABLE = {
     "C4K": ("places", "network"),
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
+    "C5W": ("step", "first"),
     "C5L": ("error", "place", "rates", "coefficients", "changes"),
 }
 """Members of which another value may show the same."""

@@ -13,6 +13,8 @@ from certificates import LOPSIDED_TARGET, lopsided, made, outcome, replaced, sea
 from verification.certificate.check.balls import bounds, precision
 from verification.certificate.check.form_claims import largest_trace_norm
 from verification.certificate.check.kernels import Wave
+from verification.certificate.check.law_claims import Law, error_of_rule
+from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.check.width_claims import laguerre_moments
 
@@ -183,6 +185,29 @@ def test_the_largest_trace_norm_is_that_of_all_points(ends, weights):
     assert float(found.lower) == pytest.approx(truth, rel=1e-12)
 
 
+def test_the_error_of_a_rule_is_that_of_its_series():
+    """By mpmath, with sixty terms and the masses of nodes summed one by one."""
+    w, h, first, count = F(1, 2), F(3, 2), F(-12), 11
+    law = Law(w, Budget())
+    with precision(192):
+        found = bounds(error_of_rule(law, h, first, count, Node(None, "case")))
+    with mpmath.workdps(40):
+        scale = mpmath.gamma(1.5)
+        delta = 2 * sum(
+            abs(mpmath.gamma(mpmath.mpc(1.5, 2 * mpmath.pi * k / 1.5))) for k in range(1, 60)
+        )
+        masses = {
+            j: mpmath.mpf(0.75)
+            * mpmath.exp((-12 + 1.5 * j) / mpmath.mpf(2) - mpmath.exp(-12 + 1.5 * j))
+            for j in range(-150, 40)
+        }
+        dropped = sum(mass for j, mass in masses.items() if not 0 <= j < count)
+        truth = (delta + dropped) / scale
+    # Bounds of the two ends: geometric series, the upper one a little larger.
+    assert truth <= float(found.upper) * (1 + 1e-12)
+    assert float(found.upper) <= truth * 1.01
+
+
 # Forgeries: what would make a false statement, under a new digest.
 
 CASE = ("cases", 0, "case")
@@ -209,6 +234,15 @@ def restated(document, side, factor):
     digits = len(bounds_of["lower"].partition(".")[2])
     texts = [f"{float((scaled + k) * unit):.{digits}f}" for k in (-1, 1)]
     return replaced(document, ("cases", 0, side), dict(zip(("lower", "upper"), texts, strict=True)))
+
+
+def restated_count(document, more):
+    """State that another number of nodes is enough."""
+    count = document["cases"][0]["case"]["count"] + more
+    changed = replaced(document, (*CASE, "count"), count)
+    return replaced(
+        changed, ("cases", 0, "left"), {"lower": f"{count - 1}.99", "upper": f"{count}.01"}
+    )
 
 
 FORGERIES = {
@@ -264,6 +298,8 @@ FORGERIES = {
         of("C5L"), (*CASE, "changes"), of("C5L")["cases"][0]["case"]["changes"][:-2]
     ),
     "a point where nothing changes": lambda: with_factor(of("C5L"), (*CASE, "changes", 4), 1.01),
+    "a node less": lambda: restated_count(of("C5W"), -1),
+    "too long a step": lambda: with_factor(of("C5W"), (*CASE, "step"), 1.1),
     "another target": lambda: replaced(
         of("C5L"),
         ("instance", "target", 0),
@@ -334,6 +370,9 @@ HARMFUL = {
         (*PLACE, "ends"),
         [f"{k}.{k:03}" for k in range(65)],
     ),
+    "far nodes": (of("C5W"), (*CASE, "first"), "-9000"),
+    "high nodes": (of("C5W"), (*CASE, "first"), "9000"),
+    "a tiny step": (of("C5W"), (*CASE, "step"), "0." + "0" * 3000 + "1"),
     "a huge exponent": (of("C5L"), ("instance", "target", 0, 0, "exponent"), "1" + "0" * 3000),
 }
 

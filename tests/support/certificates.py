@@ -30,7 +30,7 @@ LOPSIDED_TARGET = {
 """The same of the second kind."""
 
 
-OF_LAWS = {"C5L"}
+OF_LAWS = {"C5W", "C5L"}
 """Claims on power laws."""
 
 

@@ -388,3 +388,21 @@ def _least_width_place(
         "width": width,
         "levels": _texts(levels),
     }
+
+
+def rule_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a trapezoidal rule."""
+    from verification.linear_rnn.power_law_search import (  # noqa: PLC0415 - loads scipy
+        rule_of_error,
+    )
+
+    law = single_law(tuple(of_parts(parts) for parts in instance.target))
+    if law is None:
+        raise NotEnclosed("the target is no power law")
+    rule = rule_of_error(law.law.exponent, case.error)
+    return {
+        "error": format_number(case.error),
+        "step": format_number(rule.step),
+        "first": format_number(rule.first),
+        "count": rule.count,
+    }

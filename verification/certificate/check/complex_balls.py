@@ -45,6 +45,16 @@ def exponential_integral(order: int, x: Ball) -> Ball:
     return x.expint(arb(order))
 
 
+def gamma(x: Ball) -> Ball:
+    """Enclose the Gamma function of a number > 0."""
+    return x.gamma()
+
+
+def size_of_gamma(real: Ball, imaginary: Ball) -> Ball:
+    """Enclose the absolute value of the Gamma function of a complex number."""
+    return abs(acb(real, imaginary).gamma())
+
+
 def matrix_exponential(rows: Sequence[Sequence[Fraction]]) -> BallMatrix:
     """Enclose the exponential of a matrix of exact numbers."""
     return arb_mat([[ball(x) for x in row] for row in rows]).exp()

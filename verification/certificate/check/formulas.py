@@ -307,6 +307,17 @@ FORMULAS: dict[str, Formula] = {
         "trace_norm",
         "intervals and weights, bounds of singular values",
     ),
+    "C5W": Formula(
+        says="some m <= 0.76 (1/w) log(1/eps)^2 is enough for ||rho_w - rho_hat|| <= eps",
+        prepare=_prepared("law_claims", "read_law"),
+        derive=_in_balls("law_claims", "nodes_of_rule"),
+        witnesses="trapezoidal rules",
+        assumes="the target is one power law, w <= 1",
+        in_balls=True,
+        relies_on="the bound of a trapezoidal rule's error",
+        kind=TARGET,
+        read=read_target,
+    ),
     "C5L": Formula(
         says="the least m with ||rho_w - rho_hat|| <= eps for a network of width m: from, to",
         prepare=_prepared("law_claims", "read_law"),
