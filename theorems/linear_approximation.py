@@ -79,6 +79,7 @@ from verification.claim import (
     Vacuity,
 )
 from verification.enclosure.balls import (
+    PRECISIONS,
     Ball,
     Between,
     ball,
@@ -204,10 +205,11 @@ def polynomial_error(instance: LinearFunctional, case: RateCase) -> Between:
     network = polynomial_network(functions, theta, case.width)
     size = decay_constant(functions, beta, 0, working_precision()).upper * ball(beta)
     # Its coefficients are some 6^m times as large as the difference.
-    with precision(working_precision() + _BITS_A_UNIT * case.width):
+    more = _BITS_A_UNIT * case.width
+    with precision(working_precision() + more):
         bits = working_precision()
         least = least_polynomial_error(functions, theta, case.width, upper_double(size), bits)
-        error = distance(instance.target, network, bits, _ERROR_BITS)
+        error = distance(instance.target, network, bits, _ERROR_BITS, PRECISIONS[0] + more)
     return Between(least, error.upper)
 
 

@@ -39,6 +39,8 @@ def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
 
 PAIR = [wave(1, 1), wave(-3, 2), wave("2.2", 3)]
 WAVE = [wave(1, "0.5", 2, 3, "-0.5"), wave("0.1", "0.2")]
+# Of more powers of t than some of the expansions have.
+LATE = [wave("1e-3", 2, 6), wave("1e-3", "1.5", 5, 1, "-1e-3")]
 LAW = [PowerLaw(coefficient=F(2), exponent=F(1, 5))]
 RATIONAL = [PowerLaw(coefficient=F(1), exponent=F(1))]
 BOX = [Box(height=F(-2), start=F(1), length=F(1, 3))]
@@ -51,6 +53,7 @@ SPECIAL = [*RECIPROCAL, *GAUSSIAN, *AIRY, *SWITCHING]
 ALL = {
     "pair": PAIR,
     "wave": WAVE,
+    "late": LATE,
     "law": LAW,
     "rational": RATIONAL,
     "box": BOX,

@@ -87,6 +87,10 @@ class Matrix:
             return list(_fractions(self.values))
         return list(self.values.entries())
 
+    def balls(self) -> list[Ball]:
+        """Return the entries as balls, row by row."""
+        return list(self._balls().entries())
+
     def entries(self) -> list[list[Number]]:
         """Return the rows."""
         flat, (n_rows, n_columns) = self.numbers(), self.shape

@@ -37,7 +37,7 @@ Poles: TypeAlias = list[tuple[float, float]]
 
 _STEPS = 40
 _ROOT_STEPS = 40
-_ROOT_ERROR = 1e-12
+_ROOT_ERROR = 1e-8
 _ENOUGH = 1e-5
 _FIRST_DAMPING = 1e-5
 _LEAST_DAMPING = 1e-17

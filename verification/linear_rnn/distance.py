@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from verification.enclosure.balls import Between, total_between
+from verification.deadline import heed_deadline
+from verification.enclosure.balls import (
+    PRECISIONS,
+    Between,
+    ball,
+    less_equal,
+    precision,
+    total_between,
+)
 from verification.enclosure.matrix import Matrix
+from verification.errors import NotEnclosed
 from verification.instance import Vector
 from verification.linear_functional import Network, Part
 from verification.linear_rnn.network import exponential_parts, kernel_channel
 from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import Function, QuasiPolynomial, of_parts
+from verification.verdict import Truth
 
 
 def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Function, ...]:
@@ -32,19 +42,33 @@ def difference(target: Sequence[Sequence[Part]], network: Network) -> tuple[Func
 
 @lru_cache(maxsize=256)
 def distance(
-    target: tuple[tuple[Part, ...], ...], network: Network | None, _precision: int, bits: int = 16
+    target: tuple[tuple[Part, ...], ...],
+    network: Network | None,
+    at_precision: int,
+    bits: int = 16,
+    least_precision: int = PRECISIONS[0],
 ) -> Between:
     """Enclose ``||rho - rho_hat||``, the upper bound to about ``2**-bits`` of it.
 
     No network is the zero network.  Errors are compared with bounds that leave a few per cent
-    between, at the least.
+    between, at the least.  Where `least_precision` suffices for so many bits no more is used.
     """
+    if least_precision < at_precision:
+        try:
+            with precision(least_precision):
+                found = distance(target, network, least_precision, bits, least_precision)
+                spare = found.lower / 2**bits - (found.upper - found.lower)
+                if less_equal(ball(0), spare) is Truth.TRUE:
+                    return found
+        except NotEnclosed:
+            heed_deadline()
     if network is None:
         functions = tuple(of_parts(parts) for parts in target)
     else:
         functions = difference(target, network)
-    norms = [l1_norm(function, bits=bits) for function in functions]
-    return total_between(norms)
+    with precision(at_precision):
+        norms = [l1_norm(function, bits=bits) for function in functions]
+        return total_between(norms)
 
 
 def _are_opposite(function: Function, network: Network, u: Vector) -> bool:

@@ -18,6 +18,7 @@ The lower bound holds whatever the signs are: they only have to be right for the
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -32,7 +33,6 @@ from verification.enclosure.balls import (
     is_finite,
     less,
     lower_double,
-    power,
     total,
     upper_double,
     working_precision,
@@ -216,11 +216,14 @@ def _look(function: Function, a: Fraction, b: Fraction) -> _Seen:
         found = expansion(function, middle, radius, _ORDER)
     except NotEnclosed:
         return _Seen(sign=None, height=inf, cuts=(middle,))
-    sign, height = _sign_and_height(found, ball(radius))
+    powers = [ball(1)]
+    for _ in found.coefficients[1:]:
+        powers.append(powers[-1] * ball(radius))
+    sign, height = _sign_and_height(found, powers)
     if sign is not None:
         return _Seen(sign=sign, height=height, cuts=())
     # In units of the radius: its powers may be beyond the range of doubles.
-    scaled = [lower_double(c * power(ball(radius), k)) for k, c in enumerate(found.coefficients)]
+    scaled = [lower_double(c * x) for c, x in zip(found.coefficients, powers, strict=True)]
     root = _root_estimate(scaled)
     if root is None:
         return _Seen(sign=None, height=height, cuts=(middle,))
@@ -230,22 +233,22 @@ def _look(function: Function, a: Fraction, b: Fraction) -> _Seen:
     return _Seen(sign=None, height=height, cuts=(near - beside, near + beside))
 
 
-def _sign_and_height(found: Expansion, reach: Ball) -> tuple[int | None, float]:
-    """Return the sign of f on a cell where its expansion shows one, and an upper bound of |f|."""
+def _sign_and_height(found: Expansion, powers: list[Ball]) -> tuple[int | None, float]:
+    """Return the sign of f on a cell where its expansion shows one, and an upper bound of |f|.
+
+    The powers are those of half of the cell's length.
+    """
     first, rest = found.coefficients[0], found.remainder
-    reached, spread, turns = ball(1), rest, ball(0)
-    for k, coefficient in enumerate(found.coefficients[1:], start=1):
-        if k > 1:
-            turns = turns + k * abs(coefficient) * reached
-        reached = reached * reach
-        spread = spread + abs(coefficient) * reached
-    height = upper_double(abs(first) + spread)
+    sizes = [abs(coefficient) for coefficient in found.coefficients]
+    spread = rest + total(map(operator.mul, sizes[1:], powers[1:]))
+    height = upper_double(sizes[0] + spread)
     for side in (1, -1):
         if less(spread, side * first) is Truth.TRUE:
             return side, height
-    if less(turns, abs(found.coefficients[1])) is Truth.TRUE:
+    turns = total(k * sizes[k] * powers[k - 1] for k in range(2, len(sizes)))
+    if less(turns, sizes[1]) is Truth.TRUE:
         # The polynomial is monotone: beyond the remainder at both ends is so between.
-        ends = [_horner(found.coefficients, x) for x in (reach, -reach)]
+        ends = [_horner(found.coefficients, x) for x in (powers[1], -powers[1])]
         for side in (1, -1):
             if all(less(rest, side * x) is Truth.TRUE for x in ends):
                 return side, height

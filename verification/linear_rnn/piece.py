@@ -41,6 +41,8 @@ Function: TypeAlias = tuple[Piece, ...]
 
 def added(expansions: Sequence[Expansion], order: int) -> Expansion:
     """Return the expansion of a sum."""
+    if len(expansions) == 1:
+        return expansions[0]
     return Expansion(
         [total(each.coefficients[k] for each in expansions) for k in range(order)],
         total(each.remainder for each in expansions),

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
-from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 from scipy.special import airy, erfc, expn
 
@@ -82,13 +81,12 @@ def extent(piece: Piece) -> Extent:
 
 
 def _waves(piece: QuasiPolynomial, t: Array) -> Array:
-    result = np.zeros_like(t)
-    for wave in piece.waves:
-        angle = float(wave.frequency) * t
-        along = polyval(t, [float(x) for x in wave.cosine]) * np.cos(angle)
-        across = polyval(t, [float(x) for x in wave.sine]) * np.sin(angle)
-        result += np.exp(-float(wave.rate) * t) * (along + across)
-    return result
+    exponents, factors = piece.in_doubles
+    factor = factors[-1]
+    for row in factors[-2::-1]:
+        factor = factor * t[..., None] + row
+    terms = np.exp(np.multiply.outer(t, exponents)) * factor
+    return np.asarray(terms.sum(axis=-1).real)
 
 
 def _integrated_waves(piece: QuasiPolynomial, t: Array, times: int) -> Array:

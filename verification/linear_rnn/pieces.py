@@ -29,7 +29,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from verification.enclosure.balls import Ball, ball, power, total
+import numpy as np
+from numpy.typing import NDArray
+
+from verification.enclosure.balls import Ball, ball, power, total, working_precision
+from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.linear_functional import (
     Airy,
@@ -107,55 +111,95 @@ class Wave:
 
     def value(self, point: Ball) -> Ball:
         """Enclose its values on a ball."""
-        decay = (-ball(self.rate) * point).exp()
+        numbers = self._numbers()
+        decay = (numbers.slope * point).exp()
         if not self.frequency:
-            return decay * _horner(self.cosine, point)
-        angle = ball(self.frequency) * point
-        along = _horner(self.cosine, point) * angle.cos()
-        return decay * (along + _horner(self.sine, point) * angle.sin())
+            return decay * _horner(numbers.cosine, point)
+        angle = numbers.frequency * point
+        along = _horner(numbers.cosine, point) * angle.cos()
+        return decay * (along + _horner(numbers.sine, point) * angle.sin())
 
-    def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
-        """See `Piece`."""
-        at, a, w = ball(centre), ball(self.rate), ball(self.frequency)
-        decay = (-a * at).exp()
-        cosine, sine = _shifted(self.cosine, at), _shifted(self.sine, at)
-        if self.frequency:
-            u, v = decay * (w * at).cos(), decay * (w * at).sin()
-            speed = (a * a + w * w).sqrt()
-        else:
-            u, v, speed = decay, ball(0), a
-        waves = [(u, v)]
-        for j in range(1, order):
-            if self.frequency:
-                u, v = (-(a * u) - w * v) / j, (w * u - a * v) / j
-            else:
-                u = -(a * u) / j
-            waves.append((u, v))
-        coefficients = [
-            total(
-                cosine[i] * waves[j - i][0] + sine[i] * waves[j - i][1]
-                if self.frequency
-                else cosine[i] * waves[j - i][0]
-                for i in range(min(len(cosine), j + 1))
+    @cached_property
+    def _kept(self) -> dict[int, _WaveInBalls]:
+        return {}
+
+    def _numbers(self) -> _WaveInBalls:
+        """Return its numbers as balls, converted once at each precision."""
+        found = self._kept.get(working_precision())
+        if found is None:
+            found = self._kept[working_precision()] = _WaveInBalls(
+                -ball(self.rate),
+                ball(self.frequency),
+                tuple(map(ball, self.cosine)),
+                tuple(map(ball, self.sine)),
             )
-            for j in range(order)
+        return found
+
+    def around(self, at: Ball) -> tuple[list[Ball], list[Ball]]:
+        """Return it about a point in the functions of `series`, and bounds of its sizes.
+
+        The sizes are those of the factors of ``exp(lambda x) x^i``, ``lambda = -rate + i
+        frequency``, for each i.
+        """
+        numbers = self._numbers()
+        decay = (numbers.slope * at).exp()
+        cosine = [decay * x for x in _shifted(numbers.cosine, at)]
+        if not self.frequency:
+            return cosine, [abs(x) for x in cosine]
+        sine = [decay * x for x in _shifted(numbers.sine, at)]
+        angle = numbers.frequency * at
+        along, across = angle.cos(), angle.sin()
+        parts = [
+            part
+            for p, q in zip(cosine, sine, strict=True)
+            for part in (p * along + q * across, q * along - p * across)
         ]
-        reach = ball(radius)
-        stretch = speed * reach
-        left_out = [
-            (abs(cosine[i]) + abs(sine[i]))
-            * power(reach, i)
-            * power(stretch, order - i)
-            / math.factorial(order - i)
-            for i in range(min(len(cosine), order))
+        return parts, [abs(p) + abs(q) for p, q in zip(cosine, sine, strict=True)]
+
+    def series(self, order: int) -> list[list[Ball]]:
+        """Return the power series of ``exp(-rate x) cos(frequency x) x^i`` and with sines, by i."""
+        a, w = ball(self.rate), ball(self.frequency)
+        along, across = [ball(1)], [ball(0)]
+        for j in range(1, order):
+            u, v = along[-1], across[-1]
+            along.append((-(a * u) - w * v) / j)
+            across.append((w * u - a * v) / j)
+        waves = (along, across) if self.frequency else (along,)
+        zero = ball(0)
+        return [([zero] * i + wave)[:order] for i in range(len(self.cosine)) for wave in waves]
+
+    def left_out(self, order: int) -> list[Ball]:
+        """Return ``|lambda|^(order - i) / (order - i)!``, 1 from ``i = order`` on."""
+        return [
+            power(self.speed, order - i) / math.factorial(order - i) if i < order else ball(1)
+            for i in range(len(self.cosine))
         ]
-        return Expansion(coefficients, decay * stretch.exp() * total(left_out))
+
+    @property
+    def speed(self) -> Ball:
+        """``|lambda|``."""
+        a, w = ball(self.rate), ball(self.frequency)
+        return (a * a + w * w).sqrt() if self.frequency else a
 
     def tail(self, start: Fraction) -> Ball:
         """See `Piece`."""
+        return -self._integrated_bound.value(ball(start))
+
+    @cached_property
+    def _integrated_bound(self) -> Wave:
         size = tuple(abs(p) + abs(q) for p, q in zip(self.cosine, self.sine, strict=True))
         bound = Wave(rate=self.rate, frequency=_ZERO, cosine=size, sine=(_ZERO,) * len(size))
-        return -bound.integrated.value(ball(start))
+        return bound.integrated
+
+
+@dataclass(frozen=True)
+class _WaveInBalls:
+    """Minus the rate of a wave, its frequency and its polynomials."""
+
+    slope: Ball
+    frequency: Ball
+    cosine: tuple[Ball, ...]
+    sine: tuple[Ball, ...]
 
 
 @dataclass(frozen=True)
@@ -225,17 +269,53 @@ class QuasiPolynomial:
 
     def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
         """See `Piece`."""
-        plain = [w for w in self.waves if not w.frequency and len(w.cosine) == 1]
-        others = [w for w in self.waves if w.frequency or len(w.cosine) > 1]
-        found = [wave.expansion(centre, radius, order) for wave in others]
-        if plain:
-            terms = [(ball(wave.cosine[0]), ball(wave.rate)) for wave in plain]
-            found.append(sum_expansion(terms, centre, radius, order))
-        return added(found, order)
+        at, reach = ball(centre), ball(radius)
+        series, left_out = self._series(order)
+        parts, missed = [], []
+        for wave, (speed, factors) in zip(self.waves, left_out, strict=True):
+            found, sizes = wave.around(at)
+            parts += found
+            if len(sizes) == 1:
+                amount = sizes[0] * factors[0]
+            else:
+                # The powers of x from `order` on have the factor r^i instead of r^order.
+                far = (power(reach, max(i - order, 0)) for i in range(len(sizes)))
+                amount = total(a * b * c for a, b, c in zip(sizes, factors, far, strict=True))
+            missed.append((speed * reach).exp() * amount)
+        coefficients = Matrix.of_balls([parts]) @ series
+        return Expansion(coefficients.balls(), total(missed) * power(reach, order))
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, int], tuple[Matrix, list[tuple[Ball, list[Ball]]]]]:
+        return {}
+
+    def _series(self, order: int) -> tuple[Matrix, list[tuple[Ball, list[Ball]]]]:
+        """Return what all expansions have in common, computed once at each precision."""
+        key = order, working_precision()
+        if key not in self._kept:
+            rows = [row for wave in self.waves for row in wave.series(order)]
+            left_out = [(wave.speed, wave.left_out(order)) for wave in self.waves]
+            self._kept[key] = Matrix.of_balls(rows), left_out
+        return self._kept[key]
 
     def tail(self, start: Fraction) -> Ball:
         """See `Piece`."""
         return total(wave.tail(start) for wave in self.waves)
+
+    @cached_property
+    def in_doubles(self) -> tuple[NDArray[np.inexact], NDArray[np.inexact]]:
+        """Return ``z_j``, and ``p_kj``, with which it is ``Re sum_jk p_kj t^k exp(z_j t)``.
+
+        Arrays of shapes (waves,) and (powers, waves), real where no frequency is not 0.
+        """
+        exponents = np.array([complex(-wave.rate, wave.frequency) for wave in self.waves])
+        factors = np.zeros((max(len(wave.cosine) for wave in self.waves), len(self.waves)), complex)
+        for j, wave in enumerate(self.waves):
+            for k, (p, q) in enumerate(zip(wave.cosine, wave.sine, strict=True)):
+                factors[k, j] = complex(p, -q)
+        if not exponents.imag.any():
+            return exponents.real, factors.real
+        return exponents, factors
 
 
 @dataclass(frozen=True)
@@ -351,24 +431,6 @@ def of_parts(parts: Iterable[Part]) -> Function:
     return (QuasiPolynomial(tuple(kept)), *others) if kept else tuple(others)
 
 
-def sum_expansion(
-    exponentials: Sequence[tuple[Ball, Ball]], centre: Fraction, radius: Fraction, order: int
-) -> Expansion:
-    """Expand ``sum c exp(-r t)``, pairs (c, r): one product for each of them and each power."""
-    slopes = [-rate for _, rate in exponentials]
-    at, reach = ball(centre), ball(radius)
-    terms = [c * (slope * at).exp() for (c, _), slope in zip(exponentials, slopes, strict=True)]
-    coefficients, factorial = [], 1
-    for k in range(order):
-        coefficients.append(total(terms) / factorial)
-        terms = [term * slope for term, slope in zip(terms, slopes, strict=True)]
-        factorial *= k + 1
-    left_out = total(
-        abs(term) * (-slope * reach).exp() for term, slope in zip(terms, slopes, strict=True)
-    )
-    return Expansion(coefficients, left_out * power(reach, order) / factorial)
-
-
 def least_exact_width(target: Iterable[Iterable[Part]]) -> int | None:
     """Return the width of a network with this kernel, the least one for one channel, else None."""
     needed: dict[tuple[Fraction, Fraction], int] = {}
@@ -382,22 +444,22 @@ def least_exact_width(target: Iterable[Iterable[Part]]) -> int | None:
     return sum(needed.values())
 
 
-def _shifted(polynomial: Polynomial, at: Ball) -> list[Ball]:
+def _shifted(polynomial: Sequence[Ball], at: Ball) -> Sequence[Ball]:
     """Return the coefficients of ``p(at + x)`` in x."""
     if len(polynomial) == 1:
-        return [ball(polynomial[0])]
+        return polynomial
     return [
         total(
-            ball(c * math.comb(k, i)) * power(at, k - i)
+            c * math.comb(k, i) * power(at, k - i)
             for k, c in enumerate(polynomial)
-            if k >= i and c
+            if k >= i and not c.is_zero()
         )
         for i in range(len(polynomial))
     ]
 
 
-def _horner(polynomial: Polynomial, t: Ball) -> Ball:
-    result = ball(0)
-    for coefficient in reversed(polynomial):
-        result = result * t + ball(coefficient)
+def _horner(polynomial: Sequence[Ball], t: Ball) -> Ball:
+    result = polynomial[-1]
+    for coefficient in polynomial[-2::-1]:
+        result = result * t + coefficient
     return result

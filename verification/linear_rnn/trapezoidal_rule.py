@@ -42,11 +42,13 @@ from verification.enclosure.balls import (
     gamma,
     less,
     pi,
+    power,
     total,
     working_precision,
 )
+from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
-from verification.linear_rnn.pieces import Expansion, sum_expansion
+from verification.linear_rnn.piece import Expansion
 from verification.verdict import Truth
 
 _MOST_TERMS = 400
@@ -167,8 +169,16 @@ class RulePiece:
 
     def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
         """See `verification.linear_rnn.pieces.Piece`."""
-        terms = [(m * rate, rate) for m, rate in self._masses_and_rates()]
-        return sum_expansion(terms, centre, radius, order)
+        at, reach = ball(centre), ball(radius)
+        masses_and_rates = self._masses_and_rates()
+        terms = [m * rate * (-rate * at).exp() for m, rate in masses_and_rates]
+        series, left_out = _series(self.rule, order, working_precision())
+        missed = total(
+            abs(term) * factor * (rate * reach).exp()
+            for term, factor, (_, rate) in zip(terms, left_out, masses_and_rates, strict=True)
+        )
+        coefficients = Matrix.of_balls([terms]) @ series
+        return Expansion(coefficients.balls(), missed * power(reach, order))
 
     def primitive(self, t: Fraction, times: int = 1) -> Ball:
         """See `verification.linear_rnn.pieces.Piece`."""
@@ -192,3 +202,14 @@ def _masses_and_rates(
     return tuple(
         (ball(factor) * mass(rule.exponent, rule.step, z), ball(z).exp()) for z in rule.nodes
     )
+
+
+@lru_cache(maxsize=64)
+def _series(rule: TrapezoidalRule, order: int, _bits: int) -> tuple[Matrix, list[Ball]]:
+    """Return the coefficients of the power series of ``exp(-rate x)``, a row for each node."""
+    rows = [[ball(1)] for _ in rule.nodes]
+    for row, z in zip(rows, rule.nodes, strict=True):
+        slope = -ball(z).exp()
+        for j in range(1, order + 1):
+            row.append(row[-1] * slope / j)
+    return Matrix.of_balls([row[:-1] for row in rows]), [abs(row[-1]) for row in rows]
