@@ -48,6 +48,7 @@ RESTS_ON = {
     "C4K": TARGET,
     "C4Q": TARGET,
     "C4T": TARGET,
+    "C7G": [*TARGET, ("instance", "training")],
     "C5W": [("instance", "target", 0, 0, "exponent")],
     "C5L": [("instance", "target", 0, 0, "exponent")],
 }
@@ -72,6 +73,7 @@ REPLACEABLE = {
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
     "C5W": ("step", "first"),
+    "C7G": ("offset", "height"),
     "C5L": ("error", "place", "rates", "coefficients", "changes"),
 }
 """Members of which another value may show the same."""

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from certificates import CLAIM, OF_LAWS, is_of_second_kind, made
+from certificates import CLAIM, OF_LAWS, OF_TRAININGS, is_of_second_kind, made
 
 from verification import gallery
 from verification.certificate.check.checking import MADE_BY, check_text
@@ -29,11 +29,14 @@ NAMES = ("markov-onegin", "absorbing", "near-reducible", "erf-uniform", "sharp-f
 OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump", "power-law-fifth")
 """Two channels; a network with shear; jumps; a bump; a long memory."""
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
+PLATEAUS = ("plateau-spare-unit", "plateau-trapped", "sharp-plateau")
 
 
 def instances_for(claim_id):
     if claim_id in OF_LAWS:
         return POWER_LAWS
+    if claim_id in OF_TRAININGS:
+        return PLATEAUS
     return OF_TARGETS if is_of_second_kind(claim_id) else NAMES
 
 
@@ -54,6 +57,8 @@ def usual(claim_id):
         return "markov-onegin"
     if claim_id in OF_LAWS:
         return "power-law-one"
+    if claim_id in OF_TRAININGS:
+        return "plateau-spare-unit"
     return "mutant-shear" if claim_id == "C6" else "sharp-two-channels"
 
 

@@ -208,6 +208,25 @@ def test_the_error_of_a_rule_is_that_of_its_series():
     assert float(found.upper) <= truth * 1.01
 
 
+def test_the_pull_stated_is_that_of_a_quadrature():
+    a, w, h, r, start, end = (0.8, -0.3), (1.0, 2.5), 0.7, 0.3, 2.5, 3.8
+
+    def pull(factors, rates):
+        parts = [
+            mpmath.quad(lambda t, v=v, c=c, k=k: c * t**k * mpmath.exp(-v * t), [start, end])
+            for factor, v in zip(factors, rates, strict=True)
+            for k, c in ((0, 1), (1, factor))
+        ]
+        return float(2 * h * mpmath.sqrt(sum(x * x for x in parts)))
+
+    largest = pull([abs(x) + r for x in a], [x - r for x in w])
+    for item in made("C7G", lopsided("C7G"))["cases"]:
+        offset = numbers(item["case"]["offset"])
+        left = pull(np.array(a) + offset[:2], np.array(w) + offset[2:])
+        assert float(item["left"]["lower"]) == pytest.approx(left, rel=1e-9)
+        assert float(item["right"]["lower"]) == pytest.approx(largest, rel=1e-9)
+
+
 # Forgeries: what would make a false statement, under a new digest.
 
 CASE = ("cases", 0, "case")
@@ -298,6 +317,11 @@ FORGERIES = {
         of("C5L"), (*CASE, "changes"), of("C5L")["cases"][0]["case"]["changes"][:-2]
     ),
     "a point where nothing changes": lambda: with_factor(of("C5L"), (*CASE, "changes", 4), 1.01),
+    "a point outside of the ball": lambda: with_factor(of("C7G"), (*CASE, "offset", 0), 1.5),
+    "a delay of no training": lambda: with_factor(of("C7G"), (*CASE, "delay"), 0.9),
+    "a ball as large as a rate": lambda: replaced(
+        of("C7G"), ("instance", "training", "radius"), "1"
+    ),
     "a node less": lambda: restated_count(of("C5W"), -1),
     "too long a step": lambda: with_factor(of("C5W"), (*CASE, "step"), 1.1),
     "another target": lambda: replaced(
@@ -370,6 +394,7 @@ HARMFUL = {
         (*PLACE, "ends"),
         [f"{k}.{k:03}" for k in range(65)],
     ),
+    "a huge delay": (of("C7G"), ("instance", "training", "delays", 0), "1" + "0" * 3000),
     "far nodes": (of("C5W"), (*CASE, "first"), "-9000"),
     "high nodes": (of("C5W"), (*CASE, "first"), "9000"),
     "a tiny step": (of("C5W"), (*CASE, "step"), "0." + "0" * 3000 + "1"),

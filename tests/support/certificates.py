@@ -30,6 +30,19 @@ LOPSIDED_TARGET = {
 """The same of the second kind."""
 
 
+LOPSIDED_TRAINING = {
+    "schema": "linear-functional/1",
+    "name": "lopsided-training",
+    "target": [
+        [
+            {"kind": "exponential", "coefficient": "0.8", "rate": "1"},
+            {"kind": "exponential", "coefficient": "-0.3", "rate": "2.5"},
+        ]
+    ],
+    "widths": [1],
+    "training": {"bump": {"height": "0.7", "length": "1.3"}, "delays": ["2.5"], "radius": "0.3"},
+}
+OF_TRAININGS = {"C7G"}
 OF_LAWS = {"C5W", "C5L"}
 """Claims on power laws."""
 
@@ -42,13 +55,16 @@ def lopsided(claim_id):
     """Return the name of the lopsided instance that a claim is about."""
     if claim_id in OF_LAWS:
         return "power-law-one"
+    if claim_id in OF_TRAININGS:
+        return LOPSIDED_TRAINING["name"]
     return LOPSIDED_TARGET["name"] if is_of_second_kind(claim_id) else LOPSIDED
 
 
 def instance_named(name):
     """Return a gallery instance, or a lopsided one."""
-    if name == LOPSIDED_TARGET["name"]:
-        return read_subject(strict_json.loads(json.dumps(LOPSIDED_TARGET)))
+    for document in (LOPSIDED_TARGET, LOPSIDED_TRAINING):
+        if name == document["name"]:
+            return read_subject(strict_json.loads(json.dumps(document)))
     if name != LOPSIDED:
         return gallery.load(name)
     document = gallery.load("markov-onegin").to_json()

@@ -406,3 +406,8 @@ def rule_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa
         "first": format_number(rule.first),
         "count": rule.count,
     }
+
+
+def point_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a delay and a point of the ball."""
+    return {"delay": format_number(case.delay), "offset": _texts(case.offset)}

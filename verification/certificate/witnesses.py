@@ -306,5 +306,6 @@ WITNESSES: dict[str, Witnesses] = {
     "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
     "C5W": Witnesses(linear_witnesses.nothing, linear_witnesses.rule_case),
     "C5L": Witnesses(linear_witnesses.nothing, linear_witnesses.least_width_case),
+    "C7G": Witnesses(linear_witnesses.nothing, linear_witnesses.point_case),
 }
 """How certificates are made, by claim."""

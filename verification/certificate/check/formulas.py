@@ -329,5 +329,15 @@ FORMULAS: dict[str, Formula] = {
         kind=TARGET,
         read=read_target,
     ),
+    "C7G": Formula(
+        says="|grad 2 <f, rho_0>| <= g(r) where |th - th0| <= r, for a bump rho_0 after a delay S",
+        prepare=_prepared("training_claims", "read_plateau"),
+        derive=_in_balls("training_claims", "pull"),
+        witnesses="none; points of the ball",
+        assumes="one channel of plain exponentials, r < min w*",
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+    ),
 }
 """Claims on chains are checked in rationals; FLINT is loaded for the others only."""

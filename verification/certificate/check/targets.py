@@ -106,6 +106,16 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A bump of a height and a length that comes after a delay, and the radius of a ball."""
+
+    height: Fraction
+    length: Fraction
+    delays: Vector
+    radius: Fraction | None
+
+
+@dataclass(frozen=True)
 class Target:
     """What a certificate of the second kind is about."""
 
@@ -113,6 +123,7 @@ class Target:
     channels: tuple[tuple[Part, ...], ...]
     widths: tuple[int, ...]
     network: Network | None
+    training: Training | None = None
 
 
 def read_target(node: Node, budget: Budget) -> Target:
@@ -139,13 +150,12 @@ def read_target(node: Node, budget: Budget) -> Target:
         top["widths"].refuse("increasing widths")
     if "beta" in top:
         positive(top["beta"])
-    if "training" in top:
-        _read_training(top["training"])
     return Target(
         name=top["name"].text(120),
         channels=channels,
         widths=widths,
         network=_read_network(top["network"], len(channels)) if "network" in top else None,
+        training=_read_training(top["training"]) if "training" in top else None,
     )
 
 
@@ -250,12 +260,15 @@ def _read_network(node: Node, channels: int) -> Network:
     )
 
 
-def _read_training(node: Node) -> None:
+def _read_training(node: Node) -> Training:
     members = node.fields(("bump", "delays"), ("radius",))
     bump = members["bump"].fields(("height", "length"))
-    bump["height"].number()
-    positive(bump["length"])
-    if not increasing(members["delays"], MAX_DELAYS, above=Fraction(0)):
+    delays = increasing(members["delays"], MAX_DELAYS, above=Fraction(0))
+    if not delays:
         members["delays"].refuse("a delay")
-    if "radius" in members:
-        positive(members["radius"])
+    return Training(
+        height=bump["height"].number(),
+        length=positive(bump["length"]),
+        delays=delays,
+        radius=positive(members["radius"]) if "radius" in members else None,
+    )
