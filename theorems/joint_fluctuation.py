@@ -567,7 +567,7 @@ def _root_mean_square_of_joint(instance: Instance, case: Affine) -> Between:
     known = joint_grid.grid(instance)
     mean = invariant_mean(instance, case)
     centre, _ = nearest((mean.lower + mean.upper) / 2)
-    function = joint_grid.shifted(joint_grid.affine(known, case.levels, case.slope), -centre)
+    function = _less(instance, case.levels, case.slope, centre, working_precision())
     seen = joint_grid.second_moments(known, function, case.steps)
     low, high = joint_grid.supremum_bounds(known, seen)
     # The sum is off by n times what the centre is off by; Minkowski.
@@ -575,6 +575,17 @@ def _root_mean_square_of_joint(instance: Instance, case: Affine) -> Between:
     slack = case.steps * off
     lower = (root(exact_ball(low)) - slack).nonnegative_part()
     return Between(lower, root(exact_ball(high)) + slack)
+
+
+# One function for several numbers of terms, whose moments follow from each other.
+@lru_cache(maxsize=1)
+def _less(
+    instance: Instance, levels: tuple[Fraction, ...], slope: Fraction, centre: float, _bits: int
+) -> GridFunction:
+    from verification.recurrent import joint_grid  # noqa: PLC0415 - loads numpy
+
+    function = joint_grid.affine(joint_grid.grid(instance), levels, slope)
+    return joint_grid.shifted(function, -centre)
 
 
 def invariant_mean(instance: Instance, case: Affine) -> Between:

@@ -26,7 +26,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -70,6 +70,8 @@ class Grid:
     cells : ndarray of int, shape (n_states, n_points + 1)
         The memory to the left of the image ``Phi(x_i, v_m)``, counted along the rows of all
         states.
+    cells_after : ndarray of int, shape (n_states, n_points + 1)
+        The memory to the right of it.
     shares : Array, shape (n_states, n_points + 1)
         How far into the interval to its right the image lies, in [0, 1].
     image_error : float
@@ -85,6 +87,7 @@ class Grid:
     memories: Array
     spacing: float
     cells: npt.NDArray[np.intp]
+    cells_after: npt.NDArray[np.intp]
     shares: Array
     image_error: float
     q: float
@@ -114,6 +117,10 @@ class GridFunction:
 
     def size(self) -> float:
         """Return the largest absolute value on the grid."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> float:
         return float(np.abs(self.values).max())
 
 
@@ -174,13 +181,16 @@ def _grid(instance: Instance, bits: int) -> Grid:
         error = max(error, image_error)
     positions = (np.array(images) + reach) / spacing
     cells = np.minimum(positions.astype(np.intp), n_points - 1)
-    starts = (n_points + 1) * np.arange(chain.n_states)
+    cells = cells[states]
+    shares = positions[states] - cells
+    cells += (n_points + 1) * np.arange(chain.n_states)[:, np.newaxis]
     sigma, mean = activation(instance.activation), ball(mean_absolute_b(instance.law))
     return Grid(
         memories=memories,
         spacing=spacing,
-        cells=cells[states] + starts[:, np.newaxis],
-        shares=(positions - cells)[states],
+        cells=cells,
+        cells_after=cells + 1,
+        shares=shares,
         # The position is rounded twice, each time by 2 reach u in terms of the memory at most.
         image_error=_above(error + input_rounding(instance) + 4 * _UNIT * reach),
         q=upper_double(ball(sigma.bound(1)) * mean),
@@ -195,8 +205,10 @@ def pushed_back(known: Grid, function: GridFunction) -> GridFunction:
     """Return ``Q g``."""
     # sum_j P_ij g(j, .) first: then one interpolation a state.
     mixed = np.asarray(known.transitions.matrix @ function.values)
-    low = np.take(mixed, known.cells)
-    values = low + known.shares * (np.take(mixed, known.cells + 1) - low)
+    low, values = np.take(mixed, known.cells), np.take(mixed, known.cells_after)
+    values -= low
+    values *= known.shares
+    values += low
     # P's roundings and those of its product, d + 1; interpolation, 6; in units of the largest.
     roundings = _UNIT * (known.transitions.successors + 7) * function.size()
     error = _above(
@@ -317,16 +329,39 @@ def summed_memory(known: Grid, rest: Callable[[GridFunction], float], weight: fl
 
 
 def second_moments(known: Grid, function: GridFunction, steps: int) -> GridFunction:
-    """Return ``E_{(i,v)}[(sum_{k<steps} G(zeta_k))^2]``, steps >= 1."""
+    """Return ``E_{(i,v)}[(sum_{k<steps} G(zeta_k))^2]``, steps >= 1.
+
+    It is found from that of fewer steps, where that was the last one asked for.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        square = times(known, function, function)
-        first, second = function, square
-        for _ in range(steps - 1):
-            carried = pushed_back(known, first)
+        latest = _latest_moments(known, function)
+        if steps < latest.steps:
+            _latest_moments.cache_clear()
+            latest = _latest_moments(known, function)
+        while latest.steps < steps:
+            carried = pushed_back(known, latest.first)
             cross = times(known, function, carried)
-            second = plus(plus(square, plus(cross, cross)), pushed_back(known, second))
-            first = plus(function, carried)
-    return second
+            within = plus(latest.square, plus(cross, cross))
+            latest.second = plus(within, pushed_back(known, latest.second))
+            latest.first = plus(function, carried)
+            latest.steps += 1
+    return latest.second
+
+
+@dataclass
+class _Moments:
+    """The first and second moment of the sum of so many terms; the function's square."""
+
+    square: GridFunction
+    first: GridFunction
+    second: GridFunction
+    steps: int = 1
+
+
+@lru_cache(maxsize=1)
+def _latest_moments(known: Grid, function: GridFunction) -> _Moments:
+    square = times(known, function, function)
+    return _Moments(square=square, first=function, second=square)
 
 
 def supremum_bounds(known: Grid, function: GridFunction) -> tuple[float, float]:
