@@ -22,6 +22,7 @@ from verification.enclosure.doubles import (
     elementary_error,
     gamma,
     nearest,
+    sum_bounds,
     sum_lower,
     sum_upper,
     upward,
@@ -130,6 +131,7 @@ def test_sums_are_bounded_on_both_sides(values):
     assert sum_upper(values) - sum_lower(values) <= 4 * UNIT_ROUNDOFF * abs(exact) + Fraction(
         1, 2**1070
     )
+    assert sum_bounds(values) == (sum_lower(values), sum_upper(values))
 
 
 @pytest.mark.parametrize("name", ASSUMED_ULP)

@@ -112,6 +112,16 @@ def test_doubling_is_exactly_the_recursion(name, steps):
         assert doubled.numbers() == recurred.numbers()
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_long_exact_sums_are_those_of_the_recursion_in_integers(name, monkeypatch):
+    chain, steps = KNOWN[name], 150
+    values, centre = OBSERVABLE[: chain.n_states], F(1, 4)
+    monkeypatch.setattr(fluctuation, "EXACT_BITS", 10**6)
+    expected = fluctuation._exactly(chain, [value - centre for value in values], steps)
+    monkeypatch.setattr(fluctuation, "_exactly", None)
+    assert moments(chain, values, steps, centre=centre) == expected
+
+
 @given(chain=chains(max_states=4), data=st.data(), steps=st.integers(0, 40))
 def test_the_recursion_in_integers_is_that_in_matrices(chain, data, steps):
     numbers = st.fractions(min_value=-3, max_value=3, max_denominator=9)

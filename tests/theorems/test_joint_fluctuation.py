@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.support.enumerated_paths import mean_over_paths
 from theorems import joint_fluctuation as theorem
-from theorems.joint_fluctuation import P6, P7, Adapted, Affine, Drifting
+from theorems.joint_fluctuation import P6, P7, Adapted, Affine, Drifting, Path
 from verification import gallery
 from verification.campaign import strategies
 from verification.decision import decide
@@ -145,6 +145,17 @@ def drifting(instance: Instance, steps: int) -> Drifting:
         moving=tuple(F(2 - 5 * i, 3) for i in range(n)),
         steps=steps,
     )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 30])
+def test_times_add_up(steps):
+    case = drifting(gallery.load("fair-coin"), steps)
+    path = Path(label="", fixed=case.fixed, moving=case.moving, times=case.times, start=0)
+    for each in (case, path):
+        assert each.total_time == sum(each.times)
+        assert each.passed == each.times[-1] - each.times[0]
+    back = dataclasses.replace(path, times=(F(0), F(1), F(1, 2)))
+    assert (back.total_time, back.passed) == (F(3, 2), F(3, 2))
 
 
 def observables(case: Drifting, k: int) -> list[Fraction]:

@@ -58,6 +58,8 @@ EXACT_BITS = 4_000
 _EXACT_STATES = 60
 _MANY_STEPS = 64
 _BITS_OF_DOUBLES = 64
+_PRODUCTS_OF_RATIONALS = 4
+"""So many steps in integers cost as much as a product of matrices of rationals with a column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +107,15 @@ def moments(chain: Chain, observable: Sequence[Number], steps: int, *, centre: N
         return Moments(mean=mean, square=squared)
     values = Matrix.column(differences)
     matrix = transition_matrix(chain)
-    if values.is_exact and matrix.is_exact and steps * _height(chain) <= EXACT_BITS:
+    is_exact = values.is_exact and matrix.is_exact and steps * _height(chain) <= EXACT_BITS
+    few = _products_of_doubling(chain.n_states, steps)
+    if is_exact and steps <= _PRODUCTS_OF_RATIONALS * few:
         exact = [value for value in differences if isinstance(value, Fraction)]
         return _exactly(chain, exact, steps)
-    if steps <= _products_of_doubling(chain.n_states, steps):
-        first, second = _by_recursion(matrix.in_balls(), values.in_balls(), steps)
-    else:
-        first, second = _by_doubling(matrix.in_balls(), values.in_balls(), steps)
+    if not is_exact:
+        matrix, values = matrix.in_balls(), values.in_balls()
+    split = _by_recursion if not is_exact and steps <= few else _by_doubling
+    first, second = split(matrix, values, steps)
     return Moments(mean=tuple(first.numbers()), square=tuple(second.numbers()))
 
 
