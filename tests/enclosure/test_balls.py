@@ -436,6 +436,27 @@ def test_numbers_kept_apart_are_mapped_and_enclosed(a, b):
     assert end_points(largest.lower)[0] == min(a, b)
 
 
+@given(
+    st.integers(-(2**80), 2**80).filter(bool),
+    st.one_of(st.integers(-140, 60), st.integers(-1160, -1040), st.integers(-960, -900)),
+)
+@example(1, -1075)
+@example(-1, -1075)
+@example(2**53 + 1, 0)
+@example(-(2**53) - 1, 0)
+@example(2**53 - 1, 971)
+def test_bounds_are_the_nearest_doubles_on_either_side(mantissa, exponent):
+    exact = mantissa * Fraction(2) ** exponent
+    with precision(256):
+        low, high = lower_double(ball(exact)), upper_double(ball(exact))
+    assert Fraction(low) <= exact <= Fraction(high)
+    if Fraction(low) == exact:
+        assert low == high
+    else:
+        assert math.nextafter(low, math.inf) == high
+    assert math.copysign(1, low) == math.copysign(1, high) == math.copysign(1, mantissa)
+
+
 @given(dyadics, dyadics, st.integers(min_value=-20, max_value=-1))
 def test_balls_are_told_apart_by_every_bit(x, y, shift):
     a, b = ball(x), ball(y)

@@ -238,7 +238,12 @@ def test_values_that_are_kept_change_no_bit(name, monkeypatch):
     places.append(point(instance, 0, ball(Fraction(1, 3))))
 
     def numbers():
-        for cached in (limiting._mean_at, pair_rules._values_on, pair_rules._places):
+        for cached in (
+            limiting._mean_at,
+            pair_rules._values_on,
+            pair_rules._places,
+            pair_rules._longer_sums,
+        ):
             cached.cache_clear()
         return [
             keyed(function(spec, law, *pair))

@@ -50,6 +50,8 @@ _DOUBLE_BITS = 53
 _SMALLEST_EXPONENT = -1074
 _NARROW = arb(2.0**-10)
 _UNIT_INTERVAL = arb(0, 1)
+_ONE = arb(1)
+_SAFELY_NORMAL = 2.0**-1000
 _ZERO = Fraction(0)
 
 
@@ -104,6 +106,8 @@ def ball(value: Fraction | int | Ball) -> Ball:
     # In the order of how fast the question is answered: this is called millions of times.
     if isinstance(value, arb):
         return value
+    if isinstance(value, int):
+        return arb(value)
     if isinstance(value, Fraction):
         numerator, denominator = value.as_integer_ratio()
         # A quotient of exact balls is rounded once.
@@ -307,7 +311,12 @@ def upper_double(x: Ball) -> float:
     """Return the least double no smaller than what a ball encloses (may be infinite)."""
     if not x.is_finite():
         return inf
-    parts = x.upper().man_exp()
+    top = x.upper()
+    nearby = float(top)  # type: ignore[arg-type]
+    if _SAFELY_NORMAL < abs(nearby) < 1 / _SAFELY_NORMAL:
+        # Exact comparisons of exact numbers: a double next to it on one side or the other.
+        return nextafter(nearby, inf) if top > nearby else nearby  # type: ignore[operator]
+    parts = top.man_exp()
     mantissa, exponent = int(parts[0]), int(parts[1])
     # What is left has 53 bits or fewer, and none below those of the subnormal doubles.
     excess = max(mantissa.bit_length() - _DOUBLE_BITS, _SMALLEST_EXPONENT - exponent, 0)
@@ -395,7 +404,7 @@ def gamma(x: AnyBall) -> AnyBall:
 
 def power(x: Ball, exponent: int) -> Ball:
     """Enclose ``x ** exponent`` for an exponent >= 0."""
-    result = ball(1)
+    result = _ONE
     while exponent:
         if exponent & 1:
             result = result * x

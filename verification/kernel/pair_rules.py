@@ -25,10 +25,11 @@ over one for each dimension:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import repeat
 from operator import mul
 from typing import TypeAlias
 
@@ -79,7 +80,7 @@ class Factor:
         """Enclose the value at u."""
         return self.values((u,))[0]
 
-    def values(self, places: Sequence[Ball]) -> list[Ball]:
+    def values(self, places: Iterable[Ball]) -> list[Ball]:
         """Enclose the values at several u."""
         shift = self.shift.ball
         arguments = [u + shift for u in places]
@@ -99,7 +100,7 @@ class Axis:
     second: Number
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PairRule:
     """Quadrature for a pair of inputs; see the module's docstring.
 
@@ -149,17 +150,18 @@ class PairRule:
 
     def _sum_from(self, u: Fraction, v: Fraction, one: Factor, other: Factor) -> Ball:
         """Return the sum over the nodes from one of the points on."""
-        if len(self.axes) == 1:
-            (axis,) = self.axes
-            moves = ball(axis.first), ball(axis.second)
-            if len(axis.rule.nodes) <= _LONGEST_KEPT and not moves[0].is_zero():
-                heed_deadline()
-                bits = working_precision()
-                first, second = (
-                    _values_on(_places(axis.rule, keyed(move), start, bits), factor, bits)
-                    for move, start, factor in zip(moves, (u, v), (one, other), strict=True)
-                )
-                return total(map(mul, axis.rule.weights, map(mul, first, second)))
+        # The first factor may depend on the first axis only, the second perhaps on all.
+        if (
+            self.axes
+            and len(self.axes[0].rule.nodes) <= _LONGEST_KEPT
+            and not _is_zero(self.axes[0].first)
+            and all(_is_zero(further.first) for further in self.axes[1:])
+        ):
+            heed_deadline()
+            bits, axis = working_precision(), self.axes[0]
+            first = _values_on(_places(axis.rule, keyed(ball(axis.first)), u, bits), one, bits)
+            second = _sums_from(self, v, other, bits)
+            return total(map(mul, axis.rule.weights, map(mul, first, second)))
         return _sum_of_products(self.axes, ball(u), ball(v), one, other)
 
 
@@ -181,33 +183,62 @@ def _values_on(places: _Places, factor: Factor, _bits: int) -> tuple[Ball, ...]:
     return tuple(factor.values(places.values))
 
 
-def _sum_of_products(
-    axes: Sequence[Axis], u: Ball, v: Ball, one: Function, other: Function
-) -> Ball:
+def _sums_from(rule: PairRule, start: Fraction, factor: Factor, bits: int) -> tuple[Ball, ...]:
+    """Return the second factor's sums over all axes but the first, one for each node of it."""
+    axis = rule.axes[0]
+    places = _places(axis.rule, keyed(ball(axis.second)), start, bits)
+    if len(rule.axes) == 1:
+        return _values_on(places, factor, bits)
+    return _longer_sums(rule, places, factor, bits)
+
+
+@lru_cache(maxsize=128)
+def _longer_sums(rule: PairRule, places: _Places, factor: Factor, _bits: int) -> tuple[Ball, ...]:
+    return tuple(_sum_of_values(rule.axes[1:], place, factor) for place in places.values)
+
+
+def _is_zero(move: Number) -> bool:
+    return isinstance(move, Fraction) and not move
+
+
+def _sum_of_products(axes: Sequence[Axis], u: Ball, v: Ball, one: Factor, other: Factor) -> Ball:
     """Return the sum over the nodes of all axes, from the point (u, v) on."""
     if not axes:
         return one(u) * other(v)
-    if all(isinstance(axis.first, Fraction) and not axis.first for axis in axes):
+    if all(_is_zero(axis.first) for axis in axes):
         # What the remaining variables do not move is computed once.
         return one(u) * _sum_of_values(axes, v, other)
     heed_deadline()
     axis, rest = axes[0], axes[1:]
     x, y = ball(axis.first), ball(axis.second)
+    if not rest:
+        nodes = axis.rule.nodes
+        first = one.values(u + x * node for node in nodes)
+        # What this variable does not move is computed once.
+        second = (
+            repeat(other(v))
+            if _is_zero(axis.second)
+            else other.values(v + y * node for node in nodes)
+        )
+        return total(map(mul, axis.rule.weights, map(mul, first, second)))
     return total(
         weight * _sum_of_products(rest, u + x * node, v + y * node, one, other)
         for node, weight in zip(axis.rule.nodes, axis.rule.weights, strict=True)
     )
 
 
-def _sum_of_values(axes: Sequence[Axis], v: Ball, other: Function) -> Ball:
+def _sum_of_values(axes: Sequence[Axis], v: Ball, other: Factor) -> Ball:
     if not axes:
         return other(v)
     heed_deadline()
     axis, rest = axes[0], axes[1:]
     y = ball(axis.second)
+    places = (v + y * node for node in axis.rule.nodes)
+    if not rest:
+        return total(map(mul, axis.rule.weights, other.values(places)))
     return total(
-        weight * _sum_of_values(rest, v + y * node, other)
-        for node, weight in zip(axis.rule.nodes, axis.rule.weights, strict=True)
+        weight * _sum_of_values(rest, place, other)
+        for place, weight in zip(places, axis.rule.weights, strict=True)
     )
 
 
