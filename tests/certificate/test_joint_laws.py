@@ -17,14 +17,14 @@ from scipy.optimize import linprog
 
 from verification import gallery
 from verification.certificate.check import reading
-from verification.certificate.check.balls import precision
+from verification.certificate.check.balls import ball, bounds, lower, precision
 from verification.certificate.check.chains import Chain
 from verification.certificate.check.ergodicity_claims import read_joint
 from verification.certificate.check.instances import read_instance
 from verification.certificate.check.joint_laws import BITS, Grid, Law
 from verification.certificate.check.memory import Memory
 from verification.certificate.check.outcome import Budget, Invalid
-from verification.certificate.check.sensitivity import input_sensitivity
+from verification.certificate.check.sensitivity import _Search, input_sensitivity
 from verification.markov.finite import stationary_law
 from verification.recurrent.law import mean_b
 
@@ -235,3 +235,44 @@ def test_equal_inputs_have_no_effect():
     with precision(64):
         assert input_sensitivity(memory).upper == 0
     assert gallery.load("sharp-ergodic").chain.n_states == 2
+
+
+def test_a_grid_of_memories_that_never_occur_is_invalid():
+    _, chain, memory = parts_of("rain-tel-aviv")
+    with pytest.raises(Invalid, match="never occur"):
+        Grid(chain, memory, [Fraction(0), Fraction(5)])
+
+
+@pytest.mark.parametrize("name", ["markov-onegin", "erf-uniform", "mixture-activation"])
+def test_images_that_are_developed_are_those_of_the_map(name):
+    _, chain, memory = parts_of(name)
+    grid = Grid(chain, memory, evenly(memory))
+    fine = Grid(chain, memory, [k * SPACING / 8 for k in range(-800, 800)])
+    point = chain.instance.inputs[0]
+    with precision(64):
+        for some in (grid, fine):
+            images = list(some._images(point))
+            assert len(images) == len(some.points)
+            for place, (low, high) in list(zip(some.points, images, strict=True))[::7]:
+                truth = bounds(memory.image(point, ball(Fraction(place, some.unit))))
+                assert Fraction(low, some.unit) <= truth.lower
+                assert truth.upper <= Fraction(high, some.unit)
+                assert Fraction(high - low, some.unit) < Fraction(1, 10**6)
+
+
+@given(st.integers(0, 63), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_a_cell_is_bounded_by_what_the_map_may_do_there(k, halvings):
+    """Also on cells so wide that the second derivative is what matters."""
+    _, chain, memory = parts_of("markov-onegin")
+    pair = tuple(dict.fromkeys(chain.instance.inputs))
+    width = Fraction(4, 2**halvings)
+    low = Fraction(k, 16) - 2
+    with precision(64):
+        search = _Search(memory)
+        search.look(low, low + width, [pair])
+        bound = -search.cells[0][0] if search.cells else search.best
+        for j in range(17):
+            place = ball(low + j * width / 16)
+            apart = abs(memory.image(pair[0], place) - memory.image(pair[1], place))
+            assert lower(apart) <= bound

@@ -13,7 +13,7 @@ from certificates import instance_named
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verification.certificate.check import reading
+from verification.certificate.check import layer, reading
 from verification.certificate.check.activations import curve
 from verification.certificate.check.balls import ball, bounds, precision
 from verification.certificate.check.instances import Term, read_instance
@@ -128,15 +128,30 @@ def test_norms_are_those_of_the_definitions_and_tight(name, gradient, functions)
     point = instance.inputs[-1]
     expected = in_doubles(instance, point, functions, gradient=gradient)
     with precision(64):
-        layer = layer_at(Memory(instance, Budget()), instance.size - 1, gradient=gradient)
+        there = layer_at(Memory(instance, Budget()), instance.size - 1, gradient=gradient)
         found = [
-            bounds(layer.squared_distance(*functions)),
-            bounds(layer.squared_image_distance(*functions)),
+            bounds(there.squared_distance(*functions)),
+            bounds(there.squared_image_distance(*functions)),
         ]
     for enclosed, truth in zip(found, expected, strict=True):
         # The doubles' slopes are differences of values at a distance of 1e-5.
         assert float(enclosed.lower) - 1e-8 <= truth <= float(enclosed.upper) + 1e-8
         assert enclosed.upper - enclosed.lower < Fraction(1, 2**40)
+
+
+@pytest.mark.parametrize("name", ["erf-uniform", "cyclic-with-noise"])
+def test_a_rule_of_two_nodes_says_how_wrong_it_is(name, monkeypatch):
+    instance = read(name)
+    point = instance.inputs[-1]
+    expected = in_doubles(instance, point, FUNCTIONS[0], gradient=False)[0]
+    with precision(64):
+        monkeypatch.setattr(layer, "working_precision", lambda: -12)
+        rough = layer_at(Memory(instance, Budget()), instance.size - 1, gradient=False)
+        found = bounds(rough.squared_distance(*FUNCTIONS[0]))
+    assert len(rough.rule.nodes) % 2 == 0
+    assert float(found.lower) <= expected <= float(found.upper)
+    middle = float(found.lower + found.upper) / 2
+    assert abs(middle - expected) > 1e-8
 
 
 @pytest.mark.parametrize("name", NAMES)

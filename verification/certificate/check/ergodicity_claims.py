@@ -54,6 +54,7 @@ class JointChain:
         self.grid = grid
         self.invariant = invariant
         self._sensitivity: Bounds | None = None
+        self._dobrushin: Bounds | None = None
         self._paths: dict[tuple[int | None, Fraction], list[Law]] = {}
 
     def law_after(self, state: int | None, memory: Fraction, steps: int) -> Law:
@@ -107,7 +108,9 @@ class JointChain:
             Where ``M > D_m / (1 - delta(P^m))`` is not shown.
         """
         steps = self.chain.coupling_steps()
-        dobrushin = self.chain.contraction(steps)
+        if self._dobrushin is None:
+            self._dobrushin = self.chain.contraction(steps)
+        dobrushin = self._dobrushin
         with precision(bits):
             least, most = weighted(self.memory, sensitivity, steps)
             if not upper(most) < weight * (1 - dobrushin.upper):

@@ -70,7 +70,7 @@ class Grid:
     chain : Chain
     memory : Memory
     points : sequence of Fraction
-        Increasing.
+        Increasing, within ``2 vbar``.
 
     Notes
     -----
@@ -85,6 +85,8 @@ class Grid:
         self.points = [int(point * self.unit) for point in points]
         if any(a >= b for a, b in pairwise(self.points)) or self.unit.bit_length() > _MOST_BITS:
             raise Invalid("witness.grid: does not increase, or is too fine")
+        if max(map(abs, points)) > 2 * upper(memory.bound()):
+            raise Invalid("witness.grid: has memories that never occur")
         self.gaps = [b - a for a, b in pairwise(self.points)]
         self.reach = max(upper(memory.bound()), *map(abs, points))
         self.factor = _up(upper(memory.contraction_factor()))
@@ -194,6 +196,7 @@ class Grid:
 
         Or, with `clean`, of the two laws on the grid themselves.
         """
+        self.chain.budget.spend(2 * self.chain.size * len(self.points))
         value, unequal = 0, 0
         for one, other in zip(first.rows, second.rows, strict=True):
             value += self._on_the_line(one, other)
@@ -208,6 +211,7 @@ class Grid:
     def distance(self, first: Law, second: Law, weight: Fraction) -> Bounds:
         """Return bounds of W_M, by a function and by a plan."""
         count, moved, within = len(self.points), 0, 0
+        self.chain.budget.spend(6 * self.chain.size * count)
         left_over, alone = [0] * count, [0] * count
         here, there = [sum(row) for row in first.rows], [sum(row) for row in second.rows]
         for one, other, p, q in zip(first.rows, second.rows, here, there, strict=True):

@@ -23,6 +23,7 @@ from verification.certificate.check.memory import Memory, mean_absolute_b
 _TOLERANCE = Fraction(1, 2**30)
 _TINY = Fraction(1, 2**36)
 _MOST_CELLS = 4_000
+_PER_PAIR = 60
 _GRID = 2**60
 
 _Pair: TypeAlias = tuple[Vector, Vector]
@@ -41,6 +42,7 @@ class _Search:
 
     def look(self, low: Fraction, high: Fraction, pairs: list[_Pair]) -> None:
         """Bound the differences on a cell, and keep it where one may be the largest."""
+        self.memory.budget.spend(_PER_PAIR * len(pairs))
         middle, half = (low + high) / 2, (high - low) / 2
         width = ball(half)
         found = {
