@@ -20,6 +20,7 @@ from enumerated_paths import (
     paths,
 )
 from hypothesis import given
+from hypothesis import strategies as st
 
 from verification.campaign.strategies import chains
 from verification.enclosure.balls import ball, interval, precision
@@ -88,6 +89,20 @@ def check_rounded(chain, draws) -> None:
     bias = draws.bias - gamma(7)
     assert max(distances) * (draws.steps - 1) <= bias
     assert bias <= max(distances) * (draws.steps - 1) + F(1, 2**100)
+
+
+@given(
+    gaps=st.lists(st.integers(0, 2**40) | st.integers(0, 9), min_size=1, max_size=40),
+    last=st.integers(1, 2**56),
+    seed=st.integers(0, 99),
+)
+def test_places_of_keys_are_counted(gaps, last, seed):
+    bounds = np.cumsum([*gaps, last])
+    keys = np.random.default_rng(seed).integers(0, bounds[-1], 200)
+    beside = np.concatenate((bounds - 1, bounds, bounds + 1))
+    keys = np.concatenate((keys, beside[(beside >= 0) & (beside < bounds[-1])]))
+    expected = (bounds <= keys[:, np.newaxis]).sum(axis=1)
+    assert (module._search(bounds)(keys) == expected).all()
 
 
 def test_long_denominators_are_rounded_and_the_bias_says_so():

@@ -18,7 +18,7 @@ The sum of the three bounds is the bias of a draw; none grows with the number of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _KEY_BITS = 62
 _BLOCK = 2**13
+_BUCKETS_PER_BOUND = 8
+_MOST_IN_A_BUCKET = 4
+"""With more bounds in one bucket of keys a search by halves is faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,7 @@ class MaximumDraws:
 
         bounds = np.array(self.bounds, dtype=np.int64)
         successors = np.array(self.successors, dtype=np.int64)
+        places_of = _search(bounds)
         rows = np.array(self.walk.rows, dtype=np.int64)
         largest = float(max(self.walk.reach(self.steps), 1))
         values = np.empty(count)
@@ -91,12 +95,39 @@ class MaximumDraws:
                 if k:
                     keys = generator.integers(0, self.denominator, size=len(part))
                     keys += states * self.denominator
-                    states = successors[np.searchsorted(bounds, keys, side="right")]
+                    states = successors[places_of(keys)]
                 sums += rows[min(k, len(rows) - 1)][states]
                 np.maximum(maxima, np.abs(sums), out=maxima)
             np.divide(maxima, largest, out=part)
             part *= part
         return values
+
+
+def _search(bounds: Integers) -> Callable[[Integers], Integers]:
+    """Return what finds how many of increasing bounds, the last above all keys, a key is not below.
+
+    Keys that share their leading bits start where the first of them would be, and are mostly there
+    at once: a search by halves takes ten times as long among many bounds.
+    """
+    import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
+    def halving(keys: Integers) -> Integers:
+        return np.searchsorted(bounds, keys, side="right")
+
+    total, buckets = int(bounds[-1]), _BUCKETS_PER_BOUND * len(bounds)
+    shift = max(total.bit_length() - buckets.bit_length(), 0)
+    firsts = halving(np.arange((total >> shift) + 2, dtype=np.int64) << shift)
+    most = int(np.diff(firsts).max())
+    if most > _MOST_IN_A_BUCKET:
+        return halving
+
+    def stepping(keys: Integers) -> Integers:
+        places: Integers = firsts[keys >> shift]
+        for _ in range(most):
+            places += bounds[places] <= keys
+        return places
+
+    return stepping
 
 
 def maximum_draws(
