@@ -329,22 +329,33 @@ class PowerLawPiece:
         """See `Piece`."""
         return ()
 
-    def _power(self, t: Fraction, exponent: Fraction) -> Ball:
-        return (ball(exponent) * ball(1 + t).log()).exp()
+    def _power(self, t: Fraction, exponent: Ball) -> Ball:
+        return (exponent * ball(1 + t).log()).exp()
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, int], tuple[Ball, Ball]]:
+        return {}
+
+    def _factor_and_exponent(self, times: int) -> tuple[Ball, Ball]:
+        """Return q and p for the primitive ``q (1 + t)^p``, computed once at each precision."""
+        key = times, working_precision()
+        if key not in self._kept:
+            c, w = self.law.coefficient, self.law.exponent
+            numbers = (-c, -w) if times == 1 else (-c / (1 - w), 1 - w)
+            self._kept[key] = ball(numbers[0]), ball(numbers[1])
+        return self._kept[key]
 
     def primitive(self, t: Fraction, times: int = 1) -> Ball:
         """See `Piece`."""
-        c, w = self.law.coefficient, self.law.exponent
-        if times == 1:
-            return -ball(c) * self._power(t, -w)
-        if w == 1:
-            return -ball(c) * ball(1 + t).log()
-        return -ball(c / (1 - w)) * self._power(t, 1 - w)
+        if times != 1 and self.law.exponent == 1:
+            return -ball(self.law.coefficient) * ball(1 + t).log()
+        factor, exponent = self._factor_and_exponent(times)
+        return factor * self._power(t, exponent)
 
     def expansion(self, centre: Fraction, radius: Fraction, order: int) -> Expansion:
         """See `Piece`."""
         w = self.law.exponent
-        value = ball(self.law.coefficient * w) * self._power(centre, -1 - w)
+        value = ball(self.law.coefficient * w) * self._power(centre, ball(-1 - w))
         coefficients = []
         for j in range(order):
             coefficients.append(value)

@@ -162,8 +162,12 @@ def _bang_bang_estimate(function: Function, logarithms: Array) -> float:
     ends = np.concatenate([[0], np.cumsum(steps[:width])])
     points = np.concatenate([[0], np.cumsum(steps[width:])])
     primitive = primitive_estimate(function, points[:, None] + ends)
-    matrix = np.diff(primitive, axis=1, append=0)
-    if not np.isfinite(matrix).all() or not np.linalg.cond(matrix) <= 1e14:
+    matrix = -primitive
+    matrix[:, :-1] += primitive[:, 1:]
+    if not np.isfinite(matrix).all():
+        return 0.0
+    sizes = np.linalg.svd(matrix, compute_uv=False)
+    if not 0 < sizes[0] <= 1e14 * sizes[-1]:
         return 0.0
     return float(1 / np.abs(np.linalg.inv(matrix)).sum(axis=1).max())
 
