@@ -154,7 +154,7 @@ def stationary_row(chain: Chain) -> Matrix:
     return _stationary_row(chain, working_precision())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _stationary_row(chain: Chain, _bits: int) -> Matrix:
     found = recurrent_classes(chain)
     if len(found) > 1:
@@ -250,7 +250,7 @@ def scrambling_index(chain: Chain) -> int | None:
     return _scrambling_index(chain)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _scrambling_index(chain: Chain) -> int:
     import numpy as np  # noqa: PLC0415 - `theorems list` does without
 
@@ -290,7 +290,7 @@ def dobrushin_of_power(chain: Chain, steps: int) -> Number:
     return _dobrushin_of_power(chain, steps, working_precision())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _dobrushin_of_power(chain: Chain, steps: int, _bits: int) -> Number:
     if steps == 1 and (
         chain.n_states <= EXACT_STATES or BALL_STATES < chain.n_states <= PAIR_STATES

@@ -70,7 +70,7 @@ def input_sensitivity(instance: Instance) -> Sensitivity:
     return _input_sensitivity(instance, working_precision())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _input_sensitivity(instance: Instance, _bits: int) -> Sensitivity:
     first = {point: state for state, point in reversed(list(enumerate(instance.chain.inputs)))}
     states = sorted(first.values())
