@@ -626,7 +626,7 @@ def test_a_wrong_map_in_double_precision_certifies_nothing(monkeypatch):
         values, error = doubles(*args, **options)
         return values * (1 - 1e-6), error
 
-    caches = joint._map, joint._invariant_law, sensitivity._input_sensitivity
+    caches = joint._map, joint._of_few_states, sensitivity._input_sensitivity
     for cache in caches:
         cache.cache_clear()
     monkeypatch.setattr(joint, "memory_map_doubles", wrong)

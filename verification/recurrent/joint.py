@@ -59,6 +59,7 @@ MAX_ATOMS = 4_096
 """How many atoms are kept: so many for each bit of the working precision, up to a limit."""
 
 MAX_STEPS = 1_000
+_FEW_STATES = 64
 _PATIENCE = 8
 _MORE_PATIENCE = 128
 _PAIRS_PER_ATOM = 2_000
@@ -341,10 +342,10 @@ def invariant_law(instance: Instance) -> JointLaw:
     Steps are taken until the atoms are as narrow as their number allows: with few atoms first,
     which soon forget the whole interval, then with more.
     """
-    return _invariant_law(instance, working_precision())
+    few = instance.chain.n_states <= _FEW_STATES
+    return (_of_few_states if few else _of_many_states)(instance, working_precision())
 
 
-@lru_cache(maxsize=16)
 def _invariant_law(instance: Instance, _bits: int) -> JointLaw:
     prepared, limit = _map(instance), _limit()
     goal = _NARROW * Fraction(prepared.bound)
@@ -364,6 +365,11 @@ def _invariant_law(instance: Instance, _bits: int) -> JointLaw:
             if len(spreads) > patience and spreads[-1] > _PROGRESS * spreads[-1 - patience]:
                 break
     return best
+
+
+# Several claims ask for each: small ones are kept for as many instances as a run has.
+_of_few_states = lru_cache(maxsize=64)(_invariant_law)
+_of_many_states = lru_cache(maxsize=8)(_invariant_law)
 
 
 def _step(prepared: _Map, instance: Instance, law: JointLaw, limit: int) -> JointLaw:
