@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from verification.certificate.check.balls import Ball, ball, bounds, precision
 from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.kernels import BoxPiece, PowerLawPiece, Wave
+from verification.certificate.check.networks import StableNetwork
 from verification.certificate.check.norms import norms, read_changes
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
@@ -25,6 +26,7 @@ from verification.certificate.check.special_kernels import (
     SwitchingPiece,
 )
 from verification.certificate.check.spectra import Form, require_singular_value
+from verification.certificate.check.targets import Network
 from verification.certificate.sign_changes import sign_changes
 
 F = Fraction
@@ -140,6 +142,27 @@ def test_tails_bound_what_is_left_and_vanish(name):
             truth = mpmath.quad(lambda s: abs(function(s)), [x for x in marks if x >= t])
             assert truth <= mp(bounds(piece.tail(F(t))).upper) * 1.0001
         assert bounds(piece.tail(F(100))).upper <= bounds(piece.tail(F(5))).upper / 50
+
+
+def test_the_kernel_of_a_network_with_shear_and_its_tail():
+    """``10 (exp(-t) - exp(-1.2 t))/0.2``: of W alone no such size would follow."""
+    rows = ((F(-1), F(10)), (F(0), F(-6, 5)))
+    basis = ((F(1), F(-50)), (F(0), F(1)))
+    network = Network(rows, ((F(0),), (F(1),)), (F(1), F(0)))
+    ((piece,),) = StableNetwork(network, basis, Budget()).kernel()
+
+    def function(t):
+        return 50 * (mpmath.exp(-t) - mpmath.exp(-mpmath.mpf(6) / 5 * t))
+
+    with precision(BITS), mpmath.workdps(DIGITS):
+        for t in (F(0), F(1, 2), F(5)):
+            contains(piece.taylor(t, 2)[0], function(mp(t)))
+            contains(-piece.primitive(t), mpmath.quad(function, [mp(t), mp(t) + 10, mpmath.inf]))
+            assert bounds(piece.tail(t)).upper >= bounds(-piece.primitive(t)).lower
+        rest = bounds(piece.rest(F(1), F(1, 16))).upper
+        series = [bounds(c).lower for c in piece.taylor(F(1), TERMS)]
+        polynomial = mp(sum(c * F(1, 16) ** k for k, c in enumerate(series)))
+        assert abs(function(mp(F(17, 16))) - polynomial) <= mp(rest) < 1e-6
 
 
 def test_the_integral_of_airys_function_near_and_far():

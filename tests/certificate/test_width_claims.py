@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,10 +12,11 @@ import pytest
 from certificates import LOPSIDED_TARGET, lopsided, made, outcome, replaced, sealed
 
 from verification.certificate.check.balls import bounds, precision
+from verification.certificate.check.checking import check_text
 from verification.certificate.check.form_claims import largest_trace_norm
 from verification.certificate.check.kernels import Wave
 from verification.certificate.check.law_claims import Law, error_of_rule
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.width_claims import laguerre_moments
 
@@ -253,6 +255,30 @@ def restated(document, side, factor):
     digits = len(bounds_of["lower"].partition(".")[2])
     texts = [f"{float((scaled + k) * unit):.{digits}f}" for k in (-1, 1)]
     return replaced(document, ("cases", 0, side), dict(zip(("lower", "upper"), texts, strict=True)))
+
+
+def at_another_point(offset):
+    """State what the pull is at a point, in or outside of the ball, to ten digits."""
+    document = of("C7G")
+    a, w = np.array((0.8, -0.3)) + offset[:2], np.array((1.0, 2.5)) + offset[2:]
+    ends = np.array((2.5, 3.8))
+    first = np.diff(-np.exp(-np.outer(w, ends)) / w[:, None])[:, 0]
+    second = np.diff(-(ends / w[:, None] + 1 / w[:, None] ** 2) * np.exp(-np.outer(w, ends)))[:, 0]
+    pull = 2 * 0.7 * np.sqrt((first**2 + (a * second) ** 2).sum())
+    middle = round(pull * 10**10)
+    moved = replaced(document, (*CASE, "offset"), [f"{x:.3f}" if x else "0" for x in offset])
+    changed = replaced(
+        moved,
+        ("cases", 0, "left"),
+        {"lower": f"{(middle - 1) / 10**10:.10f}", "upper": f"{(middle + 1) / 10**10:.10f}"},
+    )
+    return sealed(changed | {"cases": changed["cases"][:1]})
+
+
+def test_a_point_must_lie_in_the_ball_even_where_its_pull_is_stated_rightly():
+    assert outcome(at_another_point(np.array((0.299, 0, 0, 0)))) == "VALID"
+    with pytest.raises(Invalid, match="lies outside of the ball"):
+        check_text(json.dumps(at_another_point(np.array((0.301, 0, 0, 0)))))
 
 
 def restated_count(document, more):
