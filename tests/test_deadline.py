@@ -57,17 +57,20 @@ def test_the_innermost_deadline_counts_and_ends_with_its_block():
 @pytest.mark.parametrize("name", ["markov-onegin", "two-dimensional-uniform"])
 def test_rules_with_many_nodes_heed_it(name):
     instance = gallery.load(name)
-    points = [point(instance, state, 0) for state in (0, 1)]
     inputs = np.array([[float(x) for x in row] for row in instance.chain.inputs])
 
-    def rules():
-        yield lambda: kernel(instance.activation, instance.law, *points)
-        yield lambda: memory_map_doubles(instance, inputs, np.zeros(len(inputs)))
+    def of_kernel(memory):
+        points = [point(instance, state, memory) for state in (0, 1)]
+        return kernel(instance.activation, instance.law, *points)
 
-    for rule in rules():
-        rule()
+    def of_memory_map(memory):
+        return memory_map_doubles(instance, inputs, np.full(len(inputs), float(memory)))
+
+    for rule in (of_kernel, of_memory_map):
+        # Nodes and weights are there afterwards, and values at this memory, which are kept.
+        rule(Fraction(0))
         with deadline(PAST), pytest.raises(NotEnclosed, match=BUDGET_SPENT):
-            rule()
+            rule(Fraction(1, 8))
 
 
 @pytest.fixture
