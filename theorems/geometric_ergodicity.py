@@ -66,12 +66,12 @@ from verification.enclosure.balls import (
     Between,
     ball,
     end_points,
-    lower_double,
     maximum,
     power,
     shown,
     upper_double,
 )
+from verification.enclosure.doubles import above
 from verification.enclosure.matrix import Matrix, largest
 from verification.enclosure.numbers import absolute, over, times, total
 from verification.errors import NotEnclosed
@@ -390,7 +390,7 @@ def varying_row_vectors(instance: Instance, rng: random.Random) -> Sequence[RowV
 
 def _reach(instance: Instance) -> Fraction:
     """Return a memory next below vbar."""
-    return max(Fraction(lower_double(ball(memory_bound(instance)))), Fraction(0))
+    return max(-above(-ball(memory_bound(instance))), Fraction(0))
 
 
 def _weights(instance: Instance) -> tuple[Fraction, Fraction, Fraction]:

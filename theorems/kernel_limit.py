@@ -72,15 +72,13 @@ from verification.enclosure.balls import (
     Between,
     ball,
     end_points,
-    lower_double,
     maximum,
     pi,
     shown,
     square,
-    upper_double,
     working_precision,
 )
-from verification.enclosure.doubles import nearest
+from verification.enclosure.doubles import above, nearest
 from verification.enclosure.eigenvalue import least_eigenvalue
 from verification.enclosure.matrix import Matrix
 from verification.enclosure.numbers import times
@@ -576,7 +574,7 @@ def stated_error(
     top = Fraction(2 * math.pi) / case.step
     if sigma.pole() is not None:
         room = ball(sigma.strip_width()) / maximum((widest, aside))
-        top = min(top, Fraction(lower_double(room)))
+        top = min(top, -above(-room))
     lever = ball(moment_of_c(law, 2)) * abs(ball(dot(first.input, second.input)))
     bounds = []
     for k in range(_WIDTHS_TRIED):
@@ -672,7 +670,7 @@ def _gram_from_balls(
 ) -> tuple[Matrix, Fraction]:
     rows, largest = [], ball(0)
     for enclosed in gram_matrix(instance, points).entries():
-        row = [Fraction(upper_double(ball(x))) for x in enclosed]
+        row = [above(ball(x)) for x in enclosed]
         far = [abs(ball(x) - ball(y)) for x, y in zip(enclosed, row, strict=True)]
         largest = maximum((largest, *far))
         rows.append(row)

@@ -103,6 +103,7 @@ from verification.enclosure.balls import (
     upper_double,
     working_precision,
 )
+from verification.enclosure.doubles import above
 from verification.enclosure.matrix import Matrix
 from verification.enclosure.numbers import minus, times
 from verification.enclosure.numbers import total as sum_of
@@ -377,9 +378,9 @@ def with_units(instance: Instance, units: AtomicLaw | None) -> Instance:
 
 def latest_time(instance: Instance) -> Fraction:
     """Return ``alpha T``, or ``32 / Kbar`` where that is less."""
-    bound = upper_double(largest_kernel(instance))
+    bound = above(largest_kernel(instance))
     time = rescaled_horizon(instance)
-    return min(time, Fraction(_LONGEST_TIME) / Fraction(bound)) if bound else time
+    return min(time, _LONGEST_TIME / bound) if bound else time
 
 
 def solution_cases(instance: Instance, rng: random.Random) -> Sequence[SolutionCase]:
@@ -421,7 +422,7 @@ def _telling_point(instance: Instance, data: Data, time: Fraction) -> Point:
 
 def _reach(instance: Instance) -> Fraction:
     """Return a memory next below vbar."""
-    return max(Fraction(lower_double(ball(memory_bound(instance)))), Fraction(0))
+    return max(-above(-ball(memory_bound(instance))), Fraction(0))
 
 
 def energy_cases(instance: Instance, rng: random.Random) -> Sequence[EnergyCase]:
@@ -466,8 +467,8 @@ def excess_cases(instance: Instance, rng: random.Random) -> Sequence[EnergyCase]
         shortest = shortest_weight(subject, data)
         times = [
             latest_time(subject),
-            Fraction(upper_double(1 / (2 * leading))),
-            Fraction(upper_double(2 * shortest / (ball(1).exp() * learnt))),
+            above(1 / (2 * leading)),
+            above(2 * shortest / (ball(1).exp() * learnt)),
         ]
         cases += [EnergyCase(data=data, time=moment, units=units) for moment in times]
     return cases
@@ -483,7 +484,7 @@ def growth_cases(instance: Instance, rng: random.Random) -> Sequence[EnergyCase]
         leading = spectrum.centres[max(range(len(weights)), key=weights.__getitem__)]
         times = [latest_time(subject)]
         if sign(leading) == 1:
-            times.append(Fraction(upper_double(steepest_growth() / leading)))
+            times.append(above(steepest_growth() / leading))
         cases += [EnergyCase(data=data, time=moment, units=units) for moment in times]
     return cases
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import fsum, inf, isinf
+from math import fsum, inf, isinf, nan
 
 import numpy as np
 import pytest
@@ -155,3 +155,10 @@ def test_an_infinite_bound_is_not_enclosed():
     with pytest.raises(NotEnclosed):
         above(ball(1) / ball(0))
     assert upward(Fraction(10**309)) == inf
+
+
+@pytest.mark.parametrize("values", [[1.7e308, 1.7e308], [inf, 1.0], [inf, -inf], [nan]])
+def test_no_sum_beyond_doubles(values):
+    for bound in (sum_upper, sum_lower, sum_bounds):
+        with pytest.raises(NotEnclosed, match="a sum is beyond"):
+            bound(values)

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import fsum, inf, nextafter
+from math import fsum, inf, isfinite, nextafter
 from typing import TYPE_CHECKING
 
 from verification.enclosure.balls import Ball, ball, centre_and_radius, upper_double
@@ -164,17 +164,30 @@ def above(bound: Fraction | Ball) -> Fraction:
 
 
 def sum_upper(values: Iterable[float]) -> Fraction:
-    """Return a number no smaller than the exact sum of doubles."""
-    # fsum rounds the exact sum once.
-    return Fraction(nextafter(fsum(values), inf))
+    """Return a number no smaller than the exact sum of doubles; see `sum_bounds`."""
+    return sum_bounds(values)[1]
 
 
 def sum_lower(values: Iterable[float]) -> Fraction:
-    """Return a number no larger than the exact sum of doubles."""
-    return Fraction(nextafter(fsum(values), -inf))
+    """Return a number no larger than the exact sum of doubles; see `sum_bounds`."""
+    return sum_bounds(values)[0]
 
 
 def sum_bounds(values: Iterable[float]) -> tuple[Fraction, Fraction]:
-    """Return `sum_lower` and `sum_upper` of the same doubles."""
-    rounded = fsum(values)
-    return Fraction(nextafter(rounded, -inf)), Fraction(nextafter(rounded, inf))
+    """Return numbers no larger and no smaller than the exact sum of doubles.
+
+    Raises
+    ------
+    NotEnclosed
+        Where the next doubles to the sum are not finite.
+    """
+    try:
+        # fsum rounds the exact sum once.
+        rounded = fsum(values)
+    except (OverflowError, ValueError):
+        # Of an infinite sum, or of infinities of both signs.
+        rounded = inf
+    bounds = nextafter(rounded, -inf), nextafter(rounded, inf)
+    if not (isfinite(bounds[0]) and isfinite(bounds[1])):
+        raise NotEnclosed("a sum is beyond the range of double precision")
+    return Fraction(bounds[0]), Fraction(bounds[1])

@@ -279,7 +279,7 @@ def _polynomials(instance: Instance) -> _Polynomials:
     with precision(_BITS):
         strip = sigma.strip_width()
         bounds = [ball(mean) * sigma.strip_bound(order, ball(strip)) for order in (0, 1)]
-        bound = Fraction(upper_double(ball(memory_bound(instance)) + ball(_LEAST)))
+        bound = above(ball(memory_bound(instance)) + ball(_LEAST))
         bound = Fraction(upward(bound * (1 + _LEAST)))
         series, slopes = [], []
         for state in instance.chain.first_states:

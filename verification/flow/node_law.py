@@ -270,8 +270,8 @@ def _memory_interval(instance: Instance, first: Sequence[int], q: Fraction) -> _
         high = max(high for _, high in images) + q * cell
         # Doubles, rounded outward, keep the later arithmetic short.
         smaller = _Interval(
-            low=max(found.low, Fraction(lower_double(ball(low)))),
-            high=min(found.high, Fraction(upper_double(ball(high)))),
+            low=max(found.low, -above(-ball(low))),
+            high=min(found.high, above(ball(high))),
         )
         if smaller.half < bound / 2**20:
             break

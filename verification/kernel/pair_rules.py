@@ -40,11 +40,11 @@ from verification.enclosure.balls import (
     Number,
     ball,
     keyed,
-    lower_double,
     symmetric,
     total,
     working_precision,
 )
+from verification.enclosure.doubles import above
 from verification.enclosure.quadrature import Rule, normal_rule, uniform_sum_rule
 from verification.errors import NotEnclosed
 from verification.instance import AtomicLaw, Constant, Law, Normal, Uniform, Vector
@@ -336,7 +336,7 @@ def _along_normal(
     deviation = ball(std) * ball(size).sqrt()
     ratio = ball(strip) / deviation
     bits, _ = precisions
-    return deviation, normal_rule(ball(0), ball(1), Fraction(lower_double(ratio)), bits=bits)
+    return deviation, normal_rule(ball(0), ball(1), -above(-ratio), bits=bits)
 
 
 def _uniform_axes(

@@ -43,7 +43,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verification.errors import InvalidInstance
+from verification.errors import InvalidInstance, NotEnclosed
 from verification.instance import (
     ActivationSpec,
     AtomicLaw,
@@ -143,8 +143,23 @@ def replica_generators(
 
 
 def draw_units(law: Law, width: int, generator: np.random.Generator) -> Units:
-    """Draw N units independently from the initial law."""
+    """Draw N units independently from the initial law.
+
+    Raises
+    ------
+    NotEnclosed
+        Where doubles do not hold a parameter of the law.
+    """
     _check_width(width)
+    try:
+        return _drawn_units(law, width, generator)
+    except OverflowError as error:
+        raise NotEnclosed(
+            "units are drawn in doubles, which do not hold a parameter of their law"
+        ) from error
+
+
+def _drawn_units(law: Law, width: int, generator: np.random.Generator) -> Units:
     if isinstance(law, AtomicLaw):
         probabilities = np.array([float(atom.p) for atom in law.atoms])
         bounds = np.cumsum(probabilities)[:-1]
