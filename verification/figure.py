@@ -42,10 +42,12 @@ class Kind(StrEnum):
     """How a series is drawn.
 
     ``LINE`` joins the points, ``DOTS`` does not; ``BAND`` fills the space between lower and upper
-    end points; ``BOUND`` joins them and points with arrows to where the number lies.
+    end points; ``BOUND`` joins them and points with arrows to where the number lies.  ``STEPS`` is
+    for a number that stays as it is from one point to the next.
     """
 
     LINE = "line"
+    STEPS = "steps"
     DOTS = "dots"
     BAND = "band"
     BOUND = "bound"

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from verification.campaign import journal as journals
 from verification.campaign.journal import Journal, holds_a_campaign, load_instance, read_folder
-from verification.campaign.record import Counterexample, Entry, Kept, Record
+from verification.campaign.record import (
+    MOST_MOMENTS,
+    Counterexample,
+    Entry,
+    Kept,
+    Moment,
+    Record,
+    Start,
+    Tally,
+)
 from verification.errors import InvalidInstance
 
 DIGEST = "ab" * 32
@@ -362,3 +371,53 @@ def test_whatever_is_corrupt_is_said_in_one_line_and_left_alone(folder, spoil):
     assert "\n" not in message
     assert len(message) < len(str(folder)) + 400
     assert contents(folder) == before
+
+
+def test_starts_and_times_are_kept_when_a_journal_is_replaced(tmp_path, monkeypatch):
+    journal = Journal(
+        tmp_path, seed=3, time="2026-01-01T00:00:00+00:00", revision="abc", claims=("T1",)
+    )
+    begin = 1767225600.0
+    rises = [Moment(time=begin + k, tightness=k / 500) for k in range(200)]
+    for moment in rises:
+        if moment is rises[150]:
+            monkeypatch.setattr("verification.campaign.journal.MAX_JOURNAL", 10)
+        journal.note_turn(turn(time=moment.time, history=(moment,)))
+    journal.close()
+    record = read_folder(tmp_path)
+    expected = Start(begin=begin, until=begin + 199, seed=3, revision="abc", claims=("T1",))
+    assert record.starts == [expected]
+    history = record.tally("T1").history
+    assert len(history) == MOST_MOMENTS
+    assert set(history) <= set(rises)
+    assert (history[0], history[-1]) == (rises[0], rises[-1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)), max_size=MOST_MOMENTS))
+def test_what_rose_is_told_in_any_order(pairs):
+    moments = [Moment(time=float(time), tightness=float(rise)) for time, rise in pairs]
+    tallies = []
+    for order in (moments, moments[::-1]):
+        tallies.append(Tally())
+        for moment in order:
+            tallies[-1].add(turn(time=moment.time, history=(moment,)))
+    assert tallies[0].history == tallies[1].history
+    for moment in moments:
+        known = [rise.tightness for rise in tallies[0].history if rise.time <= moment.time]
+        assert max(known) >= moment.tightness
+    assert set(tallies[0].history) <= set(moments)
+
+
+def test_a_journal_without_times_is_read(folder):
+    (path,) = (folder / "journals").iterdir()
+    lines = []
+    for text in path.read_bytes().splitlines():
+        entry = json.loads(text)["entry"]
+        for later in ("time", "history") if entry["kind"] == "turn" else ("claims",):
+            entry.pop(later, None)
+        lines.append(line(entry).encode())
+    before = read_folder(folder)
+    path.write_bytes(b"".join(lines))
+    assert read_folder(folder) == before
+    (start,) = read_folder(folder).starts
+    assert start.begin == start.until == 1767225600.0

@@ -18,7 +18,7 @@ from verification.verdict import Verdict
 
 @pytest.fixture
 def journal(tmp_path):
-    journal = Journal(tmp_path, seed=1, time="2026", revision="abc")
+    journal = Journal(tmp_path, seed=1, time="2026-01-01T00:00:00+00:00", revision="abc")
     yield journal
     journal.close()
 
@@ -65,7 +65,7 @@ def test_every_claim_has_a_turn_before_any_has_two(journal, tmp_path):
 def test_each_start_begins_with_another_source(tmp_path):
     sources = []
     for _ in range(3):
-        journal = Journal(tmp_path, seed=1, time="2026", revision="abc")
+        journal = Journal(tmp_path, seed=1, time="2026-01-01T00:00:00+00:00", revision="abc")
         sources.append(begun(journal, tmp_path).next_task().source)
         journal.close()
     assert len(set(sources)) == 3
@@ -84,7 +84,7 @@ def test_no_two_turns_draw_alike_and_their_levels_sum_to_less_than_that_of_a_run
 
 
 def test_the_starts_in_a_folder_share_the_level_of_one_run(journal, tmp_path):
-    second = Journal(tmp_path, seed=1, time="2026", revision="abc")
+    second = Journal(tmp_path, seed=1, time="2026-01-01T00:00:00+00:00", revision="abc")
     levels = [begun(place, tmp_path).next_task().level for place in (journal, second)]
     # 1/2 and 1/6 of the level; of two claims each half; of the first turn again half.
     assert levels == [RUN_LEVEL / 8, RUN_LEVEL / 24]

@@ -106,7 +106,8 @@ def run_campaign(
     record = read_folder(out)
     tried = tuple(filter(searchable, claims))
     require_instances(out, record, tried)
-    journal = Journal(out, seed=seed, time=now(), revision=revision)
+    asked = tuple(claim.id for claim in claims)
+    journal = Journal(out, seed=seed, time=now(), revision=revision, claims=asked)
     interrupted = False
     try:
         search = Search(

@@ -23,6 +23,7 @@ counterexamples kept and of starts.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -30,11 +31,20 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from verification import strict_json
-from verification.campaign.record import Counterexample, Entry, Kept, Record
+from verification.campaign.record import (
+    MOST_MOMENTS,
+    Counterexample,
+    Entry,
+    Kept,
+    Moment,
+    Record,
+    Start,
+)
 from verification.campaign.replay import Replay, read
 from verification.claim import AnyClaim
 from verification.errors import InvalidInstance
@@ -163,7 +173,9 @@ class Journal:
         Is made where it is not there.
     seed : int
     time, revision : str
-        When the campaign began, and of what code.
+        When the campaign began (ISO 8601), and of what code.
+    claims : tuple of str
+        Ids of the claims that it is to try.
 
     Attributes
     ----------
@@ -171,13 +183,15 @@ class Journal:
         The number of the journal as it was first made: no two starts in a folder share one.
     """
 
-    def __init__(self, folder: Path, *, seed: int, time: str, revision: str) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, time: str, revision: str, claims: tuple[str, ...] = ()
+    ) -> None:
         self._folder = folder
         self._own = Record()
         self._replaced: list[str] = []
         (folder / _JOURNALS).mkdir(parents=True, exist_ok=True)
         (folder / _INSTANCES).mkdir(parents=True, exist_ok=True)
-        self._time, self._revision, self._seed = time, revision, seed
+        self._time, self._revision, self._seed, self._claims = time, revision, seed, claims
         self._begin([])
         self.start = int(self._path.stem)
 
@@ -236,6 +250,7 @@ class Journal:
             "time": self._time,
             "revision": self._revision,
             "replaces": list(self._replaced),
+            "claims": list(self._claims),
         }
         content = b"".join(map(_line, [header, *entries]))
         temporary = folder / f".{secrets.token_hex(8)}.tmp"
@@ -312,17 +327,23 @@ def _content(path: Path, most: int) -> bytes:
 
 def _read_journals(folder: Path) -> Record:
     journals: dict[str, list[tuple[str, Node]]] = {}
+    starts: dict[str, Start] = {}
     replaced: set[str] = set()
     for path in _journals(folder).values():
         entries = list(_entries(path))
         journals[path.name] = entries
         if entries:
-            replaced |= _read_header(*entries[0])
+            starts[path.name], names = _read_header(*entries[0])
+            replaced |= names
     record = Record()
     for name, entries in journals.items():
-        if name not in replaced:
+        if name not in replaced and entries:
+            until = starts[name].begin
             for where, node in entries[1:]:
-                _in_file(Path(where), lambda node=node: _read_entry(node, record))  # type: ignore[misc]
+                time = _in_file(Path(where), lambda node=node: _read_entry(node, record))  # type: ignore[misc]
+                until = max(until, time)
+            record.starts.append(dataclasses.replace(starts[name], until=until))
+    record.starts.sort()
     return record
 
 
@@ -349,25 +370,49 @@ def _line(document: dict[str, Json]) -> bytes:
     return b'{"sha256":"' + digest + b'","entry":' + entry + b"}\n"
 
 
-def _read_header(where: str, node: Node) -> set[str]:
-    def parse() -> set[str]:
-        members = node.fields(("kind", "schema", "seed", "time", "revision", "replaces"))
+def _read_header(where: str, node: Node) -> tuple[Start, set[str]]:
+    """Return the start, and the names of the journals that this one replaces."""
+
+    def parse() -> tuple[Start, set[str]]:
+        required = ("kind", "schema", "seed", "time", "revision", "replaces")
+        members = node.fields(required, ("claims",))
         members["kind"].choice(("start",))
         members["schema"].choice((SCHEMA,))
-        members["seed"].integer(0, 2**63 - 1)
-        members["time"].string(MAX_NAME)
-        members["revision"].string(MAX_NAME)
+        begin = _read_time(members["time"])
+        claims: tuple[str, ...] = ()
+        if "claims" in members:
+            items = members["claims"].elements(least=0, most=_MAX_ITEMS, of="ids of claims")
+            claims = tuple(item.string(MAX_NAME) for item in items)
+        start = Start(
+            begin=begin,
+            until=begin,
+            seed=members["seed"].integer(0, 2**63 - 1),
+            revision=members["revision"].string(MAX_NAME),
+            claims=claims,
+        )
         names = members["replaces"].elements(least=0, most=2, of="names of journals")
-        return {name.string(MAX_NAME) for name in names}
+        return start, {name.string(MAX_NAME) for name in names}
 
     return _in_file(Path(where), parse)
 
 
-def _read_entry(node: Node, record: Record) -> None:
+def _read_time(node: Node) -> float:
+    """Return a time in ISO 8601 as seconds since 1970; one without a zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(node.string(MAX_NAME))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        node.expected("a time such as 2026-01-31T12:00:00+00:00")
+
+
+def _read_entry(node: Node, record: Record) -> float:
+    """Add an entry to the record; return its time, or 0 where it has none."""
     if node.member("kind").choice(("turn", "counterexample")) == "turn":
-        record.add_turn(_read_turn(node))
-    else:
-        record.add_counterexample(_read_counterexample(node))
+        entry = _read_turn(node)
+        record.add_turn(entry)
+        return entry.time
+    record.add_counterexample(_read_counterexample(node))
+    return 0.0
 
 
 _TURN = ("kind", "claim", "turns", "lost", "seconds", "verdicts", "cells", "satisfied", "kept")
@@ -392,11 +437,19 @@ def _turn_document(entry: Entry) -> dict[str, Json]:
             }
             for kept in entry.kept
         ],
+        "time": round(entry.time, 1),
+        "history": [[round(moment.time, 1), moment.tightness] for moment in entry.history],
     }
 
 
 def _read_turn(node: Node) -> Entry:
-    members = node.fields(_TURN)
+    # Journals of the first releases have no times.
+    members = node.fields(_TURN, ("time", "history"))
+    history = (
+        members["history"].elements(least=0, most=MOST_MOMENTS, of="moments")
+        if "history" in members
+        else []
+    )
     return Entry(
         claim=members["claim"].string(MAX_NAME),
         turns=members["turns"].integer(0, _MAX_COUNT),
@@ -411,7 +464,19 @@ def _read_turn(node: Node) -> Entry:
         kept=tuple(
             map(_read_kept, members["kept"].elements(least=0, most=_MAX_ITEMS, of="instances"))
         ),
+        time=_read_moment(members["time"]) if "time" in members else 0.0,
+        history=tuple(map(_read_rise, history)),
     )
+
+
+def _read_rise(node: Node) -> Moment:
+    time, tightness = node.elements(least=2, most=2, of="numbers")
+    return Moment(time=_read_moment(time), tightness=_double(tightness))
+
+
+def _read_moment(node: Node) -> float:
+    last = 10**11  # some three thousand years from now
+    return float(node.number(lambda x: 0 <= x < last, "seconds since 1970"))
 
 
 def _read_counts(node: Node) -> dict[str, int]:

@@ -14,6 +14,38 @@ from verification.campaign.regimes import Cells
 
 MOST_REASONS = 8
 """Reasons for which turns were lost that are told apart."""
+MOST_MOMENTS = 48
+"""Moments kept of each claim at which its tightness rose."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Moment:
+    """When an instance was found that was then the tightest: seconds since 1970, and how tight."""
+
+    time: float
+    tightness: float
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Start:
+    """That a process began to search, and until when it is known to have.
+
+    Parameters
+    ----------
+    begin, until : float
+        Seconds since 1970.
+    seed : int
+    revision : str
+        Of the code.
+    claims : tuple of str
+        Ids of the claims that it was to try; empty in journals that do not say.
+    """
+
+    begin: float
+    until: float
+    seed: int
+    revision: str
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +70,10 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What one turn, or all turns of a start together, came to for one claim."""
+    """What one turn, or all turns of a start together, came to for one claim.
+
+    The time is that of its end, in seconds since 1970, or 0 where the journal does not say.
+    """
 
     claim: str
     turns: int
@@ -48,6 +83,8 @@ class Entry:
     cells: dict[str, int]
     satisfied: tuple[int, ...]
     kept: tuple[Kept, ...]
+    time: float = 0.0
+    history: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +136,14 @@ class Tally:
     cells: Counter[str] = field(default_factory=Counter)
     satisfied: list[int] = field(default_factory=list)
     tightest: dict[str, Kept] = field(default_factory=dict)
+    time: float = 0.0
+    history: list[Moment] = field(default_factory=list)
+
+    @property
+    def best(self) -> Kept | None:
+        """The tightest instance of all, where any tells a ratio."""
+        told = [kept for kept in self.tightest.values() if kept.tightness >= 0]
+        return max(told, key=_order, default=None)
 
     @property
     def examples(self) -> int:
@@ -123,6 +168,9 @@ class Tally:
                 best = self.tightest.get(cell)
                 if best is None or _order(kept) > _order(best):
                     self.tightest[cell] = kept
+        self.time = max(self.time, entry.time)
+        if entry.history:
+            self.history = _risen([*self.history, *entry.history])
 
     def entry(self, claim: str) -> Entry:
         """Return one entry that says the same as all that were added."""
@@ -136,7 +184,22 @@ class Tally:
             cells=dict(self.cells),
             satisfied=tuple(self.satisfied),
             kept=tuple(distinct.values()),
+            time=self.time,
+            history=tuple(self.history),
         )
+
+
+def _risen(moments: list[Moment]) -> list[Moment]:
+    """Return the moments at which the tightness rose; of very many those that matter least go."""
+    risen: list[Moment] = []
+    for moment in sorted(moments, key=lambda moment: (moment.time, -moment.tightness)):
+        if not risen or moment.tightness > risen[-1].tightness:
+            risen.append(moment)
+    while len(risen) > MOST_MOMENTS:
+        # The first and the last say when it was tried, and what it came to.
+        rises = [risen[k].tightness - risen[k - 1].tightness for k in range(1, len(risen) - 1)]
+        del risen[1 + rises.index(min(rises))]
+    return risen
 
 
 def _order(kept: Kept) -> tuple[float, str]:
@@ -150,6 +213,8 @@ class Record:
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     counterexamples: dict[str, Counterexample] = field(default_factory=dict)
+    # Not compared: two records that say the same may come from other searches.
+    starts: list[Start] = field(default_factory=list, compare=False)
 
     def tally(self, claim: str) -> Tally:
         """Return what is known of a claim."""

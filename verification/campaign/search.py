@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import deque
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from verification.campaign.journal import Journal, load_instance
-from verification.campaign.record import Counterexample, Entry, Kept, Record, Tally
+from verification.campaign.record import Counterexample, Entry, Kept, Moment, Record, Tally
 from verification.campaign.sharing import Sharing
 from verification.campaign.turns import (
     CHANGED,
@@ -182,6 +183,9 @@ class Search:
             )
             for item in kept
         )
+        ended = round(time.time(), 1)
+        best = max((item.tightness for item in kept), default=-1.0)
+        rises = best > (tally.best.tightness if tally.best else -1.0)
         entry = Entry(
             claim=claim.id,
             turns=1,
@@ -191,6 +195,8 @@ class Search:
             cells=found.cells,
             satisfied=found.satisfied,
             kept=tuple(kept),
+            time=ended,
+            history=(Moment(time=ended, tightness=best),) if rises else (),
         )
         self._journal.note_turn(entry)
         self._record.add_turn(entry)

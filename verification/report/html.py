@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
 from verification.report import margins
-from verification.report.digits import end_points, ratio, short
+from verification.report.digits import short
 from verification.report.document import Document
 from verification.report.graph import NODE_HEIGHT, NODE_WIDTH, uses_graph
-from verification.report.mathml import looks_like_latex, to_mathml
-from verification.report.plot import SHEET, plot
-from verification.report.prose import prose
+from verification.report.page import in_words, page
+from verification.report.plot import plot
 from verification.report.summary import (
     GLYPHS,
     MEANINGS,
@@ -33,12 +24,11 @@ from verification.report.summary import (
     self_test,
     summarize,
 )
-from verification.report.text import Anchors, brief, clean, several
+from verification.report.text import Anchors, several
 from verification.verdict import EvidenceKind, Verdict
 
 MAX_PROBLEMS = 50
 
-_VERDICT_START = re.compile(rf"\b({'|'.join(Verdict)}):\s*")
 _EVIDENCE = {
     EvidenceKind.BALLS: "ball arithmetic",
     EvidenceKind.RATIONALS: "exact rationals",
@@ -71,34 +61,15 @@ class _Kind:
 
 def render_html(document: Document) -> str:
     """Return the page; the same document gives the same page."""
-    folder = resources.files("verification.report")
-    css = folder.joinpath("style.css").read_text(encoding="utf-8")
-    template = folder.joinpath("index.html.jinja").read_text(encoding="utf-8")
     summaries = summarize(document)
     found = problems(document)
     anchors = Anchors()
     for summary in summaries:
         anchors("claim", summary.id)
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    environment.filters.update(
-        brief=brief,
-        end_points=end_points,
-        formula=_formula,
-        isolated=_isolated,
-        maths=_maths,
-        paragraphs=_paragraphs,
-        prose=prose,
-        ratio=ratio,
-        short=short,
-        spread=_spread,
-    )
-    return environment.from_string(template).render(
+    claim_ids = {summary.id for summary in summaries}
+    instance_names = {instance["name"] for instance in document["instances"]}
+    return page(
+        "index.html.jinja",
         document=document,
         summaries=summaries,
         theorems=by_theorem(summaries),
@@ -109,7 +80,6 @@ def render_html(document: Document) -> str:
         further_problems=len(found[MAX_PROBLEMS:]),
         figures=_figures(document),
         margins=margins,
-        sheet=SHEET,
         graph=uses_graph({summary.id: summary.claim["uses"] for summary in summaries}),
         looks={summary.id: _look(summary) for summary in summaries},
         node_width=NODE_WIDTH,
@@ -117,17 +87,16 @@ def render_html(document: Document) -> str:
         checks=self_test(document),
         trusted=_trusted(document),
         conditions=_conditions(document),
-        created=_date(document["created"]),
+        created=in_words(document["created"]),
         anchors=anchors,
-        claim_ids={summary.id for summary in summaries},
-        instance_names={instance["name"] for instance in document["instances"]},
+        claim_address=lambda name: f"#{anchors('claim', name)}" if name in claim_ids else None,
+        elsewhere="not in this run",
+        instance_address=lambda name: f"#{anchors('i', name)}" if name in instance_names else None,
         glyphs=GLYPHS,
         meanings=MEANINGS,
+        spread=_spread,
         statuses=MutantStatus,
-        by_verdict=_by_verdict,
         evidence=_evidence,
-        css=Markup(css),  # noqa: S704 - our own file
-        policy=_policy(css),
     )
 
 
@@ -177,16 +146,6 @@ def outcome(document: Document) -> str:
     return words + (" so far" if document["interrupted"] is not None else "")
 
 
-def _policy(css: str) -> str:
-    """Return a content policy that allows the page's own style sheet and nothing else."""
-    known_by = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{known_by}'; base-uri 'none'; form-action 'none'"
-
-
-def _finalize(value: object) -> object:
-    return clean(value) if type(value) is str else value
-
-
 def _kinds(document: Document, summaries: Sequence[ClaimSummary]) -> list[_Kind]:
     kinds = []
     for schema in dict.fromkeys(summary.claim["kind"] for summary in summaries):
@@ -204,38 +163,6 @@ def _kinds(document: Document, summaries: Sequence[ClaimSummary]) -> list[_Kind]
             )
         )
     return kinds
-
-
-def _isolated(name: str) -> Markup | str:
-    """Return a name that cannot reorder the text around it, whatever its letters."""
-    shown = brief(name)
-    return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
-
-
-def _formula(latex: str) -> Markup:
-    """Return a displayed formula; one that cannot be typeset is shown as it is written."""
-    mathml = to_mathml(latex, block=True)
-    # The only text that bypasses escaping: its elements and attributes are from a list.
-    return Markup("<code>{}</code>").format(clean(latex)) if mathml is None else Markup(mathml)  # noqa: S704
-
-
-def _maths(text: str) -> Markup:
-    """Return a symbol or a short formula, typeset where it is LaTeX."""
-    mathml = to_mathml(text) if looks_like_latex(text) else None
-    if mathml is None:
-        return Markup("<i>{}</i>").format(prose(text))
-    return Markup(mathml)  # noqa: S704 - see `_formula`
-
-
-def _paragraphs(text: str) -> list[str]:
-    return [part for part in re.split(r"\n\s*\n", clean(text).strip()) if part]
-
-
-def _by_verdict(text: str) -> list[tuple[str | None, str]]:
-    """Split ``CERTIFIED: this. REFUTED: that.`` by verdict; what stands before has none."""
-    before, *rest = _VERDICT_START.split(clean(text))
-    parts: list[tuple[str | None, str]] = [(None, before)] if before.strip() else []
-    return parts + list(zip(rest[::2], rest[1::2], strict=True))
 
 
 def _spread(constant: str, results: Mapping[str, Document]) -> str:
@@ -280,10 +207,3 @@ def _conditions(document: Document) -> dict[str, Any]:
         for key, value in document["environment"].items()
         if key not in _SHOWN_APART
     }
-
-
-def _date(created: str) -> str:
-    moment = datetime.fromisoformat(created)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

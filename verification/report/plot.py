@@ -212,7 +212,7 @@ def _series(
     middle = (KEY_WIDTH / 2, KEY_HEIGHT / 2)
     across = f"M1 {_text(middle[1])}H{KEY_WIDTH - 1}"
     is_band, is_bound = kind == Kind.BAND, kind == Kind.BOUND
-    is_line = kind in (Kind.LINE, Kind.BOUND)
+    is_line = kind in (Kind.LINE, Kind.STEPS, Kind.BOUND)
     is_marked = not is_band and not is_bound
     # Enough marks to know a curve by its shape, and not so many that they hide it.
     marked = _spread(seen) if is_line else seen
@@ -231,7 +231,7 @@ def _series(
         guarantee=guarantee,
         classes=f"{_COLOURS[number % len(_COLOURS)]} {_STROKES[Guarantee(guarantee)]}",
         band=_area(lows, highs) if is_band else "",
-        line=_line(middles) if is_line else "",
+        line=_line(middles, steps=kind == Kind.STEPS) if is_line else "",
         bars=bars,
         arrows="".join(_arrow(place, up=up) for place in marked) if is_bound else "",
         marks="".join(_mark(place, shape) for place in marked) if is_marked else "",
@@ -263,12 +263,17 @@ def _text(coordinate: float) -> str:
     return f"{coordinate:.1f}".removesuffix(".0")
 
 
-def _line(places: Sequence[_Place | None]) -> str:
-    """Join the places; the curve is broken where there is none."""
+def _line(places: Sequence[_Place | None], *, steps: bool = False) -> str:
+    """Join the places, by steps at those of each next one; it is broken where there is none."""
     path = ""
     for there, run in groupby(places, key=lambda place: place is not None):
         if there:
-            path += "M" + "L".join(f"{_text(x)} {_text(y)}" for x, y in filter(None, run))
+            known = list(filter(None, run))
+            if steps:
+                path += f"M{_text(known[0][0])} {_text(known[0][1])}"
+                path += "".join(f"H{_text(x)}V{_text(y)}" for x, y in known[1:])
+            else:
+                path += "M" + "L".join(f"{_text(x)} {_text(y)}" for x, y in known)
     return path
 
 
