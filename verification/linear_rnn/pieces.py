@@ -27,10 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from verification.enclosure.balls import Ball, ball, power, total, working_precision
 from verification.enclosure.matrix import Matrix
@@ -52,6 +49,10 @@ from verification.linear_rnn.special_pieces import (
     GaussianPiece,
     SwitchingPiece,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "BoxPiece",
@@ -308,6 +309,8 @@ class QuasiPolynomial:
 
         Arrays of shapes (waves,) and (powers, waves), real where no frequency is not 0.
         """
+        import numpy as np  # noqa: PLC0415 - `theorems list` does without
+
         exponents = np.array([complex(-wave.rate, wave.frequency) for wave in self.waves])
         factors = np.zeros((max(len(wave.cosine) for wave in self.waves), len(self.waves)), complex)
         for j, wave in enumerate(self.waves):
