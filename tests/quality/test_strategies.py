@@ -693,3 +693,7 @@ def test_slow_trainings_keep_their_promises():
     assert len({instance.training for instance in sample}) > 30
     assert len({instance.chain.n_states for instance in sample}) > 1
     assert len({type(instance.law) for instance in sample}) == 2
+    independent = [dobrushin_coefficient(instance.chain) == 0 for instance in sample]
+    assert 60 < sum(independent) < 140
+    same = [len(set(instance.chain.targets)) == 1 for instance in sample]
+    assert 30 < sum(same) < 140

@@ -36,13 +36,13 @@ Component = TypeVar("Component", bound=Uniform | Normal | Constant)
 
 _FAMILIES = ("tanh", "sin", "arctan", "erf")
 # About the part of the targets that is learned over the horizon.
-_LEARNED = exact("1/20 1/10 1/50 1/5")
+_LEARNED = exact("1/20 1/10 1/30 1/50")
 _BETAS = exact("0.85 0.9 0.8 0.95")
 _SHARES = exact("1/10 1/100")
 _HORIZONS = exact("4 2 3 8")
 _SCALES_OF_W = exact("1/100 1/1000")
 _SCALES_OF_B = exact("1/10 1/100 1/20 1/3")
-_BYTES = 4
+_BYTES = 5
 _LARGEST_DENOMINATOR = 10**6
 
 
@@ -52,8 +52,8 @@ def slow_trainings() -> st.SearchStrategy[Instance]:
     Returns
     -------
     SearchStrategy
-        Of chains of two or three states with inputs and targets of moderate size, and laws whose
-        integrals are cheap.
+        Of chains of two or three states, in half of them independent draws, with inputs and
+        targets of moderate size, and laws whose integrals are cheap.
     """
     drawn = instances(
         contracting=True,
@@ -79,10 +79,10 @@ def _slowed(parts: tuple[Instance, bytes]) -> Instance:
     of_b = _SCALES_OF_B[halves[3] % 4] * slope_upper(instance.activation) / slope_upper(spec)
     law = _with_small_arguments(instance.law, _SCALES_OF_W[halves[2] % 2], of_b)
     chain, horizon = instance.chain, _HORIZONS[halves[6] % 4]
-    largest = max(Fraction(1), *map(abs, chain.targets))
+    rows = (chain.rows[0],) * chain.n_states if halves[8] % 2 else chain.rows
     return dataclasses.replace(
         instance,
-        chain=dataclasses.replace(chain, targets=_times(1 / largest, chain.targets)),
+        chain=dataclasses.replace(chain, rows=rows, targets=_targets(chain, halves[7] % 4)),
         name=f"slow, {family}, {instance.name}",
         activation=spec,
         law=law,
@@ -93,6 +93,14 @@ def _slowed(parts: tuple[Instance, bytes]) -> Instance:
             horizon=horizon,
         ),
     )
+
+
+def _targets(chain: Chain, how: int) -> Vector:
+    """Return targets of size 1 at most: as drawn, linear in the input, or all the same."""
+    if how == 2:
+        return (Fraction(1),) * chain.n_states
+    values = tuple(x for (x,) in chain.inputs) if how == 1 else chain.targets
+    return _times(1 / max(Fraction(1), *map(abs, values)), values)
 
 
 def _step(rate: Fraction, chain: Chain, law: Law) -> Fraction:
