@@ -98,8 +98,17 @@ def test_changes_reach_every_kind_of_training():
     assert len(radii) > 3
 
 
+def test_changes_reach_other_numbers_of_channels():
+    found = list(many_changes(gallery.load("sharp-two-channels"), 600))
+    assert {subject.channels for subject in found} == {1, 2, 3, 4}
+    twice = [subject for subject in found if len(set(subject.target)) < subject.channels]
+    assert twice
+    for subject in found:
+        assert subject.network is None or all(len(u) == subject.channels for u in subject.network.u)
+
+
 def test_changes_reach_other_widths_and_rates_of_decay():
-    found = list(many_changes(gallery.load("erlang-four"), 600))
+    found = list(many_changes(gallery.load("erlang-four"), 1500))
     assert {width for subject in found for width in subject.widths} >= set(range(10))
     assert None in {subject.beta for subject in found}
     assert len({subject.beta for subject in found}) > 5

@@ -662,6 +662,8 @@ def test_targets_of_one_part_have_much_to_follow():
     # Large enough for the rate of approximation to say something, and small for lower bounds.
     assert sum(max(subject.widths) >= 5 for subject in sample) > 100
     assert sum(max(subject.widths) < 5 for subject in sample) > 50
+    widths = Counter(subject.network and subject.network.width for subject in sample)
+    assert min(widths[width] for width in (None, 1, 2, 3, 4)) > 15
     shares = [
         subject.beta / part.rate
         for subject, part in zip(sample, parts, strict=True)

@@ -62,6 +62,7 @@ MAX_TERMS = 4
 MAX_UNITS = 5
 MAX_PARTS = 4
 MAX_DELAYS = 2
+MAX_CHANNELS = 4
 LARGEST = Fraction(10**6)
 LARGEST_DENOMINATOR = 10**9
 LARGEST_WEIGHT = 10**15
@@ -580,6 +581,23 @@ def _rate_of_decay(subject: LinearFunctional, rng: random.Random) -> LinearFunct
     return dataclasses.replace(subject, beta=given)
 
 
+def _number_of_channels(subject: LinearFunctional, rng: random.Random) -> LinearFunctional | None:
+    """Leave a channel out, or have one twice, in the target and in the network."""
+    k, network = rng.randrange(subject.channels), subject.network
+
+    def moved(items: Sequence[T]) -> tuple[T, ...]:
+        return _without(items, k) if fewer else (*items, items[k])
+
+    fewer = rng.randrange(2) == 0
+    if (subject.channels == 1) if fewer else (subject.channels >= MAX_CHANNELS):
+        return None
+    return dataclasses.replace(
+        subject,
+        target=moved(subject.target),
+        network=network and dataclasses.replace(network, u=tuple(map(moved, network.u))),
+    )
+
+
 def _bump_training(subject: LinearFunctional, rng: random.Random) -> LinearFunctional | None:
     """Change the bump, a delay or the radius of a training, or begin one, or end it."""
     training = subject.training
@@ -640,6 +658,7 @@ _CHANGES: dict[str, tuple[Callable[[Any, random.Random], Any], ...]] = {
         _one_weight,
         _one_weight,
         _number_of_units,
+        _number_of_channels,
         _widths,
         _rate_of_decay,
         _bump_training,

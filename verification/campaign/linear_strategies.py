@@ -56,6 +56,7 @@ _LARGER_WIDTHS = (
 )
 # In units of the rate: by how much a wave turns while it decays.
 _TURNS = exact("5 15 2 30 10 1 50 20")
+_GAINS = exact("1 10 3 -2 30 1/2 -10 100")
 _SWITCHES = (5, 8, 3, 12, 16, 2, 24, 6)
 # A share of the rate at which the target decays.
 _BETAS = (None, *exact("1 0.9 1/2 0.99 3/4 0.1"), None)
@@ -87,8 +88,8 @@ def _decoded(block: bytes) -> LinearFunctional:
 
 
 def single_functionals() -> st.SearchStrategy[LinearFunctional]:
-    """Generate targets of one part, in most instances one with much to follow."""
-    size = 4 + (MAX_FREQUENT_SWITCHES + 1) // 2
+    """Generate targets of one part, mostly with much to follow, in half beside a cascade."""
+    size = 6 + MAX_FREQUENT_SWITCHES // 2 + 2 * MAX_UNITS
     return st.binary(min_size=size, max_size=size).map(_decoded_single)
 
 
@@ -115,7 +116,24 @@ def _decoded_single(block: bytes) -> LinearFunctional:
         name="one part",
         target=((part,),),
         widths=widths,
+        network=_cascade(take) if take() % 2 else None,
         beta=None if share is None else share * rate,
+    )
+
+
+def _cascade(take: Callable[[], int]) -> Network:
+    """Decode units that feed one another in turn: far from normal where the gains are large."""
+    width, rate = 1 + take() % MAX_UNITS, _POSITIVE[take() % 8]
+    gains = [_GAINS[take() % 8] * rate for _ in range(width - 1)]
+    return Network(
+        w=tuple(
+            tuple(
+                -rate if i == j else gains[i] if j == i + 1 else Fraction(0) for j in range(width)
+            )
+            for i in range(width)
+        ),
+        u=tuple((_ENTRIES[take()],) for _ in range(width)),
+        c=tuple(_NUMBERS[take()] for _ in range(width)),
     )
 
 
