@@ -382,9 +382,9 @@ def _campaign(
     killed at any moment, a campaign goes on with --resume; several may share a folder.  The
     workers of a cluster have one thread each.
     """
-    from verification.campaign import campaign, summary  # noqa: PLC0415 - loads hypothesis
+    from verification.campaign import campaign, page, summary  # noqa: PLC0415 - loads hypothesis
     from verification.enclosure import selftest  # noqa: PLC0415 - loaded where used
-    from verification.environment import revision  # noqa: PLC0415
+    from verification.environment import machine, revision  # noqa: PLC0415
     from verification.progress import campaign_progress  # noqa: PLC0415
     from verification.report.files import require_folder  # noqa: PLC0415
 
@@ -393,6 +393,7 @@ def _campaign(
     )
     require_folder(out)
     selftest.require(selftest.run())
+    show = campaign_progress(quiet=quiet)
     with _executor(executor, one_thread=True) as (make_executor, workers):
         outcome = campaign.run_campaign(
             claims=chosen,
@@ -402,13 +403,14 @@ def _campaign(
             seconds=budget,
             resume=resume,
             revision=revision(),
-            on_turn=campaign_progress(quiet=quiet),
+            on_turn=page.renewed_page(claims, out, machine(), then=show),
             make_executor=make_executor,
         )
     if as_json:
         _print_json(summary.to_document(chosen, outcome.record, out))
     else:
         _say(summary.render(chosen, outcome.record, out, seconds=outcome.seconds))
+    _write_campaign_page(claims, out)
     if summary.refuted(chosen, outcome.record):
         return EXIT_REFUTED
     if outcome.interrupted:
@@ -795,16 +797,30 @@ def _diff(*, old: Path, new: Path, as_json: bool) -> int:
 
 @_commands.command("report")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def _report(*, folder: Path) -> None:
-    """Render again the report whose report.json lies in a folder."""
+@click.pass_obj
+def _report(claims: Sequence[AnyClaim], *, folder: Path) -> None:
+    """Render again the report whose report.json, or campaign, lies in a folder."""
+    from verification.campaign.journal import holds_a_campaign  # noqa: PLC0415
     from verification.report.files import write_renderings  # noqa: PLC0415 - loads jinja
 
+    if not (folder / "report.json").exists() and holds_a_campaign(folder):
+        _write_campaign_page(claims, folder)
+        _say(f"rendered {folder / 'index.html'}")
+        return
     document = _read_report(folder / "report.json")
     try:
         write_renderings(document, folder)
     except OSError as error:
         raise InvalidInstance("DIR", f"{folder} cannot be written: {error.strerror}") from error
     _say(f"rendered {folder / 'index.html'}")
+
+
+def _write_campaign_page(claims: Sequence[AnyClaim], folder: Path) -> None:
+    from verification.campaign.page import write_page  # noqa: PLC0415 - loads jinja
+    from verification.environment import machine  # noqa: PLC0415
+
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    write_page(claims, folder, machine(), made=made)
 
 
 def _read_report(path: Path) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import os
 
 import pytest
 from chromium import Browser, program
+from toy_campaigns import STATES
 from toy_runs import broad_run, hostile_run, large_run, troubled_run
 
 from theorems.memory_contraction import M1, M4, M5
 from verification import gallery
+from verification.campaign.page import write_page
 from verification.report.document import Run, to_document
 from verification.report.html import render_html
 from verification.runner import Task, run_task
@@ -56,11 +58,16 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
-    """Return what writes a run's page and returns its address."""
+    """Return what writes the page of a run or a campaign and returns its address."""
     folder = tmp_path_factory.mktemp("pages")
     known = {}
 
     def of(name):
+        if name not in known and name.startswith("campaign-"):
+            own = folder / name
+            claims = STATES[name.removeprefix("campaign-")](own)
+            write_page(claims, own, {"python": "3"}, made="2026-01-01T00:10:00+00:00")
+            known[name] = (own / "index.html").as_uri()
         if name not in known:
             path = folder / f"{name}.html"
             path.write_text(render_html(to_document(RUNS[name]())), encoding="utf-8")

@@ -20,7 +20,7 @@ from verification.report.digits import end_points, ratio, short
 from verification.report.mathml import looks_like_latex, to_mathml
 from verification.report.plot import SHEET
 from verification.report.prose import prose
-from verification.report.text import brief, clean
+from verification.report.text import brief, clean, plural
 from verification.verdict import Verdict
 
 _HOME = "verification.report"
@@ -69,6 +69,7 @@ def _environment() -> Environment:
         isolated=_isolated,
         maths=_maths,
         paragraphs=_paragraphs,
+        plural=plural,
         prose=prose,
         ratio=ratio,
         short=short,
