@@ -21,6 +21,28 @@ from verification.workers import limit_memory
 SECONDS = float(os.environ.get("PLANTED_SECONDS", "120"))
 MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
 HUNTS = {}
+SHARE = 0.9
+"""Of all mutants: this part at least is to be found."""
+
+HARD = {
+    ("T6", "equal-states"): (
+        "T6 bounds what N = 64 units do by a number below what they learn in a corner only: W and "
+        "B small beside C, a twentieth of the targets learned. For this mutant the states must "
+        "besides be of very different frequency, and pull in opposite directions; of fresh draws "
+        "in that corner the best come to two fifths of the bound, and one takes a second of "
+        "simulation, so that a search changes too few of them in its time"
+    ),
+    ("T6", "without-gradient"): (
+        "as equal-states, but one fresh draw in some twenty-five is off by more than the bound: "
+        "found in one of two tries, in 55 s"
+    ),
+    ("C7E", "half-the-gain"): (
+        "the bound is never more than two thirds used where it is known best, on a bump that comes "
+        "at once and is learned almost wholly; changes lead there step by step, in 16 to 111 s in "
+        "three of four tries"
+    ),
+}
+"""What the search may not find in its time, and why."""
 
 
 @pytest.mark.parametrize(
@@ -55,6 +77,9 @@ def test_how_many_are_found(benchmark):
     for claim_id, name in missed:
         found = HUNTS[claim_id, name]
         print(
-            f"not found: {claim_id} {name}, {found.examples} examples, tightest {found.tightness}"
+            f"not found: {claim_id} {name}, {found.examples} examples, tightest {found.tightness}: "
+            f"{HARD.get((claim_id, name), 'by chance, it is not among the hard ones')}"
         )
-    assert len(seconds) + len(missed) == len(HUNTS)
+    assert HARD.keys() <= {(claim.id, mutant.name) for claim, mutant in MUTANTS}
+    if len(HUNTS) == len(MUTANTS):
+        assert len(seconds) >= SHARE * len(MUTANTS)

@@ -22,6 +22,7 @@ QUICK = [
     ("C7G", "half-the-pull"),
     ("C7T", "stiffest-direction"),
     ("C4Q", "one-function-too-few"),
+    ("C4B", "one-row-too-few"),
 ]
 
 
