@@ -13,7 +13,7 @@ READY := .venv/ready-$(subst /,_,$(PYTHON))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test bench campaign baseline lint format lock clean
+.PHONY: help verify test bench campaign docs baseline lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: $(READY) ## time the benchmarks against their peers (BENCH_ARGS)
 
 campaign: $(READY) ## search for counterexamples, go on where it was left (CAMPAIGN_ARGS, default: --budget 10m)
 	@$(BIN)/theorems campaign --resume $(CAMPAIGN_ARGS)
+
+docs: $(READY) ## write a page of every claim, in reports/claims/
+	@$(BIN)/theorems show --html
 
 baseline: $(READY) ## make the run in reports/latest/ the baseline that later runs are compared with
 	@test -f reports/latest/report.json || { echo "make baseline: no run in reports/latest; make verify" >&2; exit 1; }
@@ -51,7 +54,7 @@ lock: ## resolve requirements.lock again with uv (LOCK_ARGS=--upgrade for newer 
 	@! grep -n '://' requirements.lock || { echo "make lock: requirements.lock names a host" >&2; exit 1; }
 
 clean: ## remove the environment, caches and generated reports
-	@rm -rf .venv reports/latest reports/prediction reports/campaign dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv reports/latest reports/prediction reports/campaign reports/claims dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Removed only with .venv: a changed lock or pyproject.toml updates the environment in place.

@@ -206,11 +206,31 @@ def _list(claims: Sequence[AnyClaim], *, as_json: bool) -> None:
 
 
 @_commands.command("show")
-@click.argument("claim_id", metavar="CLAIM")
+@click.argument("claim_id", metavar="[CLAIM]", required=False)
+@click.option("--html", "as_html", is_flag=True, help="Write pages: of CLAIM, or of all claims.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports/claims"),
+    show_default=True,
+    help="Folder of the pages.",
+)
 @_as_json
 @click.pass_obj
-def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
-    """Show one claim: statement, assumptions, constants, proof, mutants, source."""
+def _show(
+    claims: Sequence[AnyClaim], *, claim_id: str | None, as_html: bool, out: Path, as_json: bool
+) -> None:
+    """Show one claim: statement, assumptions, constants, proof, mutants, source.
+
+    With --html as a page; without CLAIM then of every claim, with a list of them all.
+    """
+    if as_html and as_json:
+        raise InvalidInstance("--html", "cannot be given with --json")
+    if as_html:
+        _write_claim_pages(claims, claim_id, out)
+        return
+    if claim_id is None:
+        raise InvalidInstance("CLAIM", "is missing, expected the id of a claim, or --html for all")
     claim = _find_claim(claims, claim_id)
     if as_json:
         from verification.report.document import claim_document  # noqa: PLC0415 - where used
@@ -250,6 +270,22 @@ def _show(claims: Sequence[AnyClaim], *, claim_id: str, as_json: bool) -> None:
         lines = content if isinstance(content, list) else [content]
         for i, line in enumerate(lines):
             _say(_filled(line, f"{name if i == 0 else '':<14}"))
+
+
+def _write_claim_pages(claims: Sequence[AnyClaim], claim_id: str | None, out: Path) -> None:
+    from verification.certificate.check.formulas import FORMULAS  # noqa: PLC0415 - where used
+    from verification.report.claim_pages import ClaimPages  # noqa: PLC0415 - loads jinja
+    from verification.report.files import require_folder  # noqa: PLC0415
+
+    only = None if claim_id is None else _find_claim(claims, claim_id)
+    require_folder(out)
+    pages = ClaimPages(
+        claims,
+        origins={subject.name: subject.origin for subject in gallery.load_all()},
+        certifiable=FORMULAS,
+    )
+    files = pages.write(out, only)
+    _say(f"wrote {files[-1]}" + (f" and {len(files) - 1} others" if len(files) > 1 else ""))
 
 
 @_commands.command("verify")

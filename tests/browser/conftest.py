@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from chromium import Browser, program
-from toy_campaigns import STATES
-from toy_runs import broad_run, hostile_run, large_run, troubled_run
+from toy_campaigns import EVIL, STATES
+from toy_runs import broad_run, hostile_run, large_run, toy_claim, troubled_run
 
 from theorems.memory_contraction import M1, M4, M5
 from verification import gallery
 from verification.campaign.page import write_page
+from verification.report.claim_pages import ClaimPages
 from verification.report.document import Run, to_document
 from verification.report.html import render_html
 from verification.runner import Task, run_task
@@ -44,6 +46,18 @@ RUNS = {
 }
 
 
+CLAIMS = {
+    "real": (M1, M4, M5),
+    "hostile": tuple(
+        replace(
+            toy_claim(name, title=EVIL, theorem=EVIL, proof=EVIL, statement=EVIL, source=EVIL),
+            mutants=toy_claim("M1").mutants,
+        )
+        for name in ("M1", EVIL)
+    ),
+}
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     executable = program()
@@ -63,11 +77,19 @@ def address(tmp_path_factory):
     known = {}
 
     def of(name):
+        if name.endswith("-index"):
+            of(name.removesuffix("-index"))
         if name not in known and name.startswith("campaign-"):
             own = folder / name
             claims = STATES[name.removeprefix("campaign-")](own)
             write_page(claims, own, {"python": "3"}, made="2026-01-01T00:10:00+00:00")
             known[name] = (own / "index.html").as_uri()
+        if name not in known and name.startswith("claims-"):
+            claims = CLAIMS[name.removeprefix("claims-")]
+            pages = ClaimPages(claims, origins={"coin": EVIL}, certifiable={"M1"})
+            files = pages.write(folder / name)
+            known[name] = files[0].as_uri()
+            known[f"{name}-index"] = files[-1].as_uri()
         if name not in known:
             path = folder / f"{name}.html"
             path.write_text(render_html(to_document(RUNS[name]())), encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 from verification.report import margins
 from verification.report.digits import short
 from verification.report.document import Document
+from verification.report.evidence import EVIDENCE
 from verification.report.graph import NODE_HEIGHT, NODE_WIDTH, uses_graph
 from verification.report.page import in_words, page
 from verification.report.plot import plot
@@ -29,12 +30,6 @@ from verification.verdict import EvidenceKind, Verdict
 
 MAX_PROBLEMS = 50
 
-_EVIDENCE = {
-    EvidenceKind.BALLS: "ball arithmetic",
-    EvidenceKind.RATIONALS: "exact rationals",
-    EvidenceKind.DOUBLES: "double precision with a proved error bound",
-    EvidenceKind.SIMULATION: "simulation",
-}
 _WORST_FIRST = (
     Verdict.REFUTED,
     Verdict.UNDECIDED,
@@ -186,7 +181,7 @@ def _evidence(result: Document) -> str:
     """Return in words what a result rests on."""
     if result["evidence"] is None:
         return "no number was needed"
-    words = [_EVIDENCE[EvidenceKind(result["evidence"])]]
+    words = [EVIDENCE[EvidenceKind(result["evidence"])]]
     if result["precision_bits"] is not None:
         words.append(f"at most {result['precision_bits']} bits")
     if result["samples"] is not None:
