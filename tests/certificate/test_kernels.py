@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from verification.certificate.check.balls import Ball, ball, bounds, precision
 from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.form_claims import _largest_ky_fan_norm
 from verification.certificate.check.kernels import BoxPiece, PowerLawPiece, Wave
 from verification.certificate.check.networks import StableNetwork
 from verification.certificate.check.norms import norms, read_changes
@@ -194,7 +196,7 @@ def test_norms_are_enclosed_between_the_changes_of_sign(name):
     pieces = tuple(PIECES[part][0] for part in FUNCTIONS[name])
     functions = [PIECES[part][1] for part in FUNCTIONS[name]]
     texts = sign_changes(pieces, 30)
-    (changes,) = read_changes(Node([texts], "changes"), (pieces,))
+    (changes,) = read_changes(Node([texts], "changes"), (pieces,), Budget())
     assert changes
     found = norm_of(pieces, changes)
     marks = sorted(
@@ -221,8 +223,27 @@ def test_what_is_no_change_of_sign_is_found_out(text):
     assert sign_changes(pieces, 30) == ["0.5000000000000000000", "1.7500000000000000000"]
     with pytest.raises((Invalid, Refused)):
         read_changes(
-            Node([[text, "1.75"] if text != "0.5" else ["0.5", "0.95"]], "changes"), (pieces,)
+            Node([[text, "1.75"] if text != "0.5" else ["0.5", "0.95"]], "changes"),
+            (pieces,),
+            Budget(),
         )
+
+
+def test_changes_of_many_long_waves_are_work():
+    pieces = (Wave(F(1, 10), F(1000), 32, F(0), F(1)),) * 96
+    texts = [f"{(k + 1) * math.pi / 1000:.9f}" for k in range(500)]
+    # They are changes of sign indeed; showing it takes ten seconds.
+    budget = Budget(10**7)
+    with pytest.raises(Refused, match="operations"):
+        read_changes(Node([texts], "changes"), (pieces,), budget)
+    read_changes(Node([texts[:1]], "changes"), (pieces,), Budget())
+
+
+def test_end_points_of_many_digits_are_work():
+    ends = tuple(F(k) + F(1, 10**3000 + k) for k in range(16))
+    node = Node([{"at": "0", "values": []}], "largest")
+    with pytest.raises(Refused, match="operations"):
+        _largest_ky_fan_norm(ends, 1, node, Budget())
 
 
 symmetric = st.integers(1, 6).flatmap(

@@ -21,6 +21,7 @@ from verification.certificate.check.balls import (
 )
 from verification.certificate.check.kernels import Function
 from verification.certificate.check.norms import end_of, marks_of, rough_norm
+from verification.certificate.check.outcome import Budget
 from verification.certificate.check.series import TERMS
 from verification.errors import NotEnclosed
 from verification.instance import Json
@@ -48,7 +49,7 @@ def sign_changes(function: Function, bits: int) -> list[Json]:
         # What is left out beside the norm is known when the changes are.
         tolerance = upper(total([piece.tail(Fraction(0)) for piece in function])) / 2**bits
         for _ in range(_ROUNDS):
-            known = _known_signs(function, end_of(function, tolerance))
+            known = _known_signs(function, end_of(function, tolerance, Budget()))
             found = [
                 _decimal(_root(function, before, after, first))
                 for (before, first), (after, second) in pairwise(known)

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from verification.enclosure.balls import ball, precision, square
+from verification.enclosure.balls import ball, precision, square, working_precision
 from verification.enclosure.doubles import above
 from verification.flow.driven import Driven, without_gradient
 from verification.flow.history import joint_law
@@ -107,7 +107,7 @@ def limit_curve(
     if instance.training is None:
         raise ValueError(f"instance {instance.name} gives no training constants")
     horizon = instance.training.horizon
-    known = _known_times(instance, state, memory, driven)
+    known = _known_times(instance, state, memory, driven, working_precision())
     steps = np.arange(int(width * horizon) + 1) / width
     return tuple(np.interp(steps, known.times, known.values).tolist()), known.error
 
@@ -123,7 +123,9 @@ class _Known:
 
 # Networks of several widths are compared with one curve.
 @lru_cache(maxsize=16)
-def _known_times(instance: Instance, state: int, memory: Fraction, driven: Driven) -> _Known:
+def _known_times(
+    instance: Instance, state: int, memory: Fraction, driven: Driven, _bits: int
+) -> _Known:
     training = instance.training
     if training is None:
         raise ValueError(f"instance {instance.name} gives no training constants")

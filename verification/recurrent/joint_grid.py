@@ -342,9 +342,13 @@ def second_moments(known: Grid, function: GridFunction, steps: int) -> GridFunct
             carried = pushed_back(known, latest.first)
             cross = times(known, function, carried)
             within = plus(latest.square, plus(cross, cross))
-            latest.second = plus(within, pushed_back(known, latest.second))
-            latest.first = plus(function, carried)
-            latest.steps += 1
+            second = plus(within, pushed_back(known, latest.second))
+            # All three at once: whoever is stopped on the way leaves moments of so many steps.
+            latest.first, latest.second, latest.steps = (
+                plus(function, carried),
+                second,
+                latest.steps + 1,
+            )
     return latest.second
 
 

@@ -186,7 +186,9 @@ def contracting_step(joint: JointChain, case: Node, _claimed: Bounds) -> Shown:
         if v == w:
             # D is no less than what this case shows of it.
             least = max(found.lower, apart(bits).lower)
-            found = Bounds(least, max(found.upper, least))
+            if found.upper < least:
+                raise Invalid("the sensitivity to the input is less than what is seen here")
+            found = Bounds(least, found.upper)
         return joint.contraction_of_laws(found, weight, bits).times(distance)
 
     what = f"from ({i}, {float(v):.6g}) and ({j}, {float(w):.6g}), M = {float(weight):.6g}"

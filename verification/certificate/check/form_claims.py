@@ -118,6 +118,9 @@ def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -
     cells = tuple(pairwise(ends))
     lengths = tuple(b - a for a, b in cells)
     knots = {a + b for a in ends for b in ends}
+    longest = max(x.numerator.bit_length() + x.denominator.bit_length() for x in ends)
+    # Sums of exact squares have the denominators of all cells.
+    budget.spend(20 * len(knots) * len(cells) ** 2, 2 * len(cells) * longest)
     listed: dict[Fraction, Bounds] = {}
     for item in node.elements(1, len(knots)):
         members = item.fields(("at", "values"))
@@ -129,7 +132,6 @@ def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -
     least = max(x.lower for x in listed.values())
     if least <= 0:
         node.invalid("no norm is shown to differ from 0")
-    budget.spend(20 * len(knots) * len(cells) ** 2)
     for at in knots - listed.keys():
         # |M|_(K) <= K^(1/2) |M|, the Frobenius norm.
         squares = sum(

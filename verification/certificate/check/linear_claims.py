@@ -78,7 +78,7 @@ def read_kernel(target: Target, witness: Node, budget: Budget) -> Kernel:
     members = witness.fields(("basis", "changes"))
     stable = _stable(target, members["basis"], budget)
     kernel = stable.kernel()
-    changes = read_changes(members["changes"], kernel)
+    changes = read_changes(members["changes"], kernel, budget)
 
     @cache
     def norm(bits: int) -> Bounds:
@@ -121,7 +121,7 @@ def memory_barrier(known: Barrier, case: Node, _claimed: Bounds) -> Shown:
         (*function, *rest)
         for function, rest in zip(known.functions, stable.kernel(sign=-1), strict=True)
     )
-    changes = read_changes(members["changes"], rests)
+    changes = read_changes(members["changes"], rests, stable.budget)
 
     def left(bits: int) -> Bounds:
         stable.budget.spend(100 * len(ends) * len(known.functions), bits)

@@ -32,7 +32,7 @@ from verification.certificate.check.balls import (
     upper,
 )
 from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.kernels import Function, primitive
+from verification.certificate.check.kernels import Function, Wave, primitive
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.series import TERMS
@@ -41,14 +41,17 @@ MAX_CHANGES = 500
 NORM_BITS, DISTANCE_BITS = 36, 20
 """How well norms of networks, and distances from targets, are enclosed."""
 MAX_INTERVALS = 4_000
-_SIGN_BITS = 256
+_SIGN_BITS, _NORM_BITS = 256, 128
+_OPERATIONS = 20
 _SHARE = 1_024
 _FIRST = Fraction(1, 16)
 _DOUBLINGS = 600
 _DOUBLED = 40
 
 
-def read_changes(node: Node, functions: tuple[Function, ...]) -> tuple[tuple[Fraction, ...], ...]:
+def read_changes(
+    node: Node, functions: tuple[Function, ...], budget: Budget
+) -> tuple[tuple[Fraction, ...], ...]:
     """Read the changes of sign of each function, and show that each is one.
 
     Raises
@@ -66,6 +69,7 @@ def read_changes(node: Node, functions: tuple[Function, ...]) -> tuple[tuple[Fra
             text = str(change.value)
             if "/" in text or value <= before:
                 change.refuse("an increasing decimal above 0")
+            budget.spend(2 * _work(function), _SIGN_BITS)
             half = Fraction(1, 2 * 10 ** len(text.partition(".")[2]))
             with precision(_SIGN_BITS):
                 signs = [_sign_at(function, max(value + x, before)) for x in (-half, half)]
@@ -75,6 +79,12 @@ def read_changes(node: Node, functions: tuple[Function, ...]) -> tuple[tuple[Fra
             before = value
         found.append(tuple(changes))
     return tuple(found)
+
+
+def _work(function: Function) -> int:
+    """Return about how many operations a value of a function takes."""
+    powers = sum(piece.power for piece in function if isinstance(piece, Wave))
+    return _OPERATIONS * (powers + sum(1 + len(piece.kinks) for piece in function))
 
 
 def _sign_at(function: Function, t: Fraction) -> int:
@@ -94,8 +104,9 @@ def norm(
     """
     if not function:
         return Bounds.exactly(Fraction(0))
-    end = end_of(function, tolerance / 4)
+    end = end_of(function, tolerance / 4, budget)
     marks = marks_of(function, changes, end)
+    budget.spend(len(marks) * _work(function), _NORM_BITS)
     area, slack = ball(0), Fraction(0)
     before = primitive(function, marks[0])
     waiting: list[tuple[Fraction, Fraction, int]] = []
@@ -108,7 +119,7 @@ def norm(
     while waiting:
         a, b, sign = waiting.pop()
         tried += 1
-        budget.spend(4 * TERMS * len(function), 128)
+        budget.spend(4 * TERMS * _work(function) // _OPERATIONS, _NORM_BITS)
         if tried > MAX_INTERVALS:
             raise Invalid(f"the signs of a function are not shown by {MAX_INTERVALS} intervals")
         reach = (b - a) / 2
@@ -122,15 +133,17 @@ def norm(
     return Bounds(lower(area + rest), upper(area + beyond) + slack)
 
 
-def end_of(function: Function, tolerance: Fraction) -> Fraction:
+def end_of(function: Function, tolerance: Fraction, budget: Budget) -> Fraction:
     """Return a time beyond which the norm is known up to a tolerance, within a factor of two."""
     end = _FIRST
     while _is_known_beyond(function, end, tolerance):
+        budget.spend(_work(function), _NORM_BITS)
         if end < Fraction(1, 2**_DOUBLINGS):
             return end
         end /= 2
     for _ in range(2 * _DOUBLINGS):
         end *= 2
+        budget.spend(_work(function), _NORM_BITS)
         if _is_known_beyond(function, end, tolerance):
             return end
     raise Invalid("the tail of a function is too long to be bounded")
@@ -179,6 +192,8 @@ def norms(
     budget: Budget,
 ) -> Bounds:
     """Enclose the sum of the norms of functions, to about so many bits of it."""
+    for function, marks in zip(functions, changes, strict=True):
+        budget.spend(len(marks) * _work(function), _NORM_BITS)
     rough = total([rough_norm(f, marks) for f, marks in zip(functions, changes, strict=True) if f])
     if lower(rough) <= 0:
         most = total([piece.tail(Fraction(0)) for function in functions for piece in function])

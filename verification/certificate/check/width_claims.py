@@ -71,7 +71,7 @@ def distance_of(known: Approximated, members: dict[str, Node], width: int) -> Si
     """Return the distance of the network that a case brings, of at most this width."""
     modes = read_modes(members["network"], len(known.functions), width)
     rests = tuple((*f, *waves) for f, waves in zip(known.functions, modes, strict=True))
-    changes = read_changes(members["changes"], rests)
+    changes = read_changes(members["changes"], rests, known.budget)
 
     def distance(bits: int) -> Bounds:
         with precision(bits + SPARE_BITS):
