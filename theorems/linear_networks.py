@@ -211,17 +211,18 @@ def _signs_estimate(
 
     step = float(end) / _SAMPLES
     times = [k * step for k in range(_SAMPLES + 1)]
-    heights = kernel_estimate(network, times)
+    # Products of Python's floats overflow to infinity, with the right sign.
+    heights = kernel_estimate(network, times).tolist()
     crossings = {0.0, float(end)}
-    for channel in range(heights.shape[1]):
+    for channel in range(len(heights[0])):
         for k in range(_SAMPLES):
             below, above = times[k], times[k + 1]
-            first, last = heights[k, channel], heights[k + 1, channel]
+            first, last = heights[k][channel], heights[k + 1][channel]
             if first * last >= 0:
                 continue
             for _ in range(50):
                 middle = (below + above) / 2
-                at = kernel_estimate(network, [middle])[0, channel]
+                at = float(kernel_estimate(network, [middle])[0, channel])
                 below, above = (middle, above) if first * at > 0 else (below, middle)
             crossings.add(below)
     points = sorted({Fraction(round(x * _POINT_GRID), _POINT_GRID) for x in crossings} | {end})
