@@ -65,8 +65,9 @@ EXTREME = [
 ]
 
 
+# The same draws each time: to look for others is what a campaign is for.
 @given(st.sampled_from(EXTREME), st.sampled_from(ABOUT_CHAINS))
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True, database=None)
 def test_an_extreme_instance_is_decided_or_a_reason_is_given(subject, claim):
     decided(claim, subject)
 

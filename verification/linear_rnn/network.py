@@ -96,7 +96,10 @@ def decay(network: Network) -> Decay:
 def _decay(rows: tuple[Vector, ...], _bits: int) -> Decay:
     basis = _basis(rows)
     size = len(rows)
-    inverse = basis.solve(Matrix.identity(size)) if size else basis
+    try:
+        inverse = basis.solve(Matrix.identity(size)) if size else basis
+    except ZeroDivisionError:
+        raise NotEnclosed("no basis of the network's modes was found in double precision") from None
     moved = (inverse @ Matrix.exact(rows) @ basis).in_balls().entries()
     # Gershgorin's discs of the symmetric part.
     growth = maximum(
