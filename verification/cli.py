@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -72,6 +72,10 @@ def main(claims: Sequence[AnyClaim], arguments: Sequence[str] | None = None) -> 
     except OSError as error:
         _close_output()
         code = _complain(f"{error.filename or 'output'}: {error.strerror}")
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _to_nowhere(sys.stderr)
     sys.exit(code)
 
 
@@ -94,8 +98,12 @@ def _say(text: str) -> None:
 
 
 def _close_output() -> None:
-    # Otherwise Python complains once more while closing.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    # Otherwise Python complains once more while closing, or exits with a code of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(message: str, code: int = EXIT_USAGE) -> int:
