@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from targets import wave
 
 from verification.enclosure.balls import end_points, precision
 from verification.errors import NotEnclosed
@@ -16,7 +17,6 @@ from verification.linear_functional import (
     Airy,
     Box,
     DampedReciprocal,
-    Exponential,
     Gaussian,
     PowerLaw,
     Switching,
@@ -32,16 +32,6 @@ from verification.linear_rnn.pieces import of_parts
 from verification.linear_rnn.search import value_estimate
 
 F = Fraction
-
-
-def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
-    return Exponential(
-        coefficient=F(coefficient),
-        rate=F(rate),
-        power=power,
-        frequency=F(frequency),
-        sine=F(sine),
-    )
 
 
 RAMP = (wave(1, 1, 1),)

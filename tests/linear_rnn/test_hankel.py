@@ -9,27 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import hankel, solve_sylvester
+from targets import wave
 
 from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.singular import singular_values
 from verification.errors import NotEnclosed
-from verification.linear_functional import Airy, Box, Exponential
+from verification.linear_functional import Airy, Box
 from verification.linear_rnn.hankel import exact_singular_values, singular_value
 from verification.linear_rnn.lower_bounds import laguerre_matrix
 from verification.linear_rnn.pieces import of_parts
 from verification.linear_rnn.search import primitive_estimate
 
 F = Fraction
-
-
-def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
-    return Exponential(
-        coefficient=F(coefficient),
-        rate=F(rate),
-        power=power,
-        frequency=F(frequency),
-        sine=F(sine),
-    )
 
 
 SUMS = {

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from scipy.integrate import dblquad
 from scipy.special import eval_laguerre
+from targets import wave
 
 from verification.enclosure.balls import end_points, precision
 from verification.enclosure.singular import singular_values
-from verification.linear_functional import Box, Exponential, Network, PowerLaw
+from verification.linear_functional import Box, Network, PowerLaw
 from verification.linear_rnn import near_best, search
 from verification.linear_rnn.distance import difference
 from verification.linear_rnn.lower_bounds import (
@@ -34,16 +35,6 @@ from verification.linear_rnn.norm import l1_norm
 from verification.linear_rnn.pieces import least_exact_width, of_parts
 
 F = Fraction
-
-
-def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
-    return Exponential(
-        coefficient=F(coefficient),
-        rate=F(rate),
-        power=power,
-        frequency=F(frequency),
-        sine=F(sine),
-    )
 
 
 RAMP = (wave(1, 1, 1),)

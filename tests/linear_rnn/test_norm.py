@@ -10,13 +10,13 @@ import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from targets import wave
 
 from verification.enclosure.balls import ball, enclosure, end_points, precision
 from verification.linear_functional import (
     Airy,
     Box,
     DampedReciprocal,
-    Exponential,
     Gaussian,
     PowerLaw,
     Switching,
@@ -25,16 +25,6 @@ from verification.linear_rnn.norm import expansion, integral, l1_norm, second_di
 from verification.linear_rnn.pieces import Expansion, QuasiPolynomial, of_parts
 
 F = Fraction
-
-
-def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
-    return Exponential(
-        coefficient=F(coefficient),
-        rate=F(rate),
-        power=power,
-        frequency=F(frequency),
-        sine=F(sine),
-    )
 
 
 PAIR = [wave(1, 1), wave(-3, 2), wave("2.2", 3)]

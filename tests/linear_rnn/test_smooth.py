@@ -6,25 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from targets import wave
 
 from verification.enclosure.balls import end_points, precision
-from verification.linear_functional import Exponential
 from verification.linear_rnn.distance import distance
 from verification.linear_rnn.pieces import of_parts
 from verification.linear_rnn.search import value_estimate
 from verification.linear_rnn.smooth import least_polynomial_error, polynomial_network
 
 F = Fraction
-
-
-def wave(coefficient, rate, power=0, frequency=0, sine=0) -> Exponential:
-    return Exponential(
-        coefficient=F(coefficient),
-        rate=F(rate),
-        power=power,
-        frequency=F(frequency),
-        sine=F(sine),
-    )
 
 
 RAMP = (wave(1, 1, 1),)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from targets import wave
 
 from theorems import CLAIMS
 from verification.decision import decide
@@ -105,10 +106,6 @@ def decided(claim, instance):
 def test_an_extreme_target_is_decided_or_a_reason_is_given(data):
     claim = data.draw(st.sampled_from(ABOUT_TARGETS))
     decided(claim, data.draw(extreme_functionals()))
-
-
-def wave(coefficient, rate, power=0):
-    return Exponential(coefficient=F(coefficient), rate=F(rate), power=power)
 
 
 def with_network(w, c):
