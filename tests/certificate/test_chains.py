@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from verification.certificate.check.bounds import Bounds, confirm
-from verification.certificate.check.chains import Chain
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.bounds import Bounds, confirm
 from verification.certificate.check.outcome import Budget, Invalid
 
 

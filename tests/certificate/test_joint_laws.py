@@ -17,14 +17,14 @@ from scipy.optimize import linprog
 
 from verification import gallery
 from verification.certificate.check import reading
-from verification.certificate.check.balls import ball, bounds, lower, precision
-from verification.certificate.check.chains import Chain
-from verification.certificate.check.ergodicity_claims import read_joint
+from verification.certificate.check.claims.ergodicity_claims import read_joint
 from verification.certificate.check.instances import read_instance
-from verification.certificate.check.joint_laws import BITS, Grid, Law
-from verification.certificate.check.memory import Memory
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.balls import ball, bounds, lower, precision
 from verification.certificate.check.outcome import Budget, Invalid
-from verification.certificate.check.sensitivity import _Search, input_sensitivity
+from verification.certificate.check.recurrent.joint_laws import BITS, Grid, Law
+from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.sensitivity import _Search, input_sensitivity
 from verification.markov.finite import stationary_law
 from verification.recurrent.law import mean_b
 

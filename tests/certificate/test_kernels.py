@@ -12,22 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verification.certificate.check.balls import Ball, ball, bounds, precision
-from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.form_claims import _largest_ky_fan_norm
-from verification.certificate.check.kernels import BoxPiece, PowerLawPiece, Wave
-from verification.certificate.check.networks import StableNetwork
-from verification.certificate.check.norms import norms, read_changes
-from verification.certificate.check.outcome import Budget, Invalid, Refused
-from verification.certificate.check.reading import Node
-from verification.certificate.check.series import TERMS
-from verification.certificate.check.special_kernels import (
+from verification.certificate.check.claims.form_claims import _largest_ky_fan_norm
+from verification.certificate.check.linear.kernels import BoxPiece, PowerLawPiece, Wave
+from verification.certificate.check.linear.networks import StableNetwork
+from verification.certificate.check.linear.norms import norms, read_changes
+from verification.certificate.check.linear.special_kernels import (
     AiryPiece,
     DampedReciprocalPiece,
     GaussianPiece,
     SwitchingPiece,
 )
-from verification.certificate.check.spectra import Form, require_singular_value
+from verification.certificate.check.linear.spectra import Form, require_singular_value
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
+from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.series import TERMS
+from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Network
 from verification.certificate.sign_changes import sign_changes
 
@@ -209,7 +209,7 @@ def test_norms_are_enclosed_between_the_changes_of_sign(name):
 
 
 def test_a_change_of_sign_that_is_left_out_is_found_out(monkeypatch):
-    monkeypatch.setattr("verification.certificate.check.norms.MAX_INTERVALS", 600)
+    monkeypatch.setattr("verification.certificate.check.linear.norms.MAX_INTERVALS", 600)
     pieces = (PIECES["wave"][0],)
     changes = tuple(map(F, sign_changes(pieces, 30)))
     with pytest.raises(Invalid, match="the signs of a function are not shown by 600"):

@@ -13,18 +13,19 @@ from certificates import instance_named
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verification.certificate.check import layer, reading
-from verification.certificate.check.activations import curve
-from verification.certificate.check.balls import ball, bounds, precision
+from verification.certificate.check import reading
 from verification.certificate.check.instances import Term, read_instance
-from verification.certificate.check.layer import (
+from verification.certificate.check.numbers.balls import ball, bounds, precision
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.recurrent import layer
+from verification.certificate.check.recurrent.activations import curve
+from verification.certificate.check.recurrent.layer import (
     Function,
     layer_at,
     mean_square_of_conditional_b,
 )
-from verification.certificate.check.memory import Memory
-from verification.certificate.check.outcome import Budget
-from verification.certificate.check.speed import largest_squared_speed
+from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.speed import largest_squared_speed
 from verification.recurrent.law import mean_square_of_conditional_b as solver_mean_square
 
 # Normal, uniform and constant W, atoms with B dependent on W; two dimensions; a mixture.

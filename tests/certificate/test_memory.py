@@ -11,13 +11,17 @@ from certificates import LOPSIDED, instance_named, made, replaced, sealed
 
 from verification import gallery
 from verification.certificate.check import reading
-from verification.certificate.check.activations import constant, derivative, strip_constant
-from verification.certificate.check.balls import ball, bounds, precision
-from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.instances import Term, read_instance
-from verification.certificate.check.memory import Memory, largest_slope, mean_absolute_b
+from verification.certificate.check.numbers.balls import ball, bounds, precision
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
+from verification.certificate.check.recurrent.activations import (
+    constant,
+    derivative,
+    strip_constant,
+)
+from verification.certificate.check.recurrent.memory import Memory, largest_slope, mean_absolute_b
 from verification.oracle import memory as oracle
 from verification.recurrent.law import mean_absolute_b as solver_mean_absolute_b
 

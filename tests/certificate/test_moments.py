@@ -9,10 +9,10 @@ from math import prod
 import pytest
 
 from verification import gallery
-from verification.certificate.check.balls import bounds, precision
-from verification.certificate.check.chains import Chain
+from verification.certificate.check.claims.moment_claims import second_moments
 from verification.certificate.check.instances import Instance
-from verification.certificate.check.moment_claims import second_moments
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.outcome import Budget
 from verification.markov.finite import stationary_law
 

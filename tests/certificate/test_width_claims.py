@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from certificates import LOPSIDED_TARGET, lopsided, made, outcome, replaced, sealed
 
-from verification.certificate.check.balls import bounds, precision
 from verification.certificate.check.checking import check_text
-from verification.certificate.check.form_claims import largest_trace_norm
-from verification.certificate.check.kernels import Wave
-from verification.certificate.check.law_claims import Law, error_of_rule
+from verification.certificate.check.claims.form_claims import largest_trace_norm
+from verification.certificate.check.claims.law_claims import Law, error_of_rule
+from verification.certificate.check.claims.width_claims import laguerre_moments
+from verification.certificate.check.linear.kernels import Wave
+from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.width_claims import laguerre_moments
 
 F = Fraction
 COEFFICIENT, RATE = (float(LOPSIDED_TARGET["target"][0][0][k]) for k in ("coefficient", "rate"))

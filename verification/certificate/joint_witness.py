@@ -13,7 +13,7 @@ from math import frexp
 import numpy as np
 import numpy.typing as npt
 
-from verification.certificate.check.ergodicity_claims import MAX_WEIGHT
+from verification.certificate.check.claims.ergodicity_claims import MAX_WEIGHT
 from verification.enclosure.balls import ball, precision, upper_double
 from verification.instance import Instance
 from verification.markov.finite import stationary_law

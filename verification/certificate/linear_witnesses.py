@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import ceil, floor, log10
 from typing import Any
 
-from verification.certificate.check import kernels, networks, targets
-from verification.certificate.check.norms import DISTANCE_BITS, NORM_BITS
+from verification.certificate.check import targets
+from verification.certificate.check.linear import kernels, networks
+from verification.certificate.check.linear.norms import DISTANCE_BITS, NORM_BITS
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.sign_changes import sign_changes

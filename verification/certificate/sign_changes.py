@@ -9,7 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.linear.kernels import Function
+from verification.certificate.check.linear.norms import end_of, marks_of, rough_norm
+from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
@@ -19,10 +21,8 @@ from verification.certificate.check.balls import (
     total,
     upper,
 )
-from verification.certificate.check.kernels import Function
-from verification.certificate.check.norms import end_of, marks_of, rough_norm
+from verification.certificate.check.numbers.series import TERMS
 from verification.certificate.check.outcome import Budget
-from verification.certificate.check.series import TERMS
 from verification.errors import NotEnclosed
 from verification.instance import Json
 

@@ -17,9 +17,9 @@ from decimal import (
 from fractions import Fraction
 from typing import Any
 
-from verification.certificate.check.bounds import LEAST_DIGITS, SLACK, Bounds, at
 from verification.certificate.check.checking import SCHEMA
 from verification.certificate.check.formulas import FORMULAS
+from verification.certificate.check.numbers.bounds import LEAST_DIGITS, SLACK, Bounds, at
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import digest, parse
 from verification.certificate.witnesses import WITNESSES
@@ -219,7 +219,7 @@ def _stated(side: Side, checked: Bounds | None, least: int) -> tuple[int, Json]:
     """Return as many digits as an enclosure allows, and the text that states them.
 
     That is the number rounded to them, give or take a unit of the last: narrower by far than what
-    `verification.certificate.check.bounds.stated` would let pass if either end were moved.
+    `verification.certificate.check.numbers.bounds.stated` would let pass if either end were moved.
     """
     if isinstance(side, Simulation):
         return 0, None

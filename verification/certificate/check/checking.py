@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verification.certificate.check import reading
-from verification.certificate.check.bounds import confirm, shown, stated
 from verification.certificate.check.formulas import FORMULAS
+from verification.certificate.check.numbers.bounds import confirm, shown, stated
 from verification.certificate.check.outcome import Budget, Invalid, Refused, Unsupported
 from verification.certificate.check.reading import Node
 

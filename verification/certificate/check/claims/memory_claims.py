@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import astuple
 from fractions import Fraction
 
-from verification.certificate.check.activations import constant
-from verification.certificate.check.balls import (
+from verification.certificate.check.instances import Instance
+from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
@@ -16,13 +16,17 @@ from verification.certificate.check.balls import (
     lower,
     precision,
 )
-from verification.certificate.check.bounds import SLACK, Bounds, Shown
-from verification.certificate.check.instances import Instance
-from verification.certificate.check.layer import Function, layer_at, mean_square_of_conditional_b
-from verification.certificate.check.memory import Memory, dot, largest_slope
+from verification.certificate.check.numbers.bounds import SLACK, Bounds, Shown
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import LEAST_DECIMALS, MOST_DECIMALS, Node
-from verification.certificate.check.speed import largest_squared_speed
+from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.layer import (
+    Function,
+    layer_at,
+    mean_square_of_conditional_b,
+)
+from verification.certificate.check.recurrent.memory import Memory, dot, largest_slope
+from verification.certificate.check.recurrent.speed import largest_squared_speed
 
 MAX_WORD = 64
 MAX_PAST = 1_000

@@ -21,7 +21,8 @@ from fractions import Fraction
 from itertools import pairwise
 from math import factorial
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.linear.kernels import Function, Wave, primitive
+from verification.certificate.check.numbers.balls import (
     Ball,
     BallMatrix,
     ball,
@@ -32,11 +33,10 @@ from verification.certificate.check.balls import (
     upper,
     working_precision,
 )
-from verification.certificate.check.complex_balls import entries, matrix_exponential, solved
-from verification.certificate.check.kernels import Function, Wave, primitive
+from verification.certificate.check.numbers.complex_balls import entries, matrix_exponential, solved
+from verification.certificate.check.numbers.series import TERMS, by_cauchy
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.series import TERMS, by_cauchy
 from verification.certificate.check.targets import MAX_WIDTH, Network, Vector, positive
 
 MAX_INTERVALS = 4_000
@@ -178,14 +178,14 @@ class KernelPiece:
 
     @property
     def kinks(self) -> tuple[Fraction, ...]:
-        """See `verification.certificate.check.kernels.Piece`."""
+        """See `verification.certificate.check.linear.kernels.Piece`."""
         return ()
 
     def _output(self, state: Sequence[Ball]) -> Ball:
         return total([ball(u) * x for u, x in zip(self.u, state, strict=True) if u])
 
     def taylor(self, middle: Fraction, count: int) -> list[Ball]:
-        """See `verification.certificate.check.kernels.Piece`."""
+        """See `verification.certificate.check.linear.kernels.Piece`."""
         columns = [
             [ball(x) for x in column] for column in zip(*self.network.network.w, strict=True)
         ]
@@ -198,7 +198,7 @@ class KernelPiece:
         return found
 
     def rest(self, middle: Fraction, reach: Fraction) -> Ball | None:
-        """See `verification.certificate.check.kernels.Piece`."""
+        """See `verification.certificate.check.linear.kernels.Piece`."""
         speed = self.network.speed
         disc = max(
             2 * reach, Fraction(int(1024 * TERMS / speed) or 1, 1024) if speed else 2 * reach
@@ -208,11 +208,11 @@ class KernelPiece:
         return by_cauchy(height * ball(speed * disc).exp(), reach / disc)
 
     def primitive(self, t: Fraction, times: int = 1) -> Ball:
-        """See `verification.certificate.check.kernels.Piece`."""
+        """See `verification.certificate.check.linear.kernels.Piece`."""
         return self._output(self.network.state(t, -times))
 
     def tail(self, t: Fraction) -> Ball:
-        """See `verification.certificate.check.kernels.Piece`."""
+        """See `verification.certificate.check.linear.kernels.Piece`."""
         height = norm_of([ball(x) for x in self.u]) * norm_of(self.network.state(t, 0))
         return height * ball(self.network.conditioning / self.network.rate)
 

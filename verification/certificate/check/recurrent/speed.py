@@ -10,11 +10,11 @@ from __future__ import annotations
 from fractions import Fraction
 from heapq import heappop, heappush
 
-from verification.certificate.check.activations import constant, curve
-from verification.certificate.check.balls import Ball, around, ball, lower, pi, total, upper
-from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.instances import Term
+from verification.certificate.check.numbers.balls import Ball, around, ball, lower, pi, total, upper
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.recurrent.activations import constant, curve
 
 _REACH = 40
 _TOLERANCE = Fraction(1, 2**32)

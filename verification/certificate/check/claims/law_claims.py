@@ -27,7 +27,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.claims.form_claims import read_trace_form
+from verification.certificate.check.claims.width_claims import (
+    MATRIX_BITS,
+    bang_bang,
+    read_intervals,
+)
+from verification.certificate.check.linear.kernels import function_of
+from verification.certificate.check.linear.spectra import count_above
+from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
@@ -38,15 +46,11 @@ from verification.certificate.check.balls import (
     total,
     upper,
 )
-from verification.certificate.check.bounds import Bounds, Shown, brief
-from verification.certificate.check.complex_balls import gamma, size_of_gamma
-from verification.certificate.check.form_claims import read_trace_form
-from verification.certificate.check.kernels import function_of
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
+from verification.certificate.check.numbers.complex_balls import gamma, size_of_gamma
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.spectra import count_above
 from verification.certificate.check.targets import MAX_WIDTH, PowerLaw, Target, Vector, positive
-from verification.certificate.check.width_claims import MATRIX_BITS, bang_bang, read_intervals
 
 MAX_UNITS = 1_000
 MAX_NODES = 100_000

@@ -15,15 +15,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
-from verification.certificate.check.activations import (
-    antiderivative,
-    constant,
-    derivative,
-    strip_constant,
-    weighted_derivatives,
-    widest_strip,
-)
-from verification.certificate.check.balls import (
+from verification.certificate.check.instances import Instance, Spread, Term, Vector
+from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
@@ -32,9 +25,16 @@ from verification.certificate.check.balls import (
     upper,
     working_precision,
 )
-from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.instances import Instance, Spread, Term, Vector
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
+from verification.certificate.check.recurrent.activations import (
+    antiderivative,
+    constant,
+    derivative,
+    strip_constant,
+    weighted_derivatives,
+    widest_strip,
+)
 
 _STRIPS = tuple(Fraction(1, 8) * Fraction(3, 2) ** k for k in range(10))
 _SHARE = Fraction(4, 5)

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from verification.certificate.check.balls import Ball, ball, pi, total, upper
 from verification.certificate.check.instances import Term
+from verification.certificate.check.numbers.balls import Ball, ball, pi, total, upper
 from verification.certificate.check.outcome import Refused
 
 _POLE = {

@@ -29,7 +29,25 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.claims.width_claims import (
+    MATRIX_BITS,
+    MAX_FUNCTIONS,
+    Approximated,
+    distance_of,
+    indicator_matrix,
+    named,
+    places_of,
+    read_ends,
+)
+from verification.certificate.check.linear.kernels import Function, primitive
+from verification.certificate.check.linear.spectra import (
+    Form,
+    count_above,
+    read_brackets,
+    require_least_eigenvalue,
+    require_singular_value,
+)
+from verification.certificate.check.numbers.balls import (
     Ball,
     BallMatrix,
     ball,
@@ -40,29 +58,11 @@ from verification.certificate.check.balls import (
     total,
     upper,
 )
-from verification.certificate.check.bounds import Bounds, Shown, brief
-from verification.certificate.check.complex_balls import ball_matrix, entries
-from verification.certificate.check.kernels import Function, primitive
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
+from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
-from verification.certificate.check.spectra import (
-    Form,
-    count_above,
-    read_brackets,
-    require_least_eigenvalue,
-    require_singular_value,
-)
 from verification.certificate.check.targets import MAX_WIDTH, Vector, positive
-from verification.certificate.check.width_claims import (
-    MATRIX_BITS,
-    MAX_FUNCTIONS,
-    Approximated,
-    distance_of,
-    indicator_matrix,
-    named,
-    places_of,
-    read_ends,
-)
 
 MAX_KNOTS = 256
 MAX_INTERVALS = 200

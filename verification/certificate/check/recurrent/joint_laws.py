@@ -27,12 +27,12 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor, lcm
 
-from verification.certificate.check.balls import around, ball, bounds, lower, upper
-from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.chains import Chain
 from verification.certificate.check.instances import Vector
-from verification.certificate.check.memory import Memory
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.balls import around, ball, bounds, lower, upper
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Invalid
+from verification.certificate.check.recurrent.memory import Memory
 
 BITS = 96
 _ONE = 1 << BITS

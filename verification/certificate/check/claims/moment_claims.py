@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.claims.chain_claims import named
+from verification.certificate.check.markov.chains import Chain, Vector, oscillation
+from verification.certificate.check.numbers.balls import (
     Ball,
     BallMatrix,
     ball,
@@ -14,9 +16,7 @@ from verification.certificate.check.balls import (
     matrix,
     precision,
 )
-from verification.certificate.check.bounds import Bounds, Shown
-from verification.certificate.check.chain_claims import named
-from verification.certificate.check.chains import Chain, Vector, oscillation
+from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.reading import Node
 
 MAX_STEPS = 10**9

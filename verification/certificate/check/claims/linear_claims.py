@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from verification.certificate.check.balls import ball, bounds, precision, total
-from verification.certificate.check.bounds import Bounds, Shown, brief
-from verification.certificate.check.kernels import Function, function_of, integral
-from verification.certificate.check.networks import (
+from verification.certificate.check.linear.kernels import Function, function_of, integral
+from verification.certificate.check.linear.networks import (
     MAX_INTERVALS,
     Signal,
     StableNetwork,
@@ -19,7 +17,14 @@ from verification.certificate.check.networks import (
     read_signal,
     response,
 )
-from verification.certificate.check.norms import DISTANCE_BITS, NORM_BITS, norms, read_changes
+from verification.certificate.check.linear.norms import (
+    DISTANCE_BITS,
+    NORM_BITS,
+    norms,
+    read_changes,
+)
+from verification.certificate.check.numbers.balls import ball, bounds, precision, total
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Target, positive

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.balls import Ball, ball, lower, upper
-from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.numbers.balls import Ball, ball, lower, upper
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 

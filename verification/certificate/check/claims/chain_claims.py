@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.bounds import Bounds, Shown
-from verification.certificate.check.chains import Chain, Vector, oscillation
 from verification.certificate.check.instances import Instance
+from verification.certificate.check.markov.chains import Chain, Vector, oscillation
+from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 

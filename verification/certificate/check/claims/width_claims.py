@@ -22,7 +22,22 @@ from fractions import Fraction
 from itertools import pairwise
 from math import comb, perm
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.linear.kernels import (
+    Function,
+    Wave,
+    function_of,
+    integral,
+    primitive,
+)
+from verification.certificate.check.linear.networks import read_modes
+from verification.certificate.check.linear.norms import DISTANCE_BITS, norms, read_changes
+from verification.certificate.check.linear.spectra import (
+    Form,
+    Rows,
+    read_brackets,
+    require_singular_value,
+)
+from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
@@ -30,8 +45,8 @@ from verification.certificate.check.balls import (
     precision,
     total,
 )
-from verification.certificate.check.bounds import Bounds, Shown, Side
-from verification.certificate.check.complex_balls import (
+from verification.certificate.check.numbers.bounds import Bounds, Shown, Side
+from verification.certificate.check.numbers.complex_balls import (
     ComplexBall,
     ball_matrix,
     complex_ball,
@@ -39,12 +54,8 @@ from verification.certificate.check.complex_balls import (
     real_part,
     solved,
 )
-from verification.certificate.check.kernels import Function, Wave, function_of, integral, primitive
-from verification.certificate.check.networks import read_modes
-from verification.certificate.check.norms import DISTANCE_BITS, norms, read_changes
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.spectra import Form, Rows, read_brackets, require_singular_value
 from verification.certificate.check.targets import MAX_WIDTH, Target, Vector, positive
 
 MAX_FUNCTIONS = 64

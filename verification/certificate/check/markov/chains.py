@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd, lcm
 
-from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.instances import Instance
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Budget, Invalid
 
 _BITS = 128

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.balls import Ball, ball, bounds, precision
-from verification.certificate.check.bounds import Bounds, Shown, brief
-from verification.certificate.check.networks import norm_of
+from verification.certificate.check.linear.networks import norm_of
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Exponential, Target, Training, Vector

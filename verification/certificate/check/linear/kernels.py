@@ -8,7 +8,7 @@ its second differences are used); and a bound of ``int_T^inf |f|``.
 
 * Exponentials: ``Re(P(t) exp(z t))`` with a complex polynomial P.  The primitive is
   ``Re(Q(t) exp(z t))`` with ``Q' + z Q = P``.
-* Those of `verification.certificate.check.special_kernels`.
+* Those of `verification.certificate.check.linear.special_kernels`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, TypeAlias
 
-from verification.certificate.check.balls import (
-    Ball,
-    ball,
-    integer_power,
-    total,
-)
-from verification.certificate.check.complex_balls import (
-    ComplexBall,
-    complex_ball,
-    real_part,
-    size,
-)
-from verification.certificate.check.series import TERMS, by_cauchy
-from verification.certificate.check.special_kernels import (
+from verification.certificate.check.linear.special_kernels import (
     AiryPiece,
     DampedReciprocalPiece,
     GaussianPiece,
     SwitchingPiece,
 )
+from verification.certificate.check.numbers.balls import (
+    Ball,
+    ball,
+    integer_power,
+    total,
+)
+from verification.certificate.check.numbers.complex_balls import (
+    ComplexBall,
+    complex_ball,
+    real_part,
+    size,
+)
+from verification.certificate.check.numbers.series import TERMS, by_cauchy
 from verification.certificate.check.targets import (
     Airy,
     Box,

@@ -14,11 +14,11 @@ from heapq import heappop, heappush
 from itertools import combinations, count
 from typing import TypeAlias
 
-from verification.certificate.check.activations import constant
-from verification.certificate.check.balls import Ball, around, ball, lower, upper
-from verification.certificate.check.bounds import Bounds
 from verification.certificate.check.instances import Vector
-from verification.certificate.check.memory import Memory, mean_absolute_b
+from verification.certificate.check.numbers.balls import Ball, around, ball, lower, upper
+from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.memory import Memory, mean_absolute_b
 
 _TOLERANCE = Fraction(1, 2**30)
 _TINY = Fraction(1, 2**36)

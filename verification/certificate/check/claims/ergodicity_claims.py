@@ -9,7 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TypeVar
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.instances import Instance
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.balls import (
     ball,
     bounds,
     integer_power,
@@ -17,14 +19,12 @@ from verification.certificate.check.balls import (
     precision,
     upper,
 )
-from verification.certificate.check.bounds import Bounds, Shown
-from verification.certificate.check.chains import Chain
-from verification.certificate.check.instances import Instance
-from verification.certificate.check.joint_laws import Grid, Law
-from verification.certificate.check.memory import Memory
+from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
-from verification.certificate.check.sensitivity import input_sensitivity, weighted
+from verification.certificate.check.recurrent.joint_laws import Grid, Law
+from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.sensitivity import input_sensitivity, weighted
 
 MAX_POINTS = 8_192
 MAX_WEIGHT = 10**17

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from flint import arb, arb_mat, ctx, fmpq
 
-from verification.certificate.check.bounds import Bounds
+from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Refused
 
 Ball = arb

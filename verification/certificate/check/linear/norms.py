@@ -21,7 +21,8 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.linear.kernels import Function, Wave, primitive
+from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
@@ -31,11 +32,10 @@ from verification.certificate.check.balls import (
     total,
     upper,
 )
-from verification.certificate.check.bounds import Bounds
-from verification.certificate.check.kernels import Function, Wave, primitive
+from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.series import TERMS
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.series import TERMS
 
 MAX_CHANGES = 500
 NORM_BITS, DISTANCE_BITS = 36, 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.balls import Ball, ball, integer_power
+from verification.certificate.check.numbers.balls import Ball, ball, integer_power
 
 TERMS = 20
 """How many terms of a Taylor series are used."""

@@ -15,13 +15,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from verification.certificate.check.activations import (
-    constant,
-    curve,
-    strip_constant,
-    widest_strip,
-)
-from verification.certificate.check.balls import (
+from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
@@ -29,9 +24,14 @@ from verification.certificate.check.balls import (
     legendre,
     working_precision,
 )
-from verification.certificate.check.instances import Instance, Vector
-from verification.certificate.check.memory import Memory, dot, mean_b, normal_rule
 from verification.certificate.check.outcome import Budget, Unsupported
+from verification.certificate.check.recurrent.activations import (
+    constant,
+    curve,
+    strip_constant,
+    widest_strip,
+)
+from verification.certificate.check.recurrent.memory import Memory, dot, mean_b, normal_rule
 
 _MOST_PANELS = 2_000
 

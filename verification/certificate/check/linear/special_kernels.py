@@ -7,7 +7,7 @@ r"""Pieces of functions in balls that need more than powers and exponentials.
 * ``int_x^inf Ai`` is 1/3 minus the integrated power series; for large x it lies in
   ``[0, -Ai'(x)/x]``.  ``|Ai| <= 0.536`` on the whole line.
 
-See `verification.certificate.check.kernels` for what is known of each.
+See `verification.certificate.check.linear.kernels` for what is known of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from verification.certificate.check.balls import (
+from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
@@ -27,8 +27,8 @@ from verification.certificate.check.balls import (
     upper,
     working_precision,
 )
-from verification.certificate.check.complex_balls import airy, exponential_integral, hull
-from verification.certificate.check.series import TERMS, by_cauchy, least
+from verification.certificate.check.numbers.complex_balls import airy, exponential_integral, hull
+from verification.certificate.check.numbers.series import TERMS, by_cauchy, least
 
 _ZERO = Fraction(0)
 _LARGEST_AIRY = Fraction(67, 125)

@@ -1,6 +1,6 @@
 """Complex balls, matrix exponentials and special functions of FLINT for the second family's claims.
 
-Beside `verification.certificate.check.balls` the one place that loads flint.
+Beside `verification.certificate.check.numbers.balls` the one place that loads flint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from flint import acb, arb, arb_mat
 
-from verification.certificate.check.balls import Ball, BallMatrix, ball
+from verification.certificate.check.numbers.balls import Ball, BallMatrix, ball
 
 ComplexBall = acb
 

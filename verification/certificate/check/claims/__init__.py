@@ -1,0 +1,1 @@
+"""What derives the sides of a case, claim by claim; most of it loads FLINT."""

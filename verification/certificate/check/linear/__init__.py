@@ -1,0 +1,1 @@
+"""Linear networks, kernels and their norms, in balls."""

@@ -1,0 +1,1 @@
+"""Numbers between bounds: rational bounds, balls, complex balls, Taylor remainders."""
