@@ -49,6 +49,7 @@ RESTS_ON = {
     "C4Q": TARGET,
     "C4T": TARGET,
     "C7G": [*TARGET, ("instance", "training")],
+    "C5": [("instance", "target", 0, 0, "exponent")],
     "C5W": [("instance", "target", 0, 0, "exponent")],
     "C5L": [("instance", "target", 0, 0, "exponent")],
 }

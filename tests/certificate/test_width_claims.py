@@ -13,9 +13,9 @@ from certificates import LOPSIDED_TARGET, lopsided, made, outcome, replaced, sea
 
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.claims.form_claims import largest_trace_norm
-from verification.certificate.check.claims.law_claims import Law, error_of_rule
 from verification.certificate.check.claims.width_claims import laguerre_moments
 from verification.certificate.check.linear.kernels import Wave
+from verification.certificate.check.linear.rules import Rule, error_bound
 from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -190,9 +190,8 @@ def test_the_largest_trace_norm_is_that_of_all_points(ends, weights):
 def test_the_error_of_a_rule_is_that_of_its_series():
     """By mpmath, with sixty terms and the masses of nodes summed one by one."""
     w, h, first, count = F(1, 2), F(3, 2), F(-12), 11
-    law = Law(w, Budget())
     with precision(192):
-        found = bounds(error_of_rule(law, h, first, count, Node(None, "case")))
+        found = bounds(error_bound(Rule(w, h, first, count), Node(None, "case"), Budget()))
     with mpmath.workdps(40):
         scale = mpmath.gamma(1.5)
         delta = 2 * sum(

@@ -43,7 +43,7 @@ LOPSIDED_TRAINING = {
     "training": {"bump": {"height": "0.7", "length": "1.3"}, "delays": ["2.5"], "radius": "0.3"},
 }
 OF_TRAININGS = {"C7G"}
-OF_LAWS = {"C5W", "C5L"}
+OF_LAWS = {"C5", "C5W", "C5L"}
 """Claims on power laws."""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor, log10
 from typing import Any
 
 from verification.certificate.check import targets
-from verification.certificate.check.linear import kernels, networks
+from verification.certificate.check.linear import kernels, networks, rules
 from verification.certificate.check.linear.norms import DISTANCE_BITS, NORM_BITS
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
@@ -31,6 +32,7 @@ from verification.strict_json import format_number
 _BITS = 192
 _SPARE_DIGITS = 2
 _HEIGHT_DECIMALS, _LEVEL_DIGITS = 40, 12
+_NODE_DECIMALS = 6
 _MOST_INTERVALS = 100
 _ROUGHLY = 2.0**-45
 """More than the roundings of a singular value of a small matrix, relative to the largest one."""
@@ -388,6 +390,25 @@ def _least_width_place(
         "weights": _texts(place.weights),
         "width": width,
         "levels": _texts(levels),
+    }
+
+
+def rounded_rule(_instance: LinearFunctional, case: Any) -> Any:  # noqa: ANN401
+    """Return a rule whose numbers are short: what depends on them all is what both sides say."""
+    return replace(
+        case, step=round(case.step, _NODE_DECIMALS), first=round(case.first, _NODE_DECIMALS)
+    )
+
+
+def rule_error_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a trapezoidal rule, and where its error changes its sign."""
+    rule = rules.Rule(case.exponent, case.step, case.first, case.count)
+    law = kernels.function_of((targets.PowerLaw(Fraction(1), case.exponent),))
+    return {
+        "step": format_number(case.step),
+        "first": format_number(case.first),
+        "count": case.count,
+        "changes": [sign_changes((*law, *rule.kernel), NORM_BITS)],
     }
 
 

@@ -28,7 +28,7 @@ from verification.instance import Json
 
 _BITS = 256
 _DIGITS = 20
-_HALVINGS = 40
+_HALVINGS, _TOWARDS_ZERO = 40, 120
 _MOST = 4_000
 _ROUNDS = 4
 _BISECTIONS, _NEWTON_STEPS = 48, 4
@@ -64,7 +64,11 @@ def sign_changes(function: Function, bits: int) -> list[Json]:
 
 def _known_signs(function: Function, end: Fraction) -> list[tuple[Fraction, int]]:
     """Return points with the sign that f has beside them, both ends of each interval."""
-    waiting = [(a, b, 0) for a, b in pairwise(marks_of(function, (), end))][::-1]
+    # A function may be as fast near 0 as it lasts long.
+    waiting = [
+        (a, b, 0 if a else _HALVINGS - _TOWARDS_ZERO)
+        for a, b in pairwise(marks_of(function, (), end))
+    ][::-1]
     found: list[tuple[Fraction, int]] = []
     tried = 0
     while waiting:
@@ -77,7 +81,7 @@ def _known_signs(function: Function, end: Fraction) -> list[tuple[Fraction, int]
             found += [(t, s) for t, s in zip((a, b), signs, strict=True) if s]
         elif depth < _HALVINGS:
             middle = (a + b) / 2
-            waiting += [(middle, b, depth + 1), (a, middle, depth + 1)]
+            waiting += [(middle, b, max(depth, 0) + 1), (a, middle, depth + 1)]
     return found
 
 

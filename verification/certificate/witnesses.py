@@ -304,6 +304,11 @@ WITNESSES: dict[str, Witnesses] = {
     "C4K": Witnesses(linear_witnesses.nothing, linear_witnesses.ky_fan_case),
     "C4Q": Witnesses(linear_witnesses.nothing, linear_witnesses.quadratic_case),
     "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
+    "C5": Witnesses(
+        linear_witnesses.nothing,
+        linear_witnesses.rule_error_case,
+        linear_witnesses.rounded_rule,
+    ),
     "C5W": Witnesses(linear_witnesses.nothing, linear_witnesses.rule_case),
     "C5L": Witnesses(linear_witnesses.nothing, linear_witnesses.least_width_case),
     "C7G": Witnesses(linear_witnesses.nothing, linear_witnesses.point_case),

@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 from verification.certificate.check.checking import SCHEMA
+from verification.certificate.check.formula import Formula
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.numbers.bounds import LEAST_DIGITS, SLACK, Bounds, at
 from verification.certificate.check.outcome import Budget, Invalid, Refused
@@ -138,10 +139,11 @@ def _cases(
     for case in cases:
         written = makers.case(instance, case)
         documents.setdefault(json.dumps(written, sort_keys=True), (case, written))
-    least = FORMULAS[claim.id].least_digits
-    shown = _shown_by_checker(claim.id, instance, witness) if least < LEAST_DIGITS else None
+    formula = FORMULAS[claim.id]
+    asked = formula.is_finer or formula.least_digits < LEAST_DIGITS
+    shown = _shown_by_checker(claim.id, instance, witness) if asked else None
     return [
-        {"case": written, **_stated_sides(claim, instance, case, shown and shown(written), least)}
+        {"case": written, **_stated_sides(claim, instance, case, shown and shown(written))}
         for _, (case, written) in sorted(documents.items(), key=lambda item: item[0])
     ]
 
@@ -152,7 +154,7 @@ def _shown_by_checker(
     """Return what tells how well the checker knows both sides of a case.
 
     A claim whose sides are enclosed on a grid is known to few digits, and to the checker not to
-    the same ones.
+    the same ones; others the checker knows better.
     """
     formula, budget = FORMULAS[claim_id], Budget()
     read = formula.read(parse(json.dumps(instance.to_json())), budget)
@@ -176,18 +178,18 @@ def _stated_sides(
     instance: Subject,
     case: object,
     checked: tuple[Bounds, Bounds] | None,
-    least: int,
 ) -> dict[str, Json]:
     """State both sides, to 16 digits where some precision encloses them so well."""
     left, right = checked or (None, None)
+    formula = FORMULAS[claim.id]
     stated = {
-        "left": _stated_side(claim.left, instance, case, left, least),
-        "right": _stated_side(claim.right, instance, case, right, least),
+        "left": _stated_side(claim.left, instance, case, left, formula),
+        "right": _stated_side(claim.right, instance, case, right, formula),
     }
     for name, text in stated.items():
         if text is None:
             raise NotCertified(
-                f"the {name} side is not known to {least} digits in the case: {case}"
+                f"the {name} side is not known to {formula.least_digits} digits in the case: {case}"
             )
     return stated
 
@@ -197,14 +199,14 @@ def _stated_side(
     instance: Subject,
     case: object,
     checked: Bounds | None,
-    least: int,
+    formula: Formula,
 ) -> Json:
     """State one side, as well as a rising precision makes it known."""
     known, best = 0, None
     for bits in PRECISIONS if checked is None else PRECISIONS[:_FEW_PRECISIONS]:
         with precision(bits):
             try:
-                digits, text = _stated(side(instance, case), checked, least)
+                digits, text = _stated(side(instance, case), checked, formula)
             except NotEnclosed:
                 continue
         if digits <= known and known:
@@ -215,7 +217,7 @@ def _stated_side(
     return best
 
 
-def _stated(side: Side, checked: Bounds | None, least: int) -> tuple[int, Json]:
+def _stated(side: Side, checked: Bounds | None, formula: Formula) -> tuple[int, Json]:
     """Return as many digits as an enclosure allows, and the text that states them.
 
     That is the number rounded to them, give or take a unit of the last: narrower by far than what
@@ -234,7 +236,8 @@ def _stated(side: Side, checked: Bounds | None, least: int) -> tuple[int, Json]:
             raise NotCertified(
                 "the checker and what certified the claim disagree on a side: one of them is wrong"
             )
-        bounds = _joined(bounds, checked)
+        bounds = _rounded(checked) if formula.is_finer else _joined(bounds, checked)
+    least = formula.least_digits
     for digits in range(most, least - 1, -1):
         # A digit less than is known: the checker's enclosure may be somewhat wider.
         if _around(bounds, digits + (checked is None)) is not None:
@@ -245,6 +248,11 @@ def _stated(side: Side, checked: Bounds | None, least: int) -> tuple[int, Json]:
 
 
 def _joined(bounds: Enclosure, checked: Bounds) -> Enclosure:
+    other = _rounded(checked)
+    return Enclosure(min(other.lower, bounds.lower), max(other.upper, bounds.upper))
+
+
+def _rounded(checked: Bounds) -> Enclosure:
     down, up = (
         Context(prec=60, rounding=rounding, Emax=MAX_EMAX, Emin=MIN_EMIN)
         for rounding in (ROUND_FLOOR, ROUND_CEILING)
@@ -253,7 +261,7 @@ def _joined(bounds: Enclosure, checked: Bounds) -> Enclosure:
         context.divide(Decimal(end.numerator), Decimal(end.denominator))
         for context, end in ((down, checked.lower), (up, checked.upper))
     )
-    return Enclosure(min(lower, bounds.lower), max(upper, bounds.upper))
+    return Enclosure(lower, upper)
 
 
 def _around(bounds: Enclosure, digits: int) -> Json:

@@ -46,6 +46,9 @@ class Formula:
         What is verified of the instance.
     least_digits : int
         To how many digits a side is stated at least.
+    is_finer : bool
+        Whether both sides are enclosed more narrowly here than by what certifies the claim: then
+        they are stated as they are found here.
     """
 
     says: str
@@ -59,6 +62,7 @@ class Formula:
     kind: str = INSTANCE
     read: Callable[[Node, Budget], Instance | Target] = read_instance
     least_digits: int = LEAST_DIGITS
+    is_finer: bool = False
 
 
 def lazily(module: str, name: str) -> Callable[..., Any]:

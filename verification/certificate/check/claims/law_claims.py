@@ -12,14 +12,7 @@ so each holds an odd number of zeros, and what is between an even one.  With 2m 
 no other.  Between the points the norm is known by the primitive of g, beside them by
 ``g <= rho_w(a) - f(b)`` and ``-g <= f(a) - rho_w(b)`` on ``[a, b]``, where both decrease.
 
-**Trapezoidal rules** (C5W).  ``rho_w(t) = (w/Gamma(1+w)) int_R exp((1+w) z - e^z (1+t)) dz``.  The
-rule with nodes ``z_j = z_0 + j h``, j any integer, errs by at most ``delta(h) rho_w(t)``, ``delta =
-2 sum_{k>=1} |Gamma(1 + w + 2 pi i k/h)| / Gamma(1 + w)`` (Poisson).  For 0 < w <= 1 a term with
-``y = 2 pi k/h`` is at most ``|Gamma(2 + i y)| = ((1 + y^2) pi y / sinh(pi y))^(1/2)``, as ``log
-|Gamma(x + i y)|`` is convex in x >= 1; these decrease from k to k + 1 by the factor
-``(1 + 1/k)^(3/2) exp(-pi^2/h)`` at least.  The nodes left out cost their masses ``b(z) = (w h /
-Gamma(1+w)) exp(w z - e^z)``: below, from z on down, ``(w h/Gamma(1+w)) e^(w z)/(1 - e^(-w h))``;
-above, from z on up, ``b(z)/(1 - q)`` with ``q = b(z + h)/b(z) < 1``, which decreases.
+Trapezoidal rules (C5, C5W) are those of `verification.certificate.check.linear.rules`.
 """
 
 from __future__ import annotations
@@ -34,30 +27,27 @@ from verification.certificate.check.claims.width_claims import (
     read_intervals,
 )
 from verification.certificate.check.linear.kernels import function_of
+from verification.certificate.check.linear.norms import NORM_BITS, norms, read_changes
+from verification.certificate.check.linear.rules import error_bound, read_rule
 from verification.certificate.check.linear.spectra import count_above
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
-    integer_power,
     lower,
-    pi,
     precision,
     total,
     upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
-from verification.certificate.check.numbers.complex_balls import gamma, size_of_gamma
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, PowerLaw, Target, Vector, positive
 
 MAX_UNITS = 1_000
-MAX_NODES = 100_000
-MAX_NODE = 10_000
+MAX_NODES, MAX_PIECES = 100_000, 64
 _CONSTANT = Fraction(76, 100)
-_LONGEST_STEP = 8
-_TERMS = 24
+_SPARE_BITS = 96
 _BITS = 256
 _BESIDE = Fraction(1, 2**26)
 _ZERO = Fraction(0)
@@ -184,7 +174,26 @@ def _distance(
     return Bounds(bounds(least).lower, bounds(most).upper)
 
 
-# C5W
+# C5, C5W
+
+
+def error_of_rule(known: Law, case: Node, _claimed: Bounds) -> Shown:
+    """``||rho_w - rho_hat|| <= delta(h)`` and the masses left out."""
+    members = case.fields(("step", "first", "count", "changes"))
+    rule = read_rule(case, members, known.exponent, MAX_PIECES)
+    rest = ((*function_of((PowerLaw(Fraction(1), known.exponent),)), *rule.kernel),)
+    changes = read_changes(members["changes"], rest, known.budget)
+
+    def left(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return norms(rest, changes, NORM_BITS, known.budget)
+
+    def right(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return bounds(error_bound(rule, case, known.budget))
+
+    what = f"{rule.count} nodes from {brief(rule.first)}, step {brief(rule.step)}"
+    return Shown(what, left, right)
 
 
 def nodes_of_rule(known: Law, case: Node, _claimed: Bounds) -> Shown:
@@ -192,14 +201,12 @@ def nodes_of_rule(known: Law, case: Node, _claimed: Bounds) -> Shown:
     if known.exponent > 1:
         raise Invalid("assumption: w <= 1")
     members = case.fields(("error", "step", "first", "count"))
-    error, step = positive(members["error"]), positive(members["step"])
-    first, count = members["first"].number(), members["count"].integer(1, MAX_NODES)
-    if error >= 1 or step > _LONGEST_STEP:
-        case.refuse(f"an error below 1, a step of {_LONGEST_STEP} at most")
-    if abs(first) > MAX_NODE or first + count * step > MAX_NODE:
-        case.refuse(f"nodes between -{MAX_NODE} and {MAX_NODE}")
+    error = positive(members["error"])
+    if error >= 1:
+        members["error"].refuse("an error below 1")
+    rule = read_rule(case, members, known.exponent, MAX_NODES)
     with precision(_BITS):
-        reached = upper(error_of_rule(known, step, first, count, case))
+        reached = upper(error_bound(rule, case, known.budget))
     if reached > error:
         case.invalid("the error of the rule is not shown to be so small")
 
@@ -208,26 +215,4 @@ def nodes_of_rule(known: Law, case: Node, _claimed: Bounds) -> Shown:
             logarithm = ball(1 / error).log()
             return bounds(ball(_CONSTANT / known.exponent) * logarithm * logarithm)
 
-    return Shown(f"eps = {brief(error)}", Bounds.exactly(Fraction(count)), right)
-
-
-def error_of_rule(known: Law, step: Fraction, first: Fraction, count: int, case: Node) -> Ball:
-    """Bound the error of a rule by ``delta(h)`` and the masses left out."""
-    w, h = ball(known.exponent), ball(step)
-    scale = gamma(1 + w)
-    unit = w * h / scale
-    low, high = ball(first - step), ball(first + count * step)
-    below = unit * (w * low).exp() / (1 - (-(w * h)).exp())
-    ratio = (w * h - high.exp() * (h.exp() - 1)).exp()
-    if upper(ratio) >= 1:
-        case.invalid("the masses do not decrease above the rule")
-    above = unit * (w * high - high.exp()).exp() / (1 - ratio)
-    known.budget.spend(10_000, _BITS)
-    terms = [size_of_gamma(1 + w, 2 * k * pi() / h) for k in range(1, _TERMS)]
-    y = 2 * _TERMS * pi() / h
-    # sinh x = (e^x - e^-x)/2.
-    largest = ((1 + y * y) * 2 * pi() * y / ((pi() * y).exp() - (-(pi() * y)).exp())).sqrt()
-    shrinking = integer_power(ball(1 + Fraction(1, _TERMS)), 3).sqrt() * (-(pi() * pi() / h)).exp()
-    if upper(shrinking) >= 1:
-        case.invalid("the step is too long")
-    return 2 * (total(terms) + largest / (1 - shrinking)) / scale + below + above
+    return Shown(f"eps = {brief(error)}", Bounds.exactly(Fraction(rule.count)), right)

@@ -127,6 +127,9 @@ def norm(
         if against is not None and 2 * against * (b - a) <= share:
             slack += 2 * against * (b - a)
         else:
+            # So much of the other sign makes the bounds differ by more than is allowed.
+            if upper(sign * (primitive(function, b) - primitive(function, a))) < -2 * tolerance:
+                raise Invalid("a function changes its sign where no change of sign is stated")
             waiting += [(a, a + reach, sign), (a + reach, b, sign)]
     rest = abs(primitive(function, end))
     beyond = total([piece.tail(end) for piece in function])

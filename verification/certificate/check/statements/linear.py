@@ -88,6 +88,17 @@ LINEAR: dict[str, Formula] = {
         "trace_norm",
         "intervals and weights, bounds of singular values",
     ),
+    "C5": Formula(
+        says="||rho_w - rho_hat|| <= delta(h) + the masses left out, for a trapezoidal rule",
+        prepare=lazily("law_claims", "read_law"),
+        derive=lazily("law_claims", "error_of_rule"),
+        witnesses="rules, where their errors change their signs",
+        assumes="the target is one power law",
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+        is_finer=True,
+    ),
     "C5W": Formula(
         says="some m <= 0.76 (1/w) log(1/eps)^2 is enough for ||rho_w - rho_hat|| <= eps",
         prepare=lazily("law_claims", "read_law"),
