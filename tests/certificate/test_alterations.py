@@ -49,6 +49,7 @@ RESTS_ON = {
     "C4Q": TARGET,
     "C4T": TARGET,
     "C7G": [*TARGET, ("instance", "training")],
+    "C3": TARGET,
     "C5": [("instance", "target", 0, 0, "exponent")],
     "C5W": [("instance", "target", 0, 0, "exponent")],
     "C5L": [("instance", "target", 0, 0, "exponent")],
@@ -61,7 +62,7 @@ REMEMBERED = 6
 ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
 """A grid of memories and a law there: not what a claim says, but what makes it easy to check."""
 
-EVERY = {"M3": 8, "M4": 7, "M5": 8, "E1": 6, "C1S": 4}
+EVERY = {"M3": 8, "M4": 7, "M5": 8, "E1": 6, "C1S": 4, "C3": 6}
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {
@@ -73,13 +74,14 @@ REPLACEABLE = {
     "C4K": ("places", "network"),
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
+    "C3": ("network",),
     "C5W": ("step", "first"),
     "C7G": ("offset", "height"),
     "C5L": ("error", "place", "rates", "coefficients", "changes"),
 }
 """Members of which another value may show the same."""
 
-EVERY_REPLACEABLE = {"C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80, "C5L": 5}
+EVERY_REPLACEABLE = {"C3": 8, "C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80, "C5L": 5}
 """Every so manieth field of these is altered: there are hundreds."""
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import mpmath
+import numpy as np
 import pytest
 from certificates import at, lopsided, made, outcome, replaced, sealed
 
@@ -80,6 +82,55 @@ def test_a_change_of_sign_that_is_kept_back_is_missed():
             assert outcome(sealed(changed)) == "INVALID"
 
 
+# Networks
+
+
+def in_law(key, member, change):
+    """Return a certificate of a power law with one case whose networks have a key, changed."""
+    k = cases_with(key)[0]
+    document = of_law() | {"cases": of_law()["cases"][k : k + 1]}
+    path = ("cases", 0, "case", member)
+    return replaced(document, path, change(at(document, path)))
+
+
+def of_law():
+    return made("C3", "power-law-one")
+
+
+def cases_with(key):
+    """Return the numbers of the cases whose networks are written with a key."""
+    return [k for k, item in enumerate(of_law()["cases"]) if key in item["case"]]
+
+
+def test_the_error_of_a_network_is_that_of_a_quadrature():
+    part = of("C3")["instance"]["target"][0][0]
+    c, r = (float(F(part[key])) for key in ("coefficient", "rate"))
+    for item in of("C3")["cases"]:
+        modes = [[F(m["rate"]), F(m["cosine"][0])] for m in item["case"]["network"]]
+        u = np.linspace(0, 1, 2_000_001)[1:]
+        t = -np.log(u)
+        rest = c * u**r / (1 + t) - sum(float(q) * u ** float(p) for p, q in modes)
+        stated = float(F(item["left"]["lower"]) + F(item["left"]["upper"])) / 2
+        assert np.trapezoid(np.abs(rest) / u, u) == pytest.approx(stated, rel=1e-2, abs=1e-7)
+
+
+def test_the_error_of_a_sum_is_that_of_a_quadrature():
+    for k in cases_with("rates"):
+        case, stated = of_law()["cases"][k]["case"], of_law()["cases"][k]["left"]
+        rates, factors, changes = (
+            [mpmath.mpf(float(F(x))) for x in case[key]]
+            for key in ("rates", "coefficients", "changes")
+        )
+
+        def primitive(t, rates=rates, factors=factors):
+            waves = sum(q / p * mpmath.exp(-p * t) for p, q in zip(rates, factors, strict=True))
+            return waves - 1 / (1 + t)
+
+        steps = [primitive(t) for t in (0, *changes)] + [0]
+        truth = sum(abs(b - a) for a, b in pairwise(steps))
+        assert float(truth) == pytest.approx(float(F(stated["lower"])), rel=1e-6)
+
+
 FORGERIES = {
     "a node less": lambda: replaced(
         of("C5"), ("cases", 0, "case", "count"), of("C5")["cases"][0]["case"]["count"] - 1
@@ -88,12 +139,41 @@ FORGERIES = {
     "another first node": lambda: with_factor(of("C5"), ("cases", 0, "case", "first"), 1.001),
     "a larger error": lambda: with_larger_digit(of("C5"), "left"),
     "a larger bound": lambda: with_larger_digit(of("C5"), "right"),
+    "a network's larger error": lambda: with_larger_digit(of("C3"), "left"),
+    "a smaller error allowed": lambda: with_factor(of("C3"), ("cases", 0, "case", "error"), 0.5),
+    "a mode less": lambda: replaced(
+        of("C3"),
+        ("cases", 0, "case", "network"),
+        of("C3")["cases"][0]["case"]["network"][1:],
+    ),
+    "a mode that grows": lambda: replaced(
+        of("C3"), ("cases", 0, "case", "network", 0, "rate"), "-0.1"
+    ),
+    "a node of a rule less": lambda: in_law("step", "count", lambda x: x - 1),
+    "a rule's longer step": lambda: in_law("step", "step", lambda x: f"{float(F(x)) * 1.01:.9f}"),
+    "a coefficient below 0": lambda: in_law("rates", "coefficients", lambda x: ["-1", *x[1:]]),
+    "a rate less": lambda: in_law("rates", "rates", lambda x: x[1:]),
+    "changes missing": lambda: in_law("rates", "changes", lambda x: x[2:]),
+    "a jump": lambda: replaced(
+        of("C3"),
+        ("instance", "target", 0),
+        [
+            *of("C3")["instance"]["target"][0],
+            {"kind": "box", "height": "0", "start": "1", "length": "1"},
+        ],
+    ),
+    "a sum for another target": lambda: replaced(
+        of("C3"), ("cases", 0, "case"), of_law()["cases"][cases_with("rates")[0]]["case"]
+    ),
+    "a rule for another target": lambda: replaced(
+        of("C3"), ("cases", 0, "case"), of_law()["cases"][cases_with("step")[0]]["case"]
+    ),
 }
 
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forgery_is_found_out(name):
-    assert outcome(sealed(FORGERIES[name]())) == "INVALID"
+    assert outcome(sealed(FORGERIES[name]())) in {"INVALID", "REFUSED"}
 
 
 HARMFUL = {
@@ -108,6 +188,13 @@ HARMFUL = {
         ("instance", "target", 0, 0, "exponent"),
         "0." + "0" * 3000 + "1",
     ),
+    "a huge rate": (of("C3"), ("cases", 0, "case", "network", 0, "rate"), "1" + "0" * 3000),
+    "a tiny rate": (
+        of("C3"),
+        ("cases", 0, "case", "network", 0, "rate"),
+        "0." + "0" * 3000 + "1",
+    ),
+    "a huge target": (of("C3"), ("instance", "target", 0, 0, "rate"), "1" + "0" * 3000),
     "a far change": (of("C5"), ("cases", 0, "case", "changes", 0, 0), "1" + "0" * 3000),
 }
 

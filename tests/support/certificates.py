@@ -45,6 +45,8 @@ LOPSIDED_TRAINING = {
 OF_TRAININGS = {"C7G"}
 OF_LAWS = {"C5", "C5W", "C5L"}
 """Claims on power laws."""
+OF_NO_KERNELS = {"C3"}
+"""Claims on targets that are not the kernels of networks."""
 
 
 def is_of_second_kind(claim_id):
@@ -55,6 +57,8 @@ def lopsided(claim_id):
     """Return the name of the lopsided instance that a claim is about."""
     if claim_id in OF_LAWS:
         return "power-law-one"
+    if claim_id in OF_NO_KERNELS:
+        return "damped-reciprocal"
     if claim_id in OF_TRAININGS:
         return LOPSIDED_TRAINING["name"]
     return LOPSIDED_TARGET["name"] if is_of_second_kind(claim_id) else LOPSIDED

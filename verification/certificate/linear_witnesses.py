@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor, log10
 from typing import Any
 
 from verification.certificate.check import targets
-from verification.certificate.check.linear import kernels, networks, rules
+from verification.certificate.check.linear import kernels, networks
 from verification.certificate.check.linear.norms import DISTANCE_BITS, NORM_BITS
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
+from verification.certificate.check.targets import MAX_WIDTH
 from verification.certificate.sign_changes import sign_changes
 from verification.enclosure.balls import Between, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
@@ -20,29 +20,23 @@ from verification.errors import NotEnclosed
 from verification.instance import Json
 from verification.linear_functional import LinearFunctional, Network
 from verification.linear_rnn.barrier import barrier_ends
-from verification.linear_rnn.best_width import single_law
-from verification.linear_rnn.exponential_sum import ExponentialSum
-from verification.linear_rnn.lower_bounds import BangBangPlace
 from verification.linear_rnn.network import Input, decay, norm, norm_upper
 from verification.linear_rnn.pieces import Function, of_parts
-from verification.linear_rnn.power_law_width import entry, necessary_width, unit_law
-from verification.linear_rnn.trace_bound import TracePlace, largest_trace_norm, weighted_matrix
 from verification.strict_json import format_number
 
-_BITS = 192
+BITS = 192
 _SPARE_DIGITS = 2
-_HEIGHT_DECIMALS, _LEVEL_DIGITS = 40, 12
-_NODE_DECIMALS = 6
-_MOST_INTERVALS = 100
-_ROUGHLY = 2.0**-45
+_HEIGHT_DECIMALS = 40
+ROUGHLY = 2.0**-45
 """More than the roundings of a singular value of a small matrix, relative to the largest one."""
 
 
-def _texts(values: Sequence[Fraction]) -> list[Json]:
+def texts(values: Sequence[Fraction]) -> list[Json]:
+    """Write exact numbers."""
     return [format_number(value) for value in values]
 
 
-def _target(instance: LinearFunctional) -> targets.Target:
+def target_of(instance: LinearFunctional) -> targets.Target:
     """Return the instance as the checker reads it."""
     return targets.read_target(Node(instance.to_json(), "instance"), Budget())
 
@@ -54,7 +48,7 @@ def forgetting(instance: LinearFunctional) -> dict[str, Json]:
     """Bring a basis in which the network is seen to forget."""
     if instance.network is None:
         raise NotEnclosed("the instance gives no network")
-    return {"basis": [_texts(row) for row in _basis(instance.network)]}
+    return {"basis": [texts(row) for row in _basis(instance.network)]}
 
 
 def forgetting_and_changes(instance: LinearFunctional) -> dict[str, Json]:
@@ -66,7 +60,7 @@ def forgetting_and_changes(instance: LinearFunctional) -> dict[str, Json]:
 
 def _stable(instance: LinearFunctional) -> networks.StableNetwork:
     """Return the network as the checker sees it."""
-    target = _target(instance)
+    target = target_of(instance)
     if target.network is None or instance.network is None:
         raise NotEnclosed("the instance gives no network")
     basis = tuple(tuple(row) for row in _basis(instance.network))
@@ -87,19 +81,19 @@ def input_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # no
     signal: Input = case.signal
     return {
         "input": {
-            "knots": _texts(signal.knots),
-            "starts": [_texts(values) for values in signal.starts],
-            "ends": [_texts(values) for values in signal.ends],
+            "knots": texts(signal.knots),
+            "starts": [texts(values) for values in signal.starts],
+            "ends": [texts(values) for values in signal.ends],
         }
     }
 
 
 def barrier_case(instance: LinearFunctional, _case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write how the network forgets, where C6 integrates, and where its error changes its sign."""
-    target, stable = _target(instance), _stable(instance)
+    target, stable = target_of(instance), _stable(instance)
     if instance.network is None:
         raise NotEnclosed("the instance gives no network")
-    with precision(_BITS):
+    with precision(BITS):
         known = decay(instance.network)
         reads = norm([ball(x) for x in instance.network.c])
         height = norm_upper(Matrix.exact(instance.network.u)) * reads * ball(known.conditioning)
@@ -114,7 +108,7 @@ def barrier_case(instance: LinearFunctional, _case: Any) -> dict[str, Json]:  # 
         # The checker's balls show a little less than an exact rate.
         "rate": format_number(Fraction(floor(min(known.rate, stable.rate) * scale)) / scale),
         "height": format_number(Fraction(ceil(most * scale)) / scale),
-        "ends": _texts(barrier_ends(functions, known.rate)),
+        "ends": texts(barrier_ends(functions, known.rate)),
         "changes": [sign_changes(rest, DISTANCE_BITS) for rest in rests],
     }
 
@@ -133,18 +127,21 @@ def _approximation(instance: LinearFunctional, width: int) -> dict[str, Json]:
 
     functions = tuple(of_parts(parts) for parts in instance.target)
     network = near_best_network(functions, width)
+    return {"width": width, **written_network(instance, network, DISTANCE_BITS)}
+
+
+def written_network(
+    instance: LinearFunctional, network: Network | None, bits: int
+) -> dict[str, Json]:
+    """Write a network, and where its error changes its sign."""
     modes = [] if network is None else _modes(network)
-    target = _target(instance)
-    waves = networks.read_modes(Node(modes, "network"), len(functions), width)
+    target = target_of(instance)
+    waves = networks.read_modes(Node(modes, "network"), len(target.channels), MAX_WIDTH)
     rests = [
         (*kernels.function_of(parts), *minus)
         for parts, minus in zip(target.channels, waves, strict=True)
     ]
-    return {
-        "width": width,
-        "network": modes,
-        "changes": [sign_changes(rest, DISTANCE_BITS) for rest in rests],
-    }
+    return {"network": modes, "changes": [sign_changes(rest, bits) for rest in rests]}
 
 
 def _modes(network: Network) -> list[Json]:
@@ -154,18 +151,18 @@ def _modes(network: Network) -> list[Json]:
     while k < network.width:
         turning = k + 1 < network.width and network.w[k][k + 1] != 0
         mode: dict[str, Json] = {
-            "rate": _rounded(-network.w[k][k]),
-            "cosine": [_rounded(x) for x in network.u[k]],
+            "rate": rounded_text(-network.w[k][k]),
+            "cosine": [rounded_text(x) for x in network.u[k]],
         }
         if turning:
-            mode["frequency"] = _rounded(network.w[k][k + 1])
-            mode["sine"] = [_rounded(x) for x in network.u[k + 1]]
+            mode["frequency"] = rounded_text(network.w[k][k + 1])
+            mode["sine"] = [rounded_text(x) for x in network.u[k + 1]]
         found.append(mode)
         k += 2 if turning else 1
     return found
 
 
-def _rounded(value: Fraction) -> str:
+def rounded_text(value: Fraction) -> str:
     """Write a number to 17 digits: what is shown is shown of this one."""
     return format_number(Fraction(f"{float(value):.16e}"))
 
@@ -207,11 +204,11 @@ def singular_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # 
 
     def place(function: Function) -> Json:
         found = search.hankel_place(function, case.width)
-        with precision(_BITS):
+        with precision(BITS):
             values: Json = [_bracket(singular_values(compression(function, found))[case.width])]
         if isinstance(found, LaguerrePlace):
             return {"scale": format_number(found.scale), "size": found.size, "values": values}
-        return {"ends": _texts(found.ends), "values": values}
+        return {"ends": texts(found.ends), "values": values}
 
     return {**_approximation(instance, case.width), "places": _places(instance, place)}
 
@@ -224,7 +221,7 @@ def switched_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # 
         found = search.bang_bang_place(function, case.width)
         if found is None:
             return None
-        return {"ends": _texts(found.ends), "points": _texts(found.points)}
+        return {"ends": texts(found.ends), "points": texts(found.points)}
 
     return {**_approximation(instance, case.width), "places": _places(instance, place)}
 
@@ -237,11 +234,11 @@ def ky_fan_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # no
 
     def place(function: Function) -> Json:
         found = search.ky_fan_place(function, case.width)
-        with precision(_BITS):
+        with precision(BITS):
             values = singular_values(indicator_matrix(function, found.ends))
         chosen = values[case.width : case.width + found.count]
         return {
-            "ends": _texts(found.ends),
+            "ends": texts(found.ends),
             "values": [_bracket(value) for value in chosen],
             "largest": _largest_knots(found.ends, found.count),
         }
@@ -263,7 +260,7 @@ def _largest_knots(ends: tuple[Fraction, ...], count: int) -> list[Json]:
         scaled = np.maximum(common, 0) / np.sqrt(np.multiply.outer(lengths, lengths))
         values = np.linalg.svd(scaled, compute_uv=False)[:count]
         found.append((t, values, float(np.sqrt(count * (scaled**2).sum()))))
-    largest = max(float(values.sum()) for _, values, _ in found) * (1 - _ROUGHLY)
+    largest = max(float(values.sum()) for _, values, _ in found) * (1 - ROUGHLY)
     return [
         {"at": format_number(t), "values": [_around(float(x), float(values[0])) for x in values]}
         for t, values, most in found
@@ -273,7 +270,7 @@ def _largest_knots(ends: tuple[Fraction, ...], count: int) -> list[Json]:
 
 def _around(value: float, scale: float) -> Json:
     """Write bounds of a number that doubles know up to a few roundings of another."""
-    unit = Fraction(scale * _ROUGHLY)
+    unit = Fraction(scale * ROUGHLY)
     middle = Fraction(value)
     return _bracket(Between(ball(max(middle - unit, Fraction(0))), ball(middle + unit)))
 
@@ -288,11 +285,11 @@ def trace_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noq
 
     def place(function: Function) -> Json:
         found = trace_place_of_width(function, case.width)
-        with precision(_BITS):
+        with precision(BITS):
             values = singular_values(weighted_matrix(function, found))
         return {
-            "ends": _texts(found.ends),
-            "weights": _texts(found.weights),
+            "ends": texts(found.ends),
+            "weights": texts(found.weights),
             "values": [_bracket(value) for value in values[case.width :]],
         }
 
@@ -318,17 +315,17 @@ def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  #
         products = padded[:, where].transpose(1, 0, 2) @ masses
         norms = np.linalg.norm(products + products.transpose(0, 2, 1), 2, axis=(1, 2)) / 2
         largest = max(largest, float(norms.max()))
-    with precision(_BITS):
+    with precision(BITS):
         rows = quadratic_forms.form(functions, found).entries()
         values = np.array([[float(sum(end_points(ball(x))) / 2) for x in row] for row in rows])
     return {
         **document,
         "form": {
-            "shifts": _texts(found.shifts),
-            "masses": [[_rounded(Fraction(x)) for x in row] for row in found.masses],
-            "knots": _texts(found.knots),
+            "shifts": texts(found.shifts),
+            "masses": [[rounded_text(Fraction(x)) for x in row] for row in found.masses],
+            "knots": texts(found.knots),
             "heights": [
-                [[_rounded(Fraction(x)) for x in row] for row in channel]
+                [[rounded_text(Fraction(x)) for x in row] for row in channel]
                 for channel in found.heights
             ],
             "least": [_around(float(np.linalg.eigvalsh(values)[0]), 1.0)],
@@ -337,99 +334,6 @@ def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  #
     }
 
 
-def least_width_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    """Write a place that shows a width to be too small, and a sum that is near enough."""
-    from verification.linear_rnn.power_law_search import (  # noqa: PLC0415 - loads scipy
-        zeros_estimate,
-    )
-
-    law = single_law(tuple(of_parts(parts) for parts in instance.target))
-    if law is None:
-        raise NotEnclosed("the target is no power law")
-    exponent = law.law.exponent
-    found = entry(exponent, case.error)
-    if not isinstance(found.witness, ExponentialSum):
-        raise NotEnclosed(f"for eps = {case.error} the network is a trapezoidal rule")
-    zeros = zeros_estimate(exponent, found.witness)
-    return {
-        "error": format_number(case.error),
-        "place": _least_width_place(exponent, case.error, found.place),
-        "rates": _texts(found.witness.rates),
-        "coefficients": _texts(found.witness.coefficients),
-        "changes": [_rounded(zero) for zero in zeros],
-    }
-
-
-def _least_width_place(
-    exponent: Fraction, error: Fraction, place: BangBangPlace | TracePlace
-) -> Json:
-    """Write where the largest width is shown to be too small."""
-    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
-
-    with precision(_BITS):
-        width = necessary_width(exponent, error) - 1
-        if width <= 0:
-            return "none"
-        if isinstance(place, BangBangPlace):
-            return {"ends": _texts(place.ends), "points": _texts(place.points)}
-        if len(place.weights) > _MOST_INTERVALS:
-            raise NotEnclosed(
-                f"for eps = {error} the bound takes {len(place.weights)} intervals, more than "
-                f"{_MOST_INTERVALS}: the checker would take too long"
-            )
-        values = singular_values(weighted_matrix(unit_law(exponent), place))
-        least = [end_points(value.lower)[0] for value in values[width:]]
-        wanted = end_points(largest_trace_norm(place))[1] * error * (1 + Fraction(_ROUGHLY))
-    levels: list[Fraction] = []
-    for value in least:
-        if sum(levels) <= wanted and value > 0:
-            scale = Fraction(10) ** (_LEVEL_DIGITS - floor(log10(value)))
-            levels.append(Fraction(floor(value * scale)) / scale)
-    return {
-        "ends": _texts(place.ends),
-        "weights": _texts(place.weights),
-        "width": width,
-        "levels": _texts(levels),
-    }
-
-
-def rounded_rule(_instance: LinearFunctional, case: Any) -> Any:  # noqa: ANN401
-    """Return a rule whose numbers are short: what depends on them all is what both sides say."""
-    return replace(
-        case, step=round(case.step, _NODE_DECIMALS), first=round(case.first, _NODE_DECIMALS)
-    )
-
-
-def rule_error_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    """Write a trapezoidal rule, and where its error changes its sign."""
-    rule = rules.Rule(case.exponent, case.step, case.first, case.count)
-    law = kernels.function_of((targets.PowerLaw(Fraction(1), case.exponent),))
-    return {
-        "step": format_number(case.step),
-        "first": format_number(case.first),
-        "count": case.count,
-        "changes": [sign_changes((*law, *rule.kernel), NORM_BITS)],
-    }
-
-
-def rule_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    """Write a trapezoidal rule."""
-    from verification.linear_rnn.power_law_search import (  # noqa: PLC0415 - loads scipy
-        rule_of_error,
-    )
-
-    law = single_law(tuple(of_parts(parts) for parts in instance.target))
-    if law is None:
-        raise NotEnclosed("the target is no power law")
-    rule = rule_of_error(law.law.exponent, case.error)
-    return {
-        "error": format_number(case.error),
-        "step": format_number(rule.step),
-        "first": format_number(rule.first),
-        "count": rule.count,
-    }
-
-
 def point_case(_instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write a delay and a point of the ball."""
-    return {"delay": format_number(case.delay), "offset": _texts(case.offset)}
+    return {"delay": format_number(case.delay), "offset": texts(case.offset)}

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from verification.certificate import linear_witnesses
+from verification.certificate import approximation_witnesses, law_witnesses, linear_witnesses
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
 from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.matrix import Matrix
@@ -304,13 +304,14 @@ WITNESSES: dict[str, Witnesses] = {
     "C4K": Witnesses(linear_witnesses.nothing, linear_witnesses.ky_fan_case),
     "C4Q": Witnesses(linear_witnesses.nothing, linear_witnesses.quadratic_case),
     "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
+    "C3": Witnesses(linear_witnesses.nothing, approximation_witnesses.network_case),
     "C5": Witnesses(
         linear_witnesses.nothing,
-        linear_witnesses.rule_error_case,
-        linear_witnesses.rounded_rule,
+        law_witnesses.rule_error_case,
+        law_witnesses.rounded_rule,
     ),
-    "C5W": Witnesses(linear_witnesses.nothing, linear_witnesses.rule_case),
-    "C5L": Witnesses(linear_witnesses.nothing, linear_witnesses.least_width_case),
+    "C5W": Witnesses(linear_witnesses.nothing, law_witnesses.rule_case),
+    "C5L": Witnesses(linear_witnesses.nothing, law_witnesses.least_width_case),
     "C7G": Witnesses(linear_witnesses.nothing, linear_witnesses.point_case),
 }
 """How certificates are made, by claim."""

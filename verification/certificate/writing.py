@@ -226,17 +226,17 @@ def _stated(side: Side, checked: Bounds | None, formula: Formula) -> tuple[int, 
     if isinstance(side, Simulation):
         return 0, None
     bounds = enclosure(side)
-    if bounds.lower == bounds.upper == 0:
-        return _DIGITS, {"lower": "0", "upper": "0"}
-    if not (bounds.lower.is_finite() and bounds.upper.is_finite()):
-        return 0, None
-    most = _DIGITS_OF_SUPREMUM if isinstance(side, Between) else _DIGITS
     if checked is not None:
         if checked.upper < Fraction(bounds.lower) or Fraction(bounds.upper) < checked.lower:
             raise NotCertified(
                 "the checker and what certified the claim disagree on a side: one of them is wrong"
             )
         bounds = _rounded(checked) if formula.is_finer else _joined(bounds, checked)
+    if bounds.lower == bounds.upper == 0:
+        return _DIGITS, {"lower": "0", "upper": "0"}
+    if not (bounds.lower.is_finite() and bounds.upper.is_finite()):
+        return 0, None
+    most = _DIGITS_OF_SUPREMUM if isinstance(side, Between) else _DIGITS
     least = formula.least_digits
     for digits in range(most, least - 1, -1):
         # A digit less than is known: the checker's enclosure may be somewhat wider.

@@ -77,18 +77,20 @@ def width_of_error(known: Law, case: Node, _claimed: Bounds) -> Shown:
     members = case.fields(("error", "place", "rates", "coefficients", "changes"))
     error = positive(members["error"])
     necessary = _necessary(known, members["place"], error)
+    exponentials = read_sum(members)
+    if distance_of_sum(known, exponentials, members["changes"]).upper > error:
+        members["coefficients"].invalid("the error of the sum is not shown to be so small")
+    sides = (Bounds.exactly(Fraction(n)) for n in (necessary, len(exponentials[0])))
+    return Shown(f"eps = {brief(error)}", *sides)
+
+
+def read_sum(members: dict[str, Node]) -> tuple[Vector, Vector]:
+    """Read rates and coefficients of a sum of exponentials."""
     rates = tuple(positive(item) for item in members["rates"].elements(1, MAX_UNITS))
     count = len(rates)
     if len(set(rates)) < count:
         members["rates"].refuse("distinct rates")
-    coefficients = tuple(positive(x) for x in members["coefficients"].elements(count, count))
-    changes = tuple(x.number() for x in members["changes"].elements(2 * count - 1, 2 * count))
-    with precision(_BITS):
-        reached = _distance(known, (rates, coefficients), changes, members["changes"])
-    if reached.upper > error:
-        members["coefficients"].invalid("the error of the sum is not shown to be so small")
-    sides = (Bounds.exactly(Fraction(n)) for n in (necessary, count))
-    return Shown(f"eps = {brief(error)}", *sides)
+    return rates, tuple(positive(x) for x in members["coefficients"].elements(count, count))
 
 
 def _necessary(known: Law, place: Node, error: Fraction) -> int:
@@ -134,10 +136,17 @@ class _Point:
         return (lower(off) > 0) - (upper(off) < 0)
 
 
+def distance_of_sum(known: Law, exponentials: tuple[Vector, Vector], node: Node) -> Bounds:
+    """Enclose ``||rho_w - f||``, by the points where its error changes its sign."""
+    count = len(exponentials[0])
+    changes = tuple(x.number() for x in node.elements(2 * count - 1, 2 * count))
+    with precision(_BITS):
+        return _distance(known, exponentials, changes, node)
+
+
 def _distance(
     known: Law, exponentials: tuple[Vector, Vector], changes: Vector, node: Node
 ) -> Bounds:
-    """Enclose ``||rho_w - f||``."""
     w, (rates, coefficients) = ball(known.exponent), exponentials
     terms = [(ball(c), ball(r), ball(c / r)) for r, c in zip(rates, coefficients, strict=True)]
     known.budget.spend(20 * len(terms) * len(changes), _BITS)

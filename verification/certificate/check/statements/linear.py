@@ -88,6 +88,21 @@ LINEAR: dict[str, Formula] = {
         "trace_norm",
         "intervals and weights, bounds of singular values",
     ),
+    "C3": Formula(
+        says="||rho - rho_hat|| <= eps for some linear network",
+        prepare=lazily("universality_claims", "read_continuous"),
+        derive=lazily("universality_claims", "network_within"),
+        witnesses="networks, where their errors change their signs; trapezoidal rules",
+        assumes="the target does not jump",
+        in_balls=True,
+        relies_on=(
+            "the bound of a trapezoidal rule's error, and that the error of a sum of m "
+            "exponentials has at most 2m zeros"
+        ),
+        kind=TARGET,
+        read=read_target,
+        is_finer=True,
+    ),
     "C5": Formula(
         says="||rho_w - rho_hat|| <= delta(h) + the masses left out, for a trapezoidal rule",
         prepare=lazily("law_claims", "read_law"),
