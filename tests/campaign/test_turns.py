@@ -11,9 +11,11 @@ import toy_claims as toys
 
 from verification.campaign import turns
 from verification.campaign.turns import (
+    BARREN_EXAMPLES,
     CHANGED,
     FAULT,
     FRESH,
+    TURN_SECONDS,
     Example,
     Shrinking,
     Turn,
@@ -126,6 +128,18 @@ def test_what_is_no_sharper_is_not_kept():
 def test_assumptions_are_counted_in_their_order():
     assert taken(toys.UNMET).satisfied == (0,)
     assert taken(toys.UNMET).verdicts.keys() == {"INAPPLICABLE"}
+
+
+@pytest.mark.parametrize("claim", [toys.UNMET, toys.EMPTY])
+def test_a_turn_of_nothing_useful_ends_early_and_counts_as_a_whole_one(claim):
+    found = take_turn(turn(claim), LIVENESS)
+    assert sum(found.verdicts.values()) == BARREN_EXAMPLES
+    assert found.charged == max(found.seconds, TURN_SECONDS)
+
+
+def test_a_turn_of_something_useful_counts_as_long_as_it_took():
+    found = taken(toys.TRUE)
+    assert found.charged == found.seconds
 
 
 def test_vacuous_examples_reach_no_cell():

@@ -94,7 +94,7 @@ def hunt(claim: AnyClaim, mutant: Mutant[object, object], *, seconds: float, see
                     tightest[cell] = example
         for name, count in found.verdicts.items():
             verdicts[name] = verdicts.get(name, 0) + count
-        sharing.end(source, seconds=found.seconds, discoveries=discoveries)
+        sharing.end(source, seconds=found.charged, discoveries=discoveries)
         refuted = found.refuted
     return Hunt(
         refuted=refuted,

@@ -205,7 +205,7 @@ class Search:
         discoveries = new_cells + sharpened + refuted
         self._between_claims.end(claim.id, seconds=found.seconds, discoveries=discoveries)
         self._between_sources[claim.id].end(
-            turn.source, seconds=found.seconds, discoveries=discoveries
+            turn.source, seconds=found.charged, discoveries=discoveries
         )
 
     def _forget(self, digests: set[str]) -> None:

@@ -86,6 +86,8 @@ SHRINK_SECONDS = 6.0
 TOO_LONG_SECONDS = 20.0
 """An example that has not heeded its deadline by then is given up, and kept as a fault."""
 EXAMPLES_A_SEARCH = 60
+BARREN_EXAMPLES = 150
+"""After so many that are inapplicable or vacuous, and no other, a turn ends."""
 MEMORY_BYTES = 3 * 2**30
 """Of one worker: an instance drawn at random may ask for any amount."""
 
@@ -93,6 +95,7 @@ FAULT = "fault"
 """Counted in place of a verdict where deciding raised an exception; such an instance is kept."""
 
 _NOT_VACUOUS = frozenset((Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.REFUTED))
+_OF_NO_USE = frozenset(map(str, (Verdict.INAPPLICABLE, Verdict.VACUOUS)))
 _TIGHT = 1e-6
 _SHARPER = 0.9
 _LARGEST_TARGET = 1e6
@@ -174,6 +177,15 @@ class Found:
     refuted: Example | None = None
     lost: str = ""
 
+    @property
+    def charged(self) -> float:
+        """The seconds that count when the claim's sources share its time.
+
+        A turn that found nothing of use may have ended early; it counts as a whole one, so that
+        the other sources have the time that it left.
+        """
+        return self.seconds if self.cells else max(self.seconds, TURN_SECONDS)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shrinking:
@@ -251,12 +263,16 @@ class _Notes:
         self._refuted: Example | None = None
 
     def is_over(self) -> bool:
-        return self._refuted is not None or time.monotonic() >= self._deadline
+        return self._refuted is not None or time.monotonic() >= self._deadline or self._is_barren()
+
+    def _is_barren(self) -> bool:
+        tried = self._verdicts.total()
+        return tried >= BARREN_EXAMPLES and self._verdicts.keys() <= _OF_NO_USE
 
     def examine(self, subject: Subject) -> Example | None:
         """Decide one example; return it where it came out tight or refuted."""
         turn = self._turn
-        count = sum(self._verdicts.values())
+        count = self._verdicts.total()
         try:
             with _given_up_after(TOO_LONG_SECONDS):
                 result = _decided(turn, subject, level_of(count, turn.level))
