@@ -146,6 +146,18 @@ def _memory(instance: Instance) -> dict[str, Json]:
     return {}
 
 
+def _nothing(_instance: Instance) -> dict[str, Json]:
+    return {}
+
+
+def _order_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {"of": "attained" if case.attained else "bound", "order": case.order}
+
+
+def _strip_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {"order": case.order, "width": format_number(case.width)}
+
+
 def _slope_case(_instance: Instance, _case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {"of": "every state and memory"}
 
@@ -283,6 +295,8 @@ def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
 
 
 WITNESSES: dict[str, Witnesses] = {
+    "A1": Witnesses(_nothing, _order_case),
+    "A2": Witnesses(_nothing, _strip_case),
     "M1": Witnesses(_memory, _slope_case),
     "M2": Witnesses(_memory, _function_case),
     "M3": Witnesses(_memory, _function_case),

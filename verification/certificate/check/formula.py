@@ -14,7 +14,9 @@ from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Target
 
-ACTIVATIONS = "the constants s0, s1, s2, m and m1 of the activations (A1, A2)"
+ACTIVATIONS = (
+    "the constants s0, s1, s2, m and m1 of the activation, of which A1 and A2 have certificates"
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ r"""The activation in balls: derivatives, the constants that bound them, strips,
 constants are those that the claims name: with ``s_k = sum_j |a_j| |b_j|^k s_k(f_j)``,
 
     s0: 1, 1, 1, pi/2, 1     s1: 1, 1/4, 2/sqrt(pi), 1, 1
-    s2: 4/(3 sqrt 3), 1/(6 sqrt 3), sqrt(8/(pi e)), 3 sqrt(3)/8, 1,
+    s2: 4/(3 sqrt 3), 1/(6 sqrt 3), sqrt(8/(pi e)), 3 sqrt(3)/8, 1
+    s3: 2, 1/8, 4/sqrt(pi), 2, 1,
 
 and on ``|Im z| <= a``, ``|f| <= m(a)`` and ``|f'| <= m1(a)``:
 
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from verification.certificate.check.instances import Term
-from verification.certificate.check.numbers.balls import Ball, ball, pi, total, upper
+from verification.certificate.check.numbers.balls import Ball, ball, lower, pi, total, upper
 from verification.certificate.check.outcome import Refused
 
 _POLE = {
@@ -29,7 +30,10 @@ _POLE = {
     "erf": Fraction(4),
     "sin": Fraction(64),
 }
-"""Below the distance of the nearest pole; of an entire function a width that is never exceeded."""
+"""Below the distance of the nearest pole; of an entire function the widest that a rule is given."""
+
+_ENTIRE = ("erf", "sin")
+_WIDEST = 64
 
 
 def weighted_derivatives(
@@ -50,7 +54,7 @@ def weighted_derivatives(
 
 
 def curve(terms: tuple[Term, ...], order: int) -> Callable[[Ball], Ball]:
-    """Return ``sigma^(k)``, k <= 3, its numbers enclosed once at the working precision."""
+    """Return ``sigma^(k)``, k <= 4, its numbers enclosed once at the working precision."""
     parts = [
         (
             ball(term.weight * term.scale**order),
@@ -106,27 +110,41 @@ def _arctan_third(t: Ball) -> Ball:
     return (6 * t * t - 2) * share * share * share
 
 
+def _tanh_fourth(t: Ball) -> Ball:
+    slope = _tanh_slope(t)
+    return 8 * t.tanh() * slope * (3 * slope - 1)
+
+
+def _arctan_fourth(t: Ball) -> Ball:
+    share = _arctan_slope(t)
+    squared = share * share
+    return 24 * t * (1 - t * t) * squared * squared
+
+
 # The logistic function is (1 + tanh(t/2)) / 2.
 _DERIVATIVES: dict[str, tuple[Callable[[Ball], Ball], ...]] = {
-    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn, _tanh_third),
+    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn, _tanh_third, _tanh_fourth),
     "logistic": (
         lambda t: (1 + (t / 2).tanh()) / 2,
         lambda t: _tanh_slope(t / 2) / 4,
         lambda t: _tanh_turn(t / 2) / 8,
         lambda t: _tanh_third(t / 2) / 16,
+        lambda t: _tanh_fourth(t / 2) / 32,
     ),
     "erf": (
         lambda t: t.erf(),
         _erf_slope,
         lambda t: -2 * t * _erf_slope(t),
         lambda t: (4 * t * t - 2) * _erf_slope(t),
+        lambda t: (12 - 8 * t * t) * t * _erf_slope(t),
     ),
-    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn, _arctan_third),
+    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn, _arctan_third, _arctan_fourth),
     "sin": (
         lambda t: t.sin(),
         lambda t: t.cos(),
         lambda t: -t.sin(),
         lambda t: -t.cos(),
+        lambda t: t.sin(),
     ),
 }
 
@@ -155,7 +173,7 @@ def _family_antiderivative(family: str, t: Ball) -> Ball:
 
 
 def constant(terms: tuple[Term, ...], order: int) -> Ball:
-    """Return ``s_k``, k = 0, 1, 2."""
+    """Return ``s_k``, k = 0, .., 3."""
     return total(
         [
             ball(abs(term.weight * term.scale**order)) * _family_constant(term.family, order)
@@ -167,11 +185,16 @@ def constant(terms: tuple[Term, ...], order: int) -> Ball:
 def _family_constant(family: str, order: int) -> Ball:
     three = ball(3).sqrt()
     table = {
-        "tanh": (ball(1), ball(1), 4 / (3 * three)),
-        "logistic": (ball(1), ball(Fraction(1, 4)), 1 / (6 * three)),
-        "erf": (ball(1), 2 / pi().sqrt(), (8 / (pi() * ball(1).exp())).sqrt()),
-        "arctan": (pi() / 2, ball(1), 3 * three / 8),
-        "sin": (ball(1), ball(1), ball(1)),
+        "tanh": (ball(1), ball(1), 4 / (3 * three), ball(2)),
+        "logistic": (ball(1), ball(Fraction(1, 4)), 1 / (6 * three), ball(Fraction(1, 8))),
+        "erf": (
+            ball(1),
+            2 / pi().sqrt(),
+            (8 / (pi() * ball(1).exp())).sqrt(),
+            4 / pi().sqrt(),
+        ),
+        "arctan": (pi() / 2, ball(1), 3 * three / 8, ball(2)),
+        "sin": (ball(1), ball(1), ball(1), ball(1)),
     }
     return table[family][order]
 
@@ -179,6 +202,16 @@ def _family_constant(family: str, order: int) -> Ball:
 def widest_strip(terms: tuple[Term, ...]) -> Fraction:
     """Return a half-width at which every term is still analytic."""
     return min(_POLE[term.family] / abs(term.scale) for term in terms)
+
+
+def is_analytic_on(terms: tuple[Term, ...], width: Fraction) -> bool:
+    """Tell whether ``|Im z| <= width`` lies below every pole, and is no wider than 64 units."""
+    return width > 0 and all(
+        abs(term.scale) * width <= _WIDEST
+        if term.family in _ENTIRE
+        else abs(term.scale) * width < _POLE[term.family]
+        for term in terms
+    )
 
 
 def strip_constant(terms: tuple[Term, ...], order: int, width: Fraction) -> Ball:
@@ -192,7 +225,7 @@ def strip_constant(terms: tuple[Term, ...], order: int, width: Fraction) -> Ball
     if order == 2:
         room = min((widest_strip(terms) - width) / 2, Fraction(1, 2))
         return strip_constant(terms, 1, width + room) / ball(room)
-    if not 0 < width < widest_strip(terms):
+    if not is_analytic_on(terms, width):
         raise Refused("a strip is too wide")
     return total(
         [
@@ -211,7 +244,7 @@ def _family_strip_constant(family: str, order: int, a: Ball) -> Ball:
     if family == "logistic":
         if order == 1:
             return 1 / (4 * (a / 2).cos() * (a / 2).cos())
-        return ball(1) if upper(a) <= Fraction(3, 2) else 1 / a.sin()
+        return ball(1) if upper(a) <= lower(pi() / 2) else ball(1).max(1 / a.sin())
     if family == "erf":
         return 1 + a.erfi() if order == 0 else 2 * (a * a).exp() / pi().sqrt()
     return pi() / 2 + a.atanh() if order == 0 else 1 / (1 - a * a)

@@ -8,15 +8,15 @@ decreasing bound, or a sine by 1.  A sine alone, a sin(b u + c), has ``(a b)^2 m
 from __future__ import annotations
 
 from fractions import Fraction
-from heapq import heappop, heappush
 
 from verification.certificate.check.instances import Term
-from verification.certificate.check.numbers.balls import Ball, around, ball, lower, pi, total, upper
+from verification.certificate.check.numbers.balls import Ball, around, ball, lower, total, upper
 from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.search import largest_value
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import constant, curve
+from verification.certificate.check.recurrent.suprema import REACH, tail_on_line
 
-_REACH = 40
 _TOLERANCE = Fraction(1, 2**32)
 _MOST_CELLS = 20_000
 
@@ -38,12 +38,9 @@ def largest_squared_speed(
     stretch = ball(squared_radius)
     first, second, third = (curve(terms, order) for order in (1, 2, 3))
     most = constant(terms, 1), constant(terms, 2)
-    anything = most[0] * most[0] + stretch * most[1] * most[1]
-    best = Fraction(0)
-    cells: list[tuple[Fraction, Fraction, Fraction]] = []
+    anything = upper(most[0] * most[0] + stretch * most[1] * most[1])
 
-    def look(low: Fraction, high: Fraction) -> Fraction:
-        """Put a cell on the heap; return the largest value seen."""
+    def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
         budget.spend(200 * len(terms))
         middle, half = ball((low + high) / 2), ball((high - low) / 2)
         slope, turn = first(middle), second(middle)
@@ -51,52 +48,28 @@ def largest_squared_speed(
         cell = around(middle, half)
         bend = second(cell)
         steep = 2 * bend * (first(cell) + stretch * third(cell))
-        bound = upper(anything)
+        bound = anything
         # On wide cells a quotient may not be enclosed at all.
         for found in (value + abs(steep) * half, first(cell) * first(cell) + stretch * bend * bend):
             if found.is_finite():
                 bound = min(bound, upper(found))
-        largest = max(best, lower(value))
-        if bound > largest:
-            heappush(cells, (-bound, low, high))
-        return largest
+        return lower(value), bound
 
     reach, beyond = _beyond(terms, stretch)
-    best = look(-reach, reach)
-    for _ in range(_MOST_CELLS):
-        if not cells or -cells[0][0] <= best * (1 + _TOLERANCE):
-            top = -cells[0][0] if cells else best
-            return Bounds(best, max(best, top, beyond))
-        _, low, high = heappop(cells)
-        best = look(low, (low + high) / 2)
-        best = look((low + high) / 2, high)
-    raise Invalid("the supremum of sigma'^2 + R^2 sigma''^2 is not found in so many cells")
+    found = largest_value(look, reach, _TOLERANCE, _MOST_CELLS)
+    if found is None or found.upper > found.lower * (1 + _TOLERANCE):
+        raise Invalid("the supremum of sigma'^2 + R^2 sigma''^2 is not found in so many cells")
+    return Bounds(found.lower, max(found.upper, beyond))
 
 
 def _beyond(terms: tuple[Term, ...], stretch: Ball) -> tuple[Fraction, Fraction]:
     """Return the end of the interval, and a bound of what lies beyond it."""
-    reach = max((_REACH + abs(term.shift)) / abs(term.scale) for term in terms)
+    reach = max((REACH + abs(term.shift)) / abs(term.scale) for term in terms)
     slopes, turns = [], []
     for term in terms:
         least = ball(abs(term.scale) * reach - abs(term.shift))
-        slope, turn = _tails(term.family, least)
+        slope, turn = (tail_on_line(term.family, order, least) for order in (1, 2))
         slopes.append(ball(abs(term.weight * term.scale)) * slope)
         turns.append(ball(abs(term.weight) * term.scale**2) * turn)
     slope, turn = total(slopes), total(turns)
     return reach, upper(slope * slope + stretch * turn * turn)
-
-
-def _tails(family: str, t: Ball) -> tuple[Ball, Ball]:
-    """Bound ``|f'|`` and ``|f''|`` beyond t >= 40."""
-    if family == "sin":
-        return ball(1), ball(1)
-    if family == "tanh":
-        slope = 4 * (-2 * t).exp()
-        return slope, 2 * slope
-    if family == "logistic":
-        return (-t).exp(), (-t).exp()
-    if family == "erf":
-        slope = 2 * (-(t * t)).exp() / pi().sqrt()
-        return slope, 2 * t * slope
-    share = 1 / (1 + t * t)
-    return share, 2 * t * share * share

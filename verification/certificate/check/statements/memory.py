@@ -1,8 +1,25 @@
-"""The claims on the memory and on the joint chain of data and memory."""
+"""The claims on the activation, on the memory and on the joint chain of data and memory."""
 
 from verification.certificate.check.formula import ACTIVATIONS, Formula, lazily
 
 MEMORY: dict[str, Formula] = {
+    "A1": Formula(
+        says="sup |sigma^(k)| <= s_k for k = 0, .., 3, an equality for a single named function",
+        prepare=lazily("activation_claims", "read_activation"),
+        derive=lazily("activation_claims", "supremum_of_derivative"),
+        witnesses="none; the suprema are searched again",
+        assumes="nothing",
+        in_balls=True,
+    ),
+    "A2": Formula(
+        says="|sigma| <= m(a) and |sigma'| <= m1(a) on |Im z| <= a, a below the nearest pole",
+        prepare=lazily("activation_claims", "read_activation"),
+        derive=lazily("activation_claims", "supremum_on_strip"),
+        witnesses="none; the suprema are searched again",
+        assumes="a below the distance of the nearest pole",
+        in_balls=True,
+        relies_on="the maximum principle",
+    ),
     "M1": Formula(
         says="max_i sup_{|v| <= vbar} |E[B sigma'(W.x_i + v)]| <= q = s1 E|B|",
         prepare=lazily("memory_claims", "read_memory"),
