@@ -110,7 +110,7 @@ def test_far_from_the_poles_a_strip_is_below_its_bound(family, order):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_far_out_a_function_is_near_its_limit(family):
-    with mpmath.workdps(60), precision(256):
+    with mpmath.workdps(800), precision(256):
         gap = upper(suprema._gap(family, ball(40), ball(Fraction(3, 4))))
         gap = mpmath.mpf(gap.numerator) / gap.denominator
         for side in (-1, 1):
