@@ -41,7 +41,9 @@ RESTS_ON = {
     "E5": CHAIN,
     "P1": CHAIN,
     "P2": CHAIN,
+    "P4": CHAIN,
     "P5": CHAIN,
+    "P6": CHAIN,
     "C1": NETWORK,
     "C1S": NETWORK,
     "C6": [*TARGET, *NETWORK],
@@ -64,10 +66,12 @@ REMEMBERED = 6
 ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
 """A grid of memories and a law there: not what a claim says, but what makes it easy to check."""
 
-EVERY = {"M3": 8, "M4": 7, "M5": 8, "E1": 6, "C1S": 4, "C3": 6}
+EVERY = {"M3": 8, "P4": 30, "M4": 7, "M5": 8, "E1": 6, "C1S": 4, "C3": 6}
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {
+    # With two states the values exchanged are those of a constant less f.
+    "P4": ("observable",),
     # On every strip that is narrow enough the logistic function is at most 1.
     "A2": ("width",),
     "C1": ("basis",),

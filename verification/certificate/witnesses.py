@@ -116,6 +116,31 @@ def _variance_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: A
     return document
 
 
+def _tail_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    values = case.observable.values
+    document: dict[str, Json] = {
+        "about": "the mean" if case.about_mean else "0",
+        "observable": _texts(values),
+        "start": case.start,
+        "steps": case.steps,
+        "distance": format_number(case.distance),
+    }
+    if not case.about_mean:
+        document["solution"] = _vector(finite.poisson_solution(instance.chain, values))
+    return document
+
+
+def _moving_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    if hasattr(case, "moving"):
+        kind: dict[str, Json] = {"of": "drift", "moving": _texts(case.moving)}
+        solution = finite.poisson_solution(instance.chain, case.moving)
+        kind["moving_solution"] = _vector(solution)
+    else:
+        kind = {"of": "visit", "state": case.state} if hasattr(case, "state") else {"of": "sign"}
+    observable = case.fixed if hasattr(case, "fixed") else case.values
+    return {**kind, **_equation(instance.chain, observable), "steps": case.steps}
+
+
 def _vector_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {"vector": _vector(case.values)}
 
@@ -309,7 +334,9 @@ WITNESSES: dict[str, Witnesses] = {
     "E5": Witnesses(_stationary_law, _hitting_case),
     "P1": Witnesses(_stationary_law, _poisson_case),
     "P2": Witnesses(_stationary_law, _sum_case),
+    "P4": Witnesses(_stationary_law, _tail_case),
     "P5": Witnesses(_stationary_law, _variance_case),
+    "P6": Witnesses(_stationary_law, _moving_case),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

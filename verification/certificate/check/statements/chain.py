@@ -33,6 +33,18 @@ CHAIN: dict[str, Formula] = {
         assumes="one recurrent class",
         in_balls=True,
     ),
+    "P4": Formula(
+        says=(
+            "P_i(|S_n| >= osc(u) + r) <= 2 exp(-2 r^2 / (n osc(u)^2)); P_i(|S_n - E_i S_n| >= r) "
+            "<= 2 exp(-2 r^2 / sum_{l<n} osc(u_l)^2), u_l(i) = E_i[f(xi_0) + .. + f(xi_{l-1})]"
+        ),
+        prepare=lazily("tail_claims", "read_sums"),
+        derive=lazily("tail_claims", "rare_sums"),
+        witnesses="the stationary law, solutions of the Poisson equation; the sums' laws are found",
+        assumes="one recurrent class",
+        in_balls=True,
+        least_digits=1,
+    ),
     "P5": Formula(
         says=(
             "2 <ft, u> - <ft, ft> = pi(u^2) - pi((P u)^2) = s, and from the stationary law "
@@ -43,5 +55,16 @@ CHAIN: dict[str, Formula] = {
         witnesses="the stationary law, solutions of the Poisson equation, Z P u",
         assumes="one recurrent class",
         identity=True,
+    ),
+    "P6": Formula(
+        says=(
+            "E_i[(sum_{k<n} f_k(xi_k) - pi(f_k))^2]^(1/2) <= osc(u_0) + Delta sum_k eps_k + "
+            "(sum_k s(u_k)^2)^(1/2), eps_k >= osc(f_k - f_{k-1}), Delta >= sum_k delta(P^k)"
+        ),
+        prepare=chain_claims.read_chain,
+        derive=lazily("moving_claims", "moving_sum"),
+        witnesses="the stationary law, solutions of the Poisson equation",
+        assumes="one recurrent class, aperiodic",
+        in_balls=True,
     ),
 }
