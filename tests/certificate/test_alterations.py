@@ -25,6 +25,7 @@ CHAIN = [("instance", "chain", "transition")]
 NETWORK = [("instance", "network")]
 TARGET = [("instance", "target")]
 UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
+SEEN = [("instance", "chain", "inputs"), ("instance", "chain", "targets")]
 RESTS_ON = {
     "A1": UNIT[:1],
     "A2": UNIT[:1],
@@ -44,6 +45,11 @@ RESTS_ON = {
     "P4": CHAIN,
     "P5": CHAIN,
     "P6": CHAIN,
+    "O1": [*CHAIN, *UNIT, *SEEN],
+    "O2": [*CHAIN, *UNIT, *SEEN],
+    # Its law there is mu_0, all of whose memories are 0.
+    "O3": [*CHAIN, *UNIT[:2], *SEEN],
+    "O5": [*CHAIN, *UNIT, *SEEN],
     "C1": NETWORK,
     "C1S": NETWORK,
     "C6": [*TARGET, *NETWORK],
@@ -66,7 +72,7 @@ REMEMBERED = 6
 ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
 """A grid of memories and a law there: not what a claim says, but what makes it easy to check."""
 
-EVERY = {"M3": 8, "P4": 30, "M4": 7, "M5": 8, "E1": 6, "C1S": 4, "C3": 6}
+EVERY = {"M3": 8, "P4": 30, "M4": 7, "M5": 8, "E1": 6, "O1": 5, "O2": 2, "O5": 2, "C1S": 4, "C3": 6}
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {

@@ -12,7 +12,12 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from verification.certificate import approximation_witnesses, law_witnesses, linear_witnesses
+from verification.certificate import (
+    approximation_witnesses,
+    law_witnesses,
+    limit_witnesses,
+    linear_witnesses,
+)
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
 from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.matrix import Matrix
@@ -337,6 +342,10 @@ WITNESSES: dict[str, Witnesses] = {
     "P4": Witnesses(_stationary_law, _tail_case),
     "P5": Witnesses(_stationary_law, _variance_case),
     "P6": Witnesses(_stationary_law, _moving_case),
+    "O1": Witnesses(_stationary_law, limit_witnesses.solution_case, limit_witnesses.rounded_case),
+    "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
+    "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
+    "O5": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

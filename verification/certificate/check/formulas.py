@@ -2,7 +2,8 @@
 
 from verification.certificate.check.formula import Formula
 from verification.certificate.check.statements.chain import CHAIN
+from verification.certificate.check.statements.limit import LIMIT
 from verification.certificate.check.statements.linear import LINEAR
 from verification.certificate.check.statements.memory import MEMORY
 
-FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LINEAR
+FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LIMIT | LINEAR

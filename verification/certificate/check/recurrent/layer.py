@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.instances import Instance, Term, Vector
 from verification.certificate.check.numbers.balls import (
     Ball,
     around,
@@ -31,7 +31,13 @@ from verification.certificate.check.recurrent.activations import (
     strip_constant,
     widest_strip,
 )
-from verification.certificate.check.recurrent.memory import Memory, dot, mean_b, normal_rule
+from verification.certificate.check.recurrent.memory import (
+    Memory,
+    NormalRule,
+    dot,
+    mean_b,
+    normal_rule,
+)
 
 _MOST_PANELS = 2_000
 
@@ -220,28 +226,43 @@ class Layer:
         if law.w.kind == "normal":
             deviation = ball(law.w.second[0]) * self.squared_input.sqrt()
             rule = normal_rule(self.terms, ball(dot(law.w.first, point)), deviation, self.budget)
-            rows = tuple((node, weight, mean) for node, weight in rule.nodes)
-            return _Rule(rows, rule.strip, rule.analytic, rule.left_out)
-        if sum(map(bool, point)) > 1:
+        elif sum(map(bool, point)) > 1:
             raise Unsupported("W is uniform in several directions")
-        return self._uniform_rule(dot(law.w.first, point), dot(law.w.second, point), mean)
+        else:
+            rule = uniform_rule(self.terms, dot(law.w.first, point), dot(law.w.second, point))
+        rows = tuple((node, weight, mean) for node, weight in rule.nodes)
+        return _Rule(rows, rule.strip, rule.analytic, rule.left_out)
 
-    def _uniform_rule(self, one: Fraction, other: Fraction, mean: Ball) -> _Rule:
-        low, high = min(one, other), max(one, other)
-        strip = widest_strip(self.terms) * Fraction(4, 5)
-        panels = ceil((high - low) / (2 * strip))
-        if panels > _MOST_PANELS:
-            raise Unsupported("W is so wide that its rule would have too many nodes")
-        half = (high - low) / (2 * panels)
-        aspect = ball(strip / half)
-        rho = aspect + (aspect * aspect + 1).sqrt()
-        # rho > 2.4, and 2 n log2 rho bits are gained by n nodes.
-        count = working_precision() // 2 + 8
-        roots = legendre(count)
-        nodes = []
-        for k in range(panels):
-            centre = ball(low + (2 * k + 1) * half)
-            nodes += [(centre + ball(half) * x, weight / (2 * panels), mean) for x, weight in roots]
-        shrunk = integer_power(1 / rho, 2 * count) / (1 - 1 / (rho * rho))
-        # Panels have equal weights: the mean of their errors, of integrals over [-1, 1] halved.
-        return _Rule(tuple(nodes), strip, ball(Fraction(32, 15)) * shrunk, ball(0))
+
+def uniform_rule(terms: tuple[Term, ...], one: Fraction, other: Fraction) -> NormalRule:
+    """Return a rule for functions that are analytic where the activation is, of a uniform number.
+
+    Parameters
+    ----------
+    terms : tuple of Term
+    one, other : Fraction
+        The ends between which the number lies, in any order.
+
+    Raises
+    ------
+    Unsupported
+        Where it would have too many nodes.
+    """
+    low, high = min(one, other), max(one, other)
+    strip = widest_strip(terms) * Fraction(4, 5)
+    panels = ceil((high - low) / (2 * strip))
+    if panels > _MOST_PANELS:
+        raise Unsupported("W is so wide that its rule would have too many nodes")
+    half = (high - low) / (2 * panels)
+    aspect = ball(strip / half)
+    rho = aspect + (aspect * aspect + 1).sqrt()
+    # rho > 2.4, and 2 n log2 rho bits are gained by n nodes.
+    count = working_precision() // 2 + 8
+    roots = legendre(count)
+    nodes = []
+    for k in range(panels):
+        centre = ball(low + (2 * k + 1) * half)
+        nodes += [(centre + ball(half) * x, weight / (2 * panels)) for x, weight in roots]
+    shrunk = integer_power(1 / rho, 2 * count) / (1 - 1 / (rho * rho))
+    # Panels have equal weights: the mean of their errors, of integrals over [-1, 1] halved.
+    return NormalRule(tuple(nodes), strip, ball(Fraction(32, 15)) * shrunk, ball(0))

@@ -64,7 +64,7 @@ def mean_b(spread: Spread) -> Fraction:
 
 @dataclass(frozen=True)
 class NormalRule:
-    """``E[g(Z)] = sum of weight g(node)`` for normal Z, up to an error that depends on g.
+    """``E[g(Z)] = sum of weight g(node)`` up to an error that depends on g, Z normal or uniform.
 
     Parameters
     ----------

@@ -1,0 +1,234 @@
+"""The claims on the limit equation, for laws with finitely many atoms.
+
+Notation: s = alpha t; mu a law of (input, memory, target); ``T_K f = E_mu[K(., zeta') f(zeta')]``.
+The left sides are computed from kernels with a rule for each pair of inputs, and by doubling the
+time; the right ones from features at the nodes of one rule, or from constants.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from verification.certificate.check.claims.chain_claims import read_chain
+from verification.certificate.check.instances import Atom, Instance, Law
+from verification.certificate.check.linear.semigroups import inverse_form, rotated
+from verification.certificate.check.markov.chains import Chain
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, upper
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
+from verification.certificate.check.numbers.special import growth_constant
+from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.reading import Node
+from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.limit_equation import (
+    Spot,
+    Subject,
+    solution,
+    variance_about,
+)
+from verification.certificate.check.recurrent.memory import Memory, mean_absolute_b
+from verification.certificate.check.recurrent.word_laws import WordLaw, is_odd, read_law
+
+MAX_UNITS = 64
+_SPARE_BITS = 96
+_BITS = 192
+
+
+class Limit:
+    """The chain, and the instance with each law of units that a case has."""
+
+    def __init__(self, instance: Instance, chain: Chain, budget: Budget) -> None:
+        self.instance = instance
+        self.chain = chain
+        self.budget = budget
+        self._subjects: dict[str, Subject] = {}
+        self._laws: dict[str, WordLaw] = {}
+
+    def subject(self, units: Node | None) -> Subject:
+        """Return the instance, with units in the place of their law where there are any."""
+        key = "" if units is None else json.dumps(units.value)
+        if key not in self._subjects:
+            instance = self.instance
+            if units is not None:
+                instance = replace(instance, law=_read_units(units, len(instance.inputs[0])))
+            with precision(_BITS):
+                memory = Memory(instance, self.budget)
+            self._subjects[key] = Subject(instance, memory, self.budget)
+        return self._subjects[key]
+
+    def law(self, node: Node, subject: Subject) -> WordLaw:
+        """Read a law of words; equal texts give one law."""
+        key = json.dumps(node.value, sort_keys=True) + str(id(subject))
+        if key not in self._laws:
+            self._laws[key] = read_law(node, self.chain, subject.instance, self.budget)
+        return self._laws[key]
+
+
+def _read_units(node: Node, dimension: int) -> Law:
+    """Read the law of a drawn network's units, in order, each with C >= 0: only C^2 matters."""
+    atoms = []
+    for item in node.elements(1, MAX_UNITS):
+        members = item.fields(("p", "C", "W", "B"))
+        p, c, b = (members[key].number() for key in ("p", "C", "B"))
+        if p <= 0 or c < 0:
+            item.refuse("p > 0 and C >= 0")
+        atoms.append(Atom(p, c, members["W"].numbers(dimension), b))
+    if sum(atom.p for atom in atoms) != 1:
+        node.invalid("the probabilities do not sum to 1")
+    keys = [(atom.w, atom.b, atom.c, atom.p) for atom in atoms]
+    if sorted(keys) != keys:
+        node.refuse("units in order")
+    return Law(None, None, None, tuple(atoms))
+
+
+def read_limit(instance: Instance, witness: Node, budget: Budget) -> Limit:
+    """Verify that there is one recurrent class, and ``q < 1``."""
+    chain = read_chain(instance, witness, budget)
+    with precision(_BITS):
+        q = constant(instance.activation, 1) * ball(mean_absolute_b(instance))
+        if upper(q) >= 1:
+            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
+    return Limit(instance, chain, budget)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What cases have in common: a law of words, a time s, units in the place of their law."""
+
+    members: dict[str, Node]
+    subject: Subject
+    law: WordLaw
+    time: Fraction
+    what: str
+
+
+def _read_case(known: Limit, case: Node, *more: str) -> _Case:
+    members = case.fields(("law", "time", *more), ("units",))
+    units = members.get("units")
+    subject = known.subject(units)
+    time = members["time"].number()
+    if time <= 0:
+        members["time"].refuse("a number > 0")
+    law = known.law(members["law"], subject)
+    count = len(subject.instance.law.atoms)
+    drawn = f", {count} units" if units is not None else ""
+    return _Case(members, subject, law, time, f"s = {brief(time)}, {law.what}{drawn}")
+
+
+def _read_spot(node: Node, instance: Instance) -> Spot:
+    members = node.fields(("state", "memory"))
+    state = members["state"].integer(0, instance.size - 1)
+    if instance.inputs.index(instance.inputs[state]) != state:
+        members["state"].refuse("the first state with its input")
+    return Spot(instance.inputs[state], members["memory"].number())
+
+
+def _at(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
+    """Return a side that is enclosed at the precision asked for, with some bits to spare."""
+
+    def at(bits: int) -> Bounds:
+        with precision(bits + _SPARE_BITS):
+            return bounds(value())
+
+    return at
+
+
+# O1
+
+
+def two_forms(known: Limit, case: Node, _claimed: Bounds) -> Shown:
+    """Compare the loss, the norm or a value in the data and in the features."""
+    quantity = case.member("quantity").choice("loss", "norm", "value")
+    more = ("quantity", "place") if quantity == "value" else ("quantity",)
+    read = _read_case(known, case, *more)
+    subject, law, time = read.subject, read.law, read.time
+    if quantity == "value":
+        spot = _read_spot(read.members["place"], subject.instance)
+        what = f"|g| at v = {brief(spot.memory)}, {read.what}"
+        return Shown(
+            what,
+            _at(lambda: abs(subject.value(law, time, spot))),
+            _at(lambda: abs(solution(subject, law, time, spot).last_value())),
+        )
+    if quantity == "loss":
+        return Shown(
+            f"|g - y|^2, {read.what}",
+            _at(lambda: subject.flow(law, time).squared_residual()),
+            _at(lambda: solution(subject, law, time, None).loss()),
+        )
+    return Shown(
+        f"|theta|^2, {read.what}",
+        _at(lambda: subject.flow(law, time).squared_norm()),
+        _at(lambda: solution(subject, law, time, None).squared_norm()),
+    )
+
+
+# O2
+
+
+def spectral_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
+    """``|g - y|^2 = sum_j exp(-2 s lambda_j) <y, e_j>^2 + |y - proj y|^2``.
+
+    What of y lies in the kernel of T_K at distinct places is in the sum.
+    """
+    read = _read_case(known, case)
+    subject, law, time = read.subject, read.law, read.time
+    means = law.means(odd=is_odd(subject.instance))
+
+    def spectral() -> Ball:
+        shares = [ball(mass).sqrt() for mass, _ in means.values()]
+        kernels = subject.gram([*means]) if means else []
+        rows = [
+            [a * x * b for x, b in zip(row, shares, strict=True)]
+            for a, row in zip(shares, kernels, strict=True)
+        ]
+        start = [a * ball(mean) for a, (_, mean) in zip(shares, means.values(), strict=True)]
+        turned = rotated(rows, start, known.budget)
+        return turned.squared_decay(2 * time) + ball(variance_about(law, means))
+
+    return Shown(read.what, _at(lambda: subject.flow(law, time).squared_residual()), _at(spectral))
+
+
+# O3
+
+
+def excess_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
+    """``|g - y|^2 - |y - proj y|^2 <= |theta*|^2 / (2 e s)``.
+
+    Where the kernel's matrix at distinct places is positive definite, the projection of y is the
+    mean target, and ``|theta*|^2`` the form of the matrix's inverse there.
+    """
+    read = _read_case(known, case)
+    subject, law, time = read.subject, read.law, read.time
+    means = law.means(odd=is_odd(subject.instance))
+    if not means:
+        raise Invalid(f"{case.path}: there is no place at which anything is learnt")
+    floor = variance_about(law, means)
+
+    def excess() -> Ball:
+        return subject.flow(law, time).squared_residual() - ball(floor)
+
+    def bound() -> Ball:
+        targets = [ball(mean) for _, mean in means.values()]
+        shortest = inverse_form(subject.gram([*means]), targets, known.budget)
+        if shortest is None:
+            raise Invalid(f"{case.path}: the kernel's matrix is not shown to be positive definite")
+        return shortest / (2 * ball(1).exp() * ball(time))
+
+    return Shown(read.what, _at(excess), _at(bound))
+
+
+# O5
+
+
+def growth_of_weight(known: Limit, case: Node, _claimed: Bounds) -> Shown:
+    """``|theta|^2 <= c s |y|^2``, ``c = max_x (1 - exp(-x))^2 / x``."""
+    read = _read_case(known, case)
+    subject, law, time = read.subject, read.law, read.time
+    return Shown(
+        read.what,
+        _at(lambda: subject.flow(law, time).squared_norm()),
+        _at(lambda: growth_constant() * ball(time * law.squared_target)),
+    )

@@ -1,0 +1,208 @@
+r"""The limit equation for a law with finitely many atoms, in balls.
+
+``g_s = T_K u_s`` with ``u' = y - T_K u``, s = alpha t.  With the atoms' weights w_a and targets y_a
+let ``S_ab = (w_a w_b)^(1/2) K(zeta_a, zeta_b)`` and ``z_a = w_a^(1/2) y_a``; of
+`verification.certificate.check.linear.semigroups` come ``E_s z``, the residuals ``y - g_s``, and
+``g_s z``, so that ``g_s(zeta) = sum_a w_a^(1/2) K(zeta, zeta_a) (g_s z)_a``.
+
+The same in features: at the places of a law, their masses m_i and mean targets in the place of w_a
+and y_a, ``theta_s = sum_i m_i^(1/2) (g_s z)_i F_i`` with the rows F_i of features.
+
+*Errors of a rule.*  Where products of rows are K up to eps, let K~ be these products, and r, r~
+the residuals of the two equations, both at most |y|.  ``e = r - r~`` has ``e' = -K~ e - (K - K~)
+r``, so that ``|e| <= s eps |y|``; the loss ``|r|^2`` moves by ``2 s eps |y|^2`` at most, the norm
+``|theta|^2 = 2 int <r, y - r>`` by ``2 int |<e, y - r - r~>| <= s^2 eps |y|^2``, and g at a point
+by ``s eps |y| (1 + s k/2)``, where K~ is at most k there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.linear.semigroups import (
+    Column,
+    Flow,
+    Rows,
+    doubled_flow,
+    inner,
+    series_of_flow,
+)
+from verification.certificate.check.numbers.balls import (
+    Ball,
+    around,
+    ball,
+    total,
+    working_precision,
+)
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.recurrent.features import Features
+from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.word_laws import Memories, Place, WordLaw
+
+_Means = dict[Place, tuple[Fraction, Fraction]]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An input with a memory that is a number."""
+
+    input: Vector
+    memory: Fraction
+
+
+class Subject:
+    """An instance with the units that matter: kernels at points, flows of laws, each found once."""
+
+    def __init__(self, instance: Instance, memory: Memory, budget: Budget) -> None:
+        self.instance = instance
+        self.memory = memory
+        self.budget = budget
+        self._memories = Memories(memory)
+        self._kernels: dict[tuple[Place | Spot, Place | Spot, int], Ball] = {}
+        self._rules: dict[tuple[tuple[Vector, ...], int], Features] = {}
+        self._rows: dict[tuple[Place | Spot, tuple[Vector, ...], int], Column] = {}
+        self._flows: dict[tuple[WordLaw, Fraction, int], Flow] = {}
+
+    # Kernels: a rule for each pair of inputs, or one for all points
+
+    def kernel(self, first: Place | Spot, second: Place | Spot) -> Ball:
+        """Enclose K at two points."""
+        key = first, second, working_precision()
+        if key not in self._kernels:
+            inputs = tuple(sorted({first.input, second.input}))
+            product = inner(self._row(first, inputs), self._row(second, inputs))
+            value = around(product, self._rule(inputs).error)
+            self._kernels[key] = self._kernels[second, first, key[2]] = value
+        return self._kernels[key]
+
+    def _rule(self, inputs: tuple[Vector, ...]) -> Features:
+        key = inputs, working_precision()
+        if key not in self._rules:
+            self._rules[key] = Features(self.instance, inputs, self.budget)
+        return self._rules[key]
+
+    def _row(self, point: Place | Spot, inputs: tuple[Vector, ...]) -> Column:
+        key = point, inputs, working_precision()
+        if key not in self._rows:
+            memory = ball(point.memory) if isinstance(point, Spot) else self._memories.at(point)
+            self._rows[key] = self._rule(inputs).row(point.input, memory)
+        return self._rows[key]
+
+    def features(self, points: Sequence[Place | Spot]) -> tuple[list[Column], Ball]:
+        """Return the rows of all points by one rule, and the error of their products."""
+        inputs = tuple(sorted({point.input for point in points}))
+        return [self._row(point, inputs) for point in points], self._rule(inputs).error
+
+    def gram(self, points: Sequence[Place | Spot]) -> Rows:
+        """Enclose K between all points by one rule."""
+        rows, error = self.features(points)
+        self.budget.spend(len(rows) ** 2 * sum(map(len, rows[:1])), working_precision())
+        return [[around(inner(a, b), error) for b in rows] for a in rows]
+
+    # The equation
+
+    def flow(self, law: WordLaw, time: Fraction) -> Flow:
+        """Return the flow of the law's atoms, K from a rule for each pair."""
+        key = law, time, working_precision()
+        if key not in self._flows:
+            weights = [ball(atom.weight).sqrt() for atom in law.atoms]
+            start = [w * ball(atom.target) for w, atom in zip(weights, law.atoms, strict=True)]
+            rows = [
+                [
+                    a * b * self.kernel(one.place, other.place)
+                    for b, other in zip(weights, law.atoms, strict=True)
+                ]
+                for a, one in zip(weights, law.atoms, strict=True)
+            ]
+            self._flows[key] = doubled_flow(rows, start, time, self.budget)
+        return self._flows[key]
+
+    def value(self, law: WordLaw, time: Fraction, spot: Spot) -> Ball:
+        """Enclose g at a point."""
+        gained = self.flow(law, time).gained
+        return total(
+            [
+                ball(atom.weight).sqrt() * self.kernel(spot, atom.place) * x
+                for atom, x in zip(law.atoms, gained, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The solution at one time, in features.
+
+    Parameters
+    ----------
+    law : WordLaw
+    means : dict
+        Weight and mean target of each place.
+    rows : list of Column
+        The features of the places, and of one more point, if any.
+    weights : Column
+        theta.
+    time : Fraction
+    blur : Ball
+        ``s eps``.
+    """
+
+    law: WordLaw
+    means: _Means
+    rows: list[Column]
+    weights: Column
+    time: Fraction
+    blur: Ball
+
+    def loss(self) -> Ball:
+        """Enclose ``|g - y|^2``: at the mean targets, and what the targets vary about them."""
+        apart = [
+            ball(mass) * _squared(inner(self.weights, row) - ball(mean))
+            for (mass, mean), row in zip(self.means.values(), self.rows, strict=False)
+        ]
+        varied = ball(variance_about(self.law, self.means))
+        return around(total(apart) + varied, 2 * self.blur * self._size())
+
+    def squared_norm(self) -> Ball:
+        """Enclose ``|theta|^2``."""
+        return around(inner(self.weights, self.weights), ball(self.time) * self.blur * self._size())
+
+    def last_value(self) -> Ball:
+        """Enclose g at the point beyond the places."""
+        largest = ball(0)
+        for row in self.rows:
+            largest = largest.max(inner(row, row))
+        error = self.blur * self._size().sqrt() * (1 + ball(self.time) * largest / 2)
+        return around(inner(self.weights, self.rows[-1]), error)
+
+    def _size(self) -> Ball:
+        return ball(self.law.squared_target)
+
+
+def solution(subject: Subject, law: WordLaw, time: Fraction, spot: Spot | None) -> Solution:
+    """Solve the equation in features, by its power series in the time."""
+    means = law.means(odd=False)
+    points: list[Place | Spot] = [*means]
+    if spot:
+        points.append(spot)
+    rows, error = subject.features(points)
+    shares = [ball(mass).sqrt() for mass, _ in means.values()]
+    scaled = [[a * x for x in row] for a, row in zip(shares, rows, strict=False)]
+    subject.budget.spend((len(means) + 2) ** 2 * len(rows[0]), working_precision())
+    matrix = [[inner(a, b) for b in scaled] for a in scaled]
+    start = [a * ball(mean) for a, (_, mean) in zip(shares, means.values(), strict=True)]
+    gained = series_of_flow(matrix, start, time, subject.budget)
+    weights = [inner(gained, column) for column in zip(*scaled, strict=True)]
+    return Solution(law, means, rows, weights, time, ball(time) * error)
+
+
+def variance_about(law: WordLaw, means: _Means) -> Fraction:
+    """Return ``|y|^2`` without that of the mean targets."""
+    learnt = sum((mass * mean * mean for mass, mean in means.values()), Fraction(0))
+    return law.squared_target - learnt
+
+
+def _squared(x: Ball) -> Ball:
+    return x * x

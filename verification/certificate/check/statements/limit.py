@@ -1,0 +1,50 @@
+"""The claims on the limit equation."""
+
+from verification.certificate.check.formula import ACTIVATIONS, Formula, lazily
+
+_CHAIN = "the stationary law"
+_ASSUMES = "q = s1 E|B| < 1, one recurrent class"
+
+LIMIT: dict[str, Formula] = {
+    "O1": Formula(
+        says=(
+            "g_t = (I - exp(-alpha t T_K)) y is theta_t . phi, theta' = -alpha (A theta - b): the "
+            "loss, |theta_t|^2 and g_t at a point"
+        ),
+        prepare=lazily("limit_claims", "read_limit"),
+        derive=lazily("limit_claims", "two_forms"),
+        witnesses=_CHAIN,
+        assumes=_ASSUMES,
+        identity=True,
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
+    "O2": Formula(
+        says="|g_t - y|^2 = sum_j exp(-2 alpha t lambda_j) <y, e_j>^2 + |y - proj y|^2",
+        prepare=lazily("limit_claims", "read_limit"),
+        derive=lazily("limit_claims", "spectral_loss"),
+        witnesses=_CHAIN,
+        assumes=_ASSUMES,
+        identity=True,
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
+    "O3": Formula(
+        says="|g_t - y|^2 - |y - proj y|^2 <= |theta*|^2 / (2 e alpha t), theta* the shortest",
+        prepare=lazily("limit_claims", "read_limit"),
+        derive=lazily("limit_claims", "excess_loss"),
+        witnesses=_CHAIN,
+        assumes=f"{_ASSUMES}, the kernel is positive definite at the places",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
+    "O5": Formula(
+        says="|theta_t|^2 <= c alpha t |y|^2, c = max_s (1 - exp(-s))^2 / s",
+        prepare=lazily("limit_claims", "read_limit"),
+        derive=lazily("limit_claims", "growth_of_weight"),
+        witnesses=_CHAIN,
+        assumes=_ASSUMES,
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
+}

@@ -1,0 +1,83 @@
+"""What certificates of the claims on the limit equation bring: laws of words, times, places.
+
+Times and memories are rounded to a few digits: a claim holds for all of them, and a certificate
+says nothing that both sides do not depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from verification.flow.finite_law import AllWords, Data, GivenWords
+from verification.instance import AtomicLaw, Instance, Json, Vector
+from verification.kernel.limiting import Point
+from verification.strict_json import format_number
+
+_DIGITS = 6
+
+
+def rounded(value: Fraction) -> Fraction:
+    """Round to a few digits, towards 0."""
+    if not value:
+        return value
+    unit = Fraction(10) ** (len(str(int(abs(value)))) - _DIGITS)
+    while abs(value) < unit * 10 ** (_DIGITS - 1):
+        unit /= 10
+    return abs(value) // unit * unit * (1 if value > 0 else -1)
+
+
+def rounded_case(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    """Return the case with a time of few digits, and a place of a memory of few digits."""
+    changes: dict[str, Any] = {"time": rounded(case.time)}
+    if getattr(case, "place", None) is not None:
+        changes["place"] = replace(case.place, memory=rounded(case.place.memory))
+    return replace(case, **changes)
+
+
+def energy_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a law of the data, a time, and the units that stand for their law, if any."""
+    document: dict[str, Json] = {"law": _law(case.data), "time": format_number(case.time)}
+    if case.units is not None:
+        document["units"] = _units(case.units)
+    return document
+
+
+def solution_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write also the quantity that both forms are compared in."""
+    document = {**energy_case(instance, case), "quantity": case.quantity.name.lower()}
+    if case.place is not None:
+        document["place"] = _place(instance, case.place)
+    return document
+
+
+def _law(data: Data) -> Json:
+    if isinstance(data, AllWords):
+        return {"of": "all words", "known": data.known}
+    if isinstance(data, GivenWords):
+        words = sorted(word[-1 - data.known :] for word in data.words)
+        return {"of": "words", "words": [list(word) for word in words]}
+    return {"of": "invariant law"}
+
+
+def _units(law: AtomicLaw) -> Json:
+    """Write units in order; of C no sign: only its square matters."""
+    units = sorted((atom.w, atom.b, abs(atom.c), atom.p) for atom in law.atoms)
+    return [
+        {"p": format_number(p), "C": format_number(c), "W": _texts(w), "B": format_number(b)}
+        for w, b, c, p in units
+    ]
+
+
+def _texts(values: Sequence[Fraction]) -> list[Json]:
+    return [format_number(value) for value in values]
+
+
+def _place(instance: Instance, point: Point) -> Json:
+    inputs: tuple[Vector, ...] = instance.chain.inputs
+    memory = point.memory
+    if not isinstance(memory, Fraction):
+        raise TypeError("the memory of a place is a number")
+    return {"state": inputs.index(point.input), "memory": format_number(memory)}
