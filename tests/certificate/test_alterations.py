@@ -24,6 +24,7 @@ from verification.certificate.check.outcome import Invalid, Refused
 CHAIN = [("instance", "chain", "transition")]
 NETWORK = [("instance", "network")]
 TARGET = [("instance", "target")]
+SMOOTH = [("instance", "target", 0, 0), ("instance", "target", 0, 1), ("instance", "beta")]
 UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
 SEEN = [("instance", "chain", "inputs"), ("instance", "chain", "targets")]
 RESTS_ON = {
@@ -59,6 +60,8 @@ RESTS_ON = {
     "C4Q": TARGET,
     "C4T": TARGET,
     "C7G": [*TARGET, ("instance", "training")],
+    "C2": SMOOTH,
+    "C2P": SMOOTH,
     "C3": TARGET,
     "C5": [("instance", "target", 0, 0, "exponent")],
     "C5W": [("instance", "target", 0, 0, "exponent")],
@@ -88,6 +91,8 @@ REPLACEABLE = {
     "C4K": ("places", "network"),
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
+    "C2": ("coefficients",),
+    "C2P": ("places",),
     "C3": ("network",),
     "C5W": ("step", "first"),
     "C7G": ("offset", "height"),

@@ -69,7 +69,7 @@ def usual(claim_id):
 
 STATED_ROUGHLY = {"C6", "C4", "C4B", "C4K", "C4Q", "C4T"}
 """Their right sides, distances from a target, are stated to four digits."""
-KNOWN_ROUGHLY = {"C3", "C5"}
+KNOWN_ROUGHLY = {"C2", "C3", "C5"}
 """Their left sides, such distances, are stated as the checker finds them, to more digits."""
 SLIGHTLY = Fraction(1_000_001, 1_000_000)
 COARSELY = {"E2": Fraction(11, 10), "E3": Fraction(11, 10)}

@@ -42,6 +42,24 @@ LOPSIDED_TRAINING = {
     "widths": [1],
     "training": {"bump": {"height": "0.7", "length": "1.3"}, "delays": ["2.5"], "radius": "0.3"},
 }
+LOPSIDED_SMOOTH = {
+    "schema": "linear-functional/1",
+    "name": "lopsided-smooth",
+    "target": [
+        [
+            {"kind": "exponential", "coefficient": "0.8", "rate": "0.3", "power": 1},
+            {
+                "kind": "exponential",
+                "coefficient": "-0.3",
+                "rate": "0.7",
+                "frequency": "1.5",
+                "sine": "0.4",
+            },
+        ]
+    ],
+    "widths": [1, 5],
+    "beta": "0.11",
+}
 OF_TRAININGS = {"C7G"}
 OF_LAWS = {"C5", "C5W", "C5L"}
 """Claims on power laws."""
@@ -57,6 +75,8 @@ def lopsided(claim_id):
     """Return the name of the lopsided instance that a claim is about."""
     if claim_id in OF_LAWS:
         return "power-law-one"
+    if claim_id in {"C2", "C2P"}:
+        return LOPSIDED_SMOOTH["name"]
     if claim_id in OF_NO_KERNELS:
         return "damped-reciprocal"
     if claim_id in OF_TRAININGS:
@@ -66,7 +86,7 @@ def lopsided(claim_id):
 
 def instance_named(name):
     """Return a gallery instance, or a lopsided one."""
-    for document in (LOPSIDED_TARGET, LOPSIDED_TRAINING):
+    for document in (LOPSIDED_TARGET, LOPSIDED_SMOOTH, LOPSIDED_TRAINING):
         if name == document["name"]:
             return read_subject(strict_json.loads(json.dumps(document)))
     if name != LOPSIDED:

@@ -195,6 +195,11 @@ def _places(
 
 def singular_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write at which functions the singular value of C4 is taken, and bounds of it."""
+    return {**_approximation(instance, case.width), "places": hankel_places(instance, case.width)}
+
+
+def hankel_places(instance: LinearFunctional, width: int) -> list[Json]:
+    """Write at which functions the next singular value is taken, and bounds of it."""
     from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
     from verification.linear_rnn import search  # noqa: PLC0415 - loads scipy
     from verification.linear_rnn.lower_bounds import (  # noqa: PLC0415
@@ -203,14 +208,14 @@ def singular_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # 
     )
 
     def place(function: Function) -> Json:
-        found = search.hankel_place(function, case.width)
+        found = search.hankel_place(function, width)
         with precision(BITS):
-            values: Json = [_bracket(singular_values(compression(function, found))[case.width])]
+            values: Json = [_bracket(singular_values(compression(function, found))[width])]
         if isinstance(found, LaguerrePlace):
             return {"scale": format_number(found.scale), "size": found.size, "values": values}
         return {"ends": texts(found.ends), "values": values}
 
-    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+    return _places(instance, place)
 
 
 def switched_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401

@@ -354,6 +354,8 @@ WITNESSES: dict[str, Witnesses] = {
     "C4K": Witnesses(linear_witnesses.nothing, linear_witnesses.ky_fan_case),
     "C4Q": Witnesses(linear_witnesses.nothing, linear_witnesses.quadratic_case),
     "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
+    "C2": Witnesses(linear_witnesses.nothing, approximation_witnesses.polynomial_case),
+    "C2P": Witnesses(linear_witnesses.nothing, approximation_witnesses.quoted_case),
     "C3": Witnesses(linear_witnesses.nothing, approximation_witnesses.network_case),
     "C5": Witnesses(
         linear_witnesses.nothing,

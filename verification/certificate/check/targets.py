@@ -8,7 +8,7 @@ the checker uses is read all the same: a certificate whose instance is not well 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
@@ -124,6 +124,7 @@ class Target:
     widths: tuple[int, ...]
     network: Network | None
     training: Training | None = None
+    beta: Fraction | None = None
 
 
 def read_target(node: Node, budget: Budget) -> Target:
@@ -148,15 +149,29 @@ def read_target(node: Node, budget: Budget) -> Target:
     widths = tuple(item.integer(0, MAX_WIDTH) for item in top["widths"].elements(1, MAX_WIDTHS))
     if any(a >= b for a, b in pairwise(widths)):
         top["widths"].refuse("increasing widths")
-    if "beta" in top:
-        positive(top["beta"])
     return Target(
         name=top["name"].text(120),
         channels=channels,
         widths=widths,
         network=_read_network(top["network"], len(channels)) if "network" in top else None,
         training=_read_training(top["training"]) if "training" in top else None,
+        beta=positive(top["beta"]) if "beta" in top else None,
     )
+
+
+def combined(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return parts with the same sum: equal exponentials are added, what is zero left out."""
+    waves: dict[tuple[Fraction, Fraction, int], Exponential] = {}
+    others: list[Part] = []
+    for part in parts:
+        if isinstance(part, Exponential):
+            key = part.rate, part.frequency, part.power
+            known = waves.get(key, replace(part, cosine=Fraction(0), sine=Fraction(0)))
+            cosine, sine = known.cosine + part.cosine, known.sine + part.sine
+            waves[key] = replace(known, cosine=cosine, sine=sine)
+        elif part.height if isinstance(part, Box) else part.factor:
+            others.append(part)
+    return (*(wave for wave in waves.values() if wave.cosine or wave.sine), *others)
 
 
 def positive(node: Node) -> Fraction:

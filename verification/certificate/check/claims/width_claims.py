@@ -110,16 +110,22 @@ def singular_values(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     """``sum_i s_{m+1}(A_i) <= ||rho - rho_hat||``."""
     members = case.fields(("width", "places", "network", "changes"))
     width = members["width"].integer(0, MAX_WIDTH)
-    left = Bounds.exactly(Fraction(0))
-    for function, place in places_of(known, members["places"]):
+    left = hankel_bound(known, members["places"], width)
+    return Shown(named(width), left, distance_of(known, members, width))
+
+
+def hankel_bound(known: Approximated, places: Node, width: int) -> Bounds:
+    """Enclose ``sum_i s_{m+1}(A_i)``."""
+    found = Bounds.exactly(Fraction(0))
+    for function, place in places_of(known, places):
         with precision(MATRIX_BITS):
             compressed, values = _compression(function, place, known.budget)
             if width >= len(compressed.rows):
                 place.refuse(f"more than {width} functions")
             (value,) = read_brackets(values, 1)
             require_singular_value(place.path, compressed, width + 1, value, known.budget)
-        left = left.plus(value)
-    return Shown(named(width), left, distance_of(known, members, width))
+        found = found.plus(value)
+    return found
 
 
 def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form, Node]:

@@ -36,7 +36,7 @@ from verification.certificate.check.numbers.complex_balls import (
     real_part,
     size,
 )
-from verification.certificate.check.numbers.series import TERMS, by_cauchy
+from verification.certificate.check.numbers.series import by_cauchy, reach_of
 from verification.certificate.check.targets import (
     Airy,
     Box,
@@ -157,9 +157,7 @@ class Wave:
 
     def rest(self, middle: Fraction, reach: Fraction) -> Ball | None:
         """See `Piece`: ``|t^k exp(z t)| <= (m + R)^k exp(-a m + |z| R)``."""
-        speed = self.rate + self.frequency
-        disc = max(2 * reach, Fraction(int(1024 * TERMS / speed) or 1, 1024))
-        disc = min(disc, 2**12 * reach)
+        disc = min(max(2 * reach, reach_of(self.rate + self.frequency)), 2**12 * reach)
         height = size(self.factor) * integer_power(ball(middle + disc), self.power)
         growth = (size(self.exponent) * ball(disc) - ball(self.rate * middle)).exp()
         return by_cauchy(height * growth, reach / disc)

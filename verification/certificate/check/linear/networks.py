@@ -34,7 +34,7 @@ from verification.certificate.check.numbers.balls import (
     working_precision,
 )
 from verification.certificate.check.numbers.complex_balls import entries, matrix_exponential, solved
-from verification.certificate.check.numbers.series import TERMS, by_cauchy
+from verification.certificate.check.numbers.series import by_cauchy, reach_of
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, Network, Vector, positive
@@ -200,9 +200,7 @@ class KernelPiece:
     def rest(self, middle: Fraction, reach: Fraction) -> Ball | None:
         """See `verification.certificate.check.linear.kernels.Piece`."""
         speed = self.network.speed
-        disc = max(
-            2 * reach, Fraction(int(1024 * TERMS / speed) or 1, 1024) if speed else 2 * reach
-        )
+        disc = max(2 * reach, reach_of(speed) if speed else 2 * reach)
         disc = min(disc, 2**12 * reach)
         height = norm_of([ball(x) for x in self.u]) * norm_of(self.network.state(middle, 0))
         return by_cauchy(height * ball(speed * disc).exp(), reach / disc)

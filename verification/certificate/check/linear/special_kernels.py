@@ -28,7 +28,7 @@ from verification.certificate.check.numbers.balls import (
     working_precision,
 )
 from verification.certificate.check.numbers.complex_balls import airy, exponential_integral, hull
-from verification.certificate.check.numbers.series import TERMS, by_cauchy, least
+from verification.certificate.check.numbers.series import by_cauchy, least, reach_of
 
 _ZERO = Fraction(0)
 _LARGEST_AIRY = Fraction(67, 125)
@@ -66,7 +66,7 @@ class DampedReciprocalPiece:
         if 4 * reach > 3 * widest:
             return None
         # Beyond TERMS / rate the exponential grows faster than the ratio helps.
-        disc = min(widest, max(2 * reach, Fraction(int(64 * TERMS / self.rate) + 1, 64)))
+        disc = min(widest, max(2 * reach, reach_of(self.rate)))
         height = (-ball(self.rate * (middle - disc))).exp() / ball(1 + middle - disc)
         return by_cauchy(ball(abs(self.factor)) * height, reach / disc)
 
@@ -238,7 +238,7 @@ class SwitchingPiece:
 
     def rest(self, middle: Fraction, reach: Fraction) -> Ball | None:
         """See `Piece`: as for an exponential."""
-        disc = min(max(2 * reach, Fraction(int(64 * TERMS / self.rate) + 1, 64)), 2**12 * reach)
+        disc = min(max(2 * reach, reach_of(self.rate)), 2**12 * reach)
         height = ball(abs(self.factor) / self.rate) * ball(self.rate * (disc - middle)).exp()
         return by_cauchy(height, reach / disc)
 

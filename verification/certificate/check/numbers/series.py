@@ -9,6 +9,8 @@ from verification.certificate.check.numbers.balls import Ball, ball, integer_pow
 TERMS = 20
 """How many terms of a Taylor series are used."""
 
+_BITS = 8
+
 
 def by_cauchy(height: Ball, ratio: Fraction) -> Ball:
     """Bound what follows the first `TERMS` terms: ``sup |f| q^N / (1 - q)``, q = r/R < 1."""
@@ -21,3 +23,13 @@ def least(bounds: list[Ball]) -> Ball:
     for bound in bounds[1:]:
         found = found.min(bound)
     return found
+
+
+def reach_of(speed: Fraction) -> Fraction:
+    """Return how far ``exp(speed x)`` grows to about ``exp(TERMS)``: beyond, less is gained.
+
+    Its digits are few whatever the unit of time is.
+    """
+    exact = TERMS / speed
+    unit = Fraction(2) ** (exact.numerator.bit_length() - exact.denominator.bit_length() - _BITS)
+    return unit * (exact // unit)

@@ -5,6 +5,7 @@ from verification.certificate.check.targets import SCHEMA as TARGET
 from verification.certificate.check.targets import read_target
 
 _NETWORK = "every eigenvalue of W has a negative real part"
+_SMOOTH = "the target and its derivatives decay faster than exp(-beta t)"
 _RANK = "a network's matrix has rank m at most"
 _DISTANCE = "a network of the width, where its error changes its sign"
 
@@ -87,6 +88,35 @@ LINEAR: dict[str, Formula] = {
         "form_claims",
         "trace_norm",
         "intervals and weights, bounds of singular values",
+    ),
+    "C2": Formula(
+        says=(
+            "||rho - rho_hat|| <= d g C(a) (m-a)!/m!, rho_hat of rates beta/(a+1), .., m beta/(a+1)"
+        ),
+        prepare=lazily("rate_claims", "read_smooth"),
+        derive=lazily("rate_claims", "polynomial_network"),
+        witnesses="coefficients of networks, where their errors change their signs",
+        assumes=_SMOOTH,
+        in_balls=True,
+        kind=TARGET,
+        read=read_target,
+        least_digits=1,
+        is_finer=True,
+    ),
+    "C2P": Formula(
+        says=(
+            "no contradiction: sum_i s_{m+1}(A_i), at most any error of width m, is at most "
+            "C(a) g d/(beta m^a)"
+        ),
+        prepare=lazily("rate_claims", "read_smooth"),
+        derive=lazily("rate_claims", "quoted_rate"),
+        witnesses="functions, bounds of singular values",
+        assumes=_SMOOTH,
+        in_balls=True,
+        relies_on=_RANK,
+        kind=TARGET,
+        read=read_target,
+        is_finer=True,
     ),
     "C3": Formula(
         says="||rho - rho_hat|| <= eps for some linear network",
