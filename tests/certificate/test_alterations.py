@@ -51,6 +51,7 @@ RESTS_ON = {
     # Its law there is mu_0, all of whose memories are 0.
     "O3": [*CHAIN, *UNIT[:2], *SEEN],
     "O5": [*CHAIN, *UNIT, *SEEN],
+    "T6D": [*UNIT[:2], SEEN[0]],
     "C1": NETWORK,
     "C1S": NETWORK,
     "C6": [*TARGET, *NETWORK],
@@ -75,7 +76,19 @@ REMEMBERED = 6
 ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
 """A grid of memories and a law there: not what a claim says, but what makes it easy to check."""
 
-EVERY = {"M3": 8, "P4": 30, "M4": 7, "M5": 8, "E1": 6, "O1": 5, "O2": 2, "O5": 2, "C1S": 4, "C3": 6}
+EVERY = {
+    "M3": 8,
+    "P4": 30,
+    "M4": 7,
+    "M5": 8,
+    "E1": 6,
+    "O1": 5,
+    "O2": 2,
+    "O5": 2,
+    "T6D": 1,
+    "C1S": 4,
+    "C3": 6,
+}
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {

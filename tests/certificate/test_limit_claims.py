@@ -41,6 +41,7 @@ from verification.recurrent.law import moment_of_c
 from verification.recurrent.memory import fixed_point
 
 BITS = 192
+ZERO = Fraction(0)
 # Normal, uniform and constant W, atoms; a mixture; every family.
 NAMES = (
     "markov-onegin",
@@ -195,6 +196,39 @@ def test_a_kernel_is_the_integral():
         assert is_narrow(bounds(subject.kernel(*spots)), truth, 80)
 
 
+@pytest.mark.parametrize("name", ["two-dimensional", "two-dimensional-uniform"])
+def test_kernels_in_two_dimensions(name):
+    instance, subject = gallery.load(name), Subject(read(name), None, Budget())
+    longer, shorter = (Fraction(3, 4), Fraction(-1, 2)), (Fraction(0), Fraction(1, 4))
+    parallel = tuple(-x / 2 for x in longer)
+    places = [(longer, Fraction(1, 8)), (shorter, Fraction(-1, 4)), (parallel, Fraction(1))]
+    with precision(80):
+        for (x, v), (z, w) in [(places[0], place) for place in places] + [places[1::-1]]:
+            found = subject.kernel(Spot(x, v), Spot(z, w))
+            points = Point(input=x, memory=v), Point(input=z, memory=w)
+            assert found.overlaps(kernel(instance.activation, instance.law, *points))
+            assert upper(found) - lower(found) < Fraction(1, 2**60)
+
+
+def test_a_kernel_in_two_dimensions_is_what_is_known_in_closed_form():
+    """``E[sin(W.x) sin(W.x')]`` for W normal with mean 0, and the same with cosines."""
+    document = gallery.load("two-dimensional").to_json()
+    document["activation"] = {"kind": "sin"}
+    document["law"]["W"] = {"kind": "normal", "mean": ["0", "0"], "std": "1"}
+    document["law"]["C"] = {"kind": "constant", "value": "2"}
+    instance = read_instance(reading.parse(json.dumps(document)), Budget())
+    one, other = (Fraction(1), Fraction(1, 2)), (Fraction(-1, 2), Fraction(3, 4))
+    with mpmath.workdps(40), precision(100):
+        found = Subject(instance, None, Budget()).kernel(Spot(one, ZERO), Spot(other, ZERO))
+        near, far = (
+            mpmath.exp(-real(sum((a + s * b) ** 2 for a, b in zip(one, other, strict=True))) / 2)
+            for s in (-1, 1)
+        )
+        product = real(sum(a * b for a, b in zip(one, other, strict=True)))
+        truth = (near - far) / 2 + 4 * product * (near + far) / 2
+        assert is_narrow(bounds(found), truth, 80)
+
+
 @pytest.mark.parametrize("name", ["one-state", "periodic-three", "sharp-forgetting"])
 def test_fixed_points_are_those_of_the_solver_which_shows_a_change_of_sign(name):
     subject = subject_of(name)
@@ -295,6 +329,31 @@ def test_a_bound_that_is_false_is_invalid():
     believed = dataclasses.replace(claim, left=smaller, right=mutant.right)
     with pytest.raises(Invalid, match="left side is"):
         check_text(json.dumps(certificate(believed, gallery.load("one-state"))))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("long-step", "right side is"), ("large-factor", "left side is")]
+)
+def test_a_recursion_of_a_mutant_is_found_out(name, error):
+    claim, mutant = CLAIM["T6D"], _mutant("T6D", name)
+
+    def smaller(instance, case):
+        return mutant.left(instance, case) / 100
+
+    wrong = {"right": mutant.right} if mutant.right else {"left": smaller}
+    believed = dataclasses.replace(claim, **wrong)
+    with pytest.raises(Invalid, match=error):
+        check_text(json.dumps(certificate(believed, gallery.load("fair-coin"))))
+
+
+def test_a_recursion_with_large_factors_is_refused():
+    document = made("T6D", "markov-onegin")
+    for factors, error in ((["2"], "at most 1"), (["0"], "above 0")):
+        changed = json.loads(json.dumps(document))
+        changed["cases"] = [item for item in changed["cases"] if len(item["case"]["points"]) == 1]
+        changed["cases"][0]["case"]["factors"] = factors
+        with pytest.raises(Refused, match=error):
+            check_text(json.dumps(sealed(changed)))
 
 
 def test_a_singular_kernel_is_found_out():

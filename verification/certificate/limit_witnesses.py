@@ -53,6 +53,32 @@ def solution_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     return document
 
 
+def nothing(_instance: Instance) -> dict[str, Json]:
+    """Return what the cases of T6D share."""
+    return {}
+
+
+def normalised(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    """Leave steps out that do not move d; change all signs where the first force is negative."""
+    steps = [step for step in zip(case.places, case.factors, case.forces, strict=True) if step[1]]
+    sign = 1 if steps[0][2] > 0 else -1
+    return replace(
+        case,
+        places=tuple(place for place, _, _ in steps),
+        factors=tuple(factor for _, factor, _ in steps),
+        forces=tuple(sign * force for _, _, force in steps),
+    )
+
+
+def recursion_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write points, factors and forces of a recursion."""
+    return {
+        "points": [_place(instance, place) for place in case.places],
+        "factors": _texts(case.factors),
+        "forces": _texts(case.forces),
+    }
+
+
 def _law(data: Data) -> Json:
     if isinstance(data, AllWords):
         return {"of": "all words", "known": data.known}

@@ -346,6 +346,9 @@ WITNESSES: dict[str, Witnesses] = {
     "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O5": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
+    "T6D": Witnesses(
+        limit_witnesses.nothing, limit_witnesses.recursion_case, limit_witnesses.normalised
+    ),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

@@ -16,7 +16,7 @@ from verification.certificate.check.claims.chain_claims import read_chain
 from verification.certificate.check.instances import Atom, Instance, Law
 from verification.certificate.check.linear.semigroups import inverse_form, rotated
 from verification.certificate.check.markov.chains import Chain
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, upper
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, lower, precision, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.numbers.special import growth_constant
 from verification.certificate.check.outcome import Budget, Invalid
@@ -32,7 +32,8 @@ from verification.certificate.check.recurrent.memory import Memory, mean_absolut
 from verification.certificate.check.recurrent.word_laws import WordLaw, is_odd, read_law
 
 MAX_UNITS = 64
-_SPARE_BITS = 96
+MAX_STEPS = 64
+_SPARE_BITS, _FEW_BITS = 96, 32
 _BITS = 192
 
 
@@ -125,14 +126,62 @@ def _read_spot(node: Node, instance: Instance) -> Spot:
     return Spot(instance.inputs[state], members["memory"].number())
 
 
-def _at(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
+def _at(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], Bounds]:
     """Return a side that is enclosed at the precision asked for, with some bits to spare."""
 
     def at(bits: int) -> Bounds:
-        with precision(bits + _SPARE_BITS):
+        with precision(bits + spare):
             return bounds(value())
 
     return at
+
+
+# T6D
+
+
+def read_kernel(instance: Instance, witness: Node, budget: Budget) -> Subject:
+    """Return the kernel; nothing is assumed."""
+    witness.fields(())
+    return Subject(instance, None, budget)
+
+
+def driven_recursion(known: Subject, case: Node, _claimed: Bounds) -> Shown:
+    """``|d_n|^2 <= h sum m_k^2`` for ``d_{k+1} = d_k - h c_k phi_k (d_k . phi_k - m_k)``.
+
+    With ``0 < c_k <= 1`` (where c_k = 0 only the right side changes) and ``h = 1 / max K(zeta_k,
+    zeta_k)``.  Followed are the values of ``d . phi`` at all points, and ``|d|^2``: what a step by
+    ``a phi_k`` adds is ``2 a d . phi_k + a^2 K(zeta_k, zeta_k)``.
+    """
+    members = case.fields(("points", "factors", "forces"))
+    spots = [_read_spot(item, known.instance) for item in members["points"].elements(1, MAX_STEPS)]
+    factors, forces = (members[key].numbers(len(spots)) for key in ("factors", "forces"))
+    if not all(0 < c <= 1 for c in factors):
+        members["factors"].refuse("numbers above 0, at most 1")
+    if forces[0] <= 0:
+        members["forces"].refuse("a first number > 0: m and -m are one case")
+
+    def longest_step() -> Ball:
+        largest = ball(0)
+        for spot in spots:
+            largest = largest.max(known.kernel(spot, spot))
+        if lower(largest) <= 0:
+            raise Invalid(f"{case.path}: K is not shown to be positive at a point")
+        return 1 / largest
+
+    def end() -> Ball:
+        step, square = longest_step(), ball(0)
+        values = [ball(0)] * len(spots)
+        for k, (c, m) in enumerate(zip(factors, forces, strict=True)):
+            row = [known.kernel(spots[k], spot) for spot in spots]
+            move = step * ball(c) * (ball(m) - values[k])
+            square = square + move * (2 * values[k] + move * row[k])
+            values = [value + move * x for value, x in zip(values, row, strict=True)]
+        return square
+
+    total = sum((m * m for m in forces), Fraction(0))
+    steps = "a step" if len(spots) == 1 else f"{len(spots)} steps"
+    what = f"{steps}, the first at v = {brief(spots[0].memory)}"
+    return Shown(what, _at(end, _FEW_BITS), _at(lambda: longest_step() * ball(total), _FEW_BITS))
 
 
 # O1

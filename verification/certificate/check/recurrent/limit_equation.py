@@ -40,6 +40,7 @@ from verification.certificate.check.numbers.balls import (
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.features import Features
 from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.pair_kernels import pair_kernel
 from verification.certificate.check.recurrent.word_laws import Memories, Place, WordLaw
 
 _Means = dict[Place, tuple[Fraction, Fraction]]
@@ -54,13 +55,21 @@ class Spot:
 
 
 class Subject:
-    """An instance with the units that matter: kernels at points, flows of laws, each found once."""
+    """An instance with the units that matter: kernels at points, flows of laws, each found once.
 
-    def __init__(self, instance: Instance, memory: Memory, budget: Budget) -> None:
+    Parameters
+    ----------
+    instance : Instance
+    memory : Memory or None
+        What the memories of places are found with; none where all memories are numbers.
+    budget : Budget
+    """
+
+    def __init__(self, instance: Instance, memory: Memory | None, budget: Budget) -> None:
         self.instance = instance
         self.memory = memory
         self.budget = budget
-        self._memories = Memories(memory)
+        self._memories = Memories(memory) if memory else None
         self._kernels: dict[tuple[Place | Spot, Place | Spot, int], Ball] = {}
         self._rules: dict[tuple[tuple[Vector, ...], int], Features] = {}
         self._rows: dict[tuple[Place | Spot, tuple[Vector, ...], int], Column] = {}
@@ -72,11 +81,19 @@ class Subject:
         """Enclose K at two points."""
         key = first, second, working_precision()
         if key not in self._kernels:
-            inputs = tuple(sorted({first.input, second.input}))
-            product = inner(self._row(first, inputs), self._row(second, inputs))
-            value = around(product, self._rule(inputs).error)
+            value = self._new_kernel(first, second)
             self._kernels[key] = self._kernels[second, first, key[2]] = value
         return self._kernels[key]
+
+    def _new_kernel(self, first: Place | Spot, second: Place | Spot) -> Ball:
+        spread = self.instance.law.w
+        if spread and spread.kind != "constant" and len(first.input) > 1:
+            points = [(point.input, self._memory_at(point)) for point in (first, second)]
+            return pair_kernel(self.instance, points[0], points[1], self.budget)
+        inputs = tuple(sorted({first.input, second.input}))
+        self.budget.spend(len(self._row(first, inputs)), working_precision())
+        product = inner(self._row(first, inputs), self._row(second, inputs))
+        return around(product, self._rule(inputs).error)
 
     def _rule(self, inputs: tuple[Vector, ...]) -> Features:
         key = inputs, working_precision()
@@ -87,9 +104,15 @@ class Subject:
     def _row(self, point: Place | Spot, inputs: tuple[Vector, ...]) -> Column:
         key = point, inputs, working_precision()
         if key not in self._rows:
-            memory = ball(point.memory) if isinstance(point, Spot) else self._memories.at(point)
-            self._rows[key] = self._rule(inputs).row(point.input, memory)
+            self._rows[key] = self._rule(inputs).row(point.input, self._memory_at(point))
         return self._rows[key]
+
+    def _memory_at(self, point: Place | Spot) -> Ball:
+        if isinstance(point, Spot):
+            return ball(point.memory)
+        if self._memories is None:
+            raise ValueError("places need a memory map")
+        return self._memories.at(point)
 
     def features(self, points: Sequence[Place | Spot]) -> tuple[list[Column], Ball]:
         """Return the rows of all points by one rule, and the error of their products."""

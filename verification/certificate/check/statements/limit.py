@@ -47,4 +47,16 @@ LIMIT: dict[str, Formula] = {
         in_balls=True,
         relies_on=ACTIVATIONS,
     ),
+    "T6D": Formula(
+        says=(
+            "|d_n|^2 <= h sum m_k^2, d_{k+1} = d_k - h c_k phi_k (d_k . phi_k - m_k), d_0 = 0, "
+            "0 < c_k <= 1, h = 1 / max K(zeta_k, zeta_k)"
+        ),
+        prepare=lazily("limit_claims", "read_kernel"),
+        derive=lazily("limit_claims", "driven_recursion"),
+        witnesses="none; the recursion is followed again",
+        assumes="nothing of the instance",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
 }
