@@ -19,6 +19,7 @@ from verification.certificate.check.linear.rules import Rule, error_bound
 from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
+from verification.certificate.sign_changes import sign_changes
 
 F = Fraction
 COEFFICIENT, RATE = (float(LOPSIDED_TARGET["target"][0][0][k]) for k in ("coefficient", "rate"))
@@ -431,3 +432,18 @@ HARMFUL = {
 def test_a_file_made_to_do_harm_ends_soon(name):
     document, path, value = HARMFUL[name]
     assert outcome(sealed(replaced(document, path, value))) in {"INVALID", "REFUSED"}
+
+
+def test_a_bound_that_doubles_do_not_know_is_said_to_be_small():
+    """Of a bump the trace bound at some width is 0 but for roundings: no digit of it is stated."""
+    (small,) = [
+        item["left"] for item in made("C4T", "gaussian-bump")["cases"] if item["case"]["width"] == 4
+    ]
+    assert small["lower"] == "0"
+    assert float(small["upper"]) < 1e-12
+
+
+def test_a_function_that_vanishes_to_a_high_order_is_of_one_sign():
+    """Beside 0 no interval shows that ``t^20`` is positive: nothing is there to be shown."""
+    with precision(192):
+        assert sign_changes((Wave(F(4), F(0), 20, F(1), F(0)),), 20) == []

@@ -30,6 +30,7 @@ _BITS = 256
 _DIGITS = 20
 _HALVINGS, _TOWARDS_ZERO = 40, 120
 _MOST = 4_000
+_NEGLIGIBLE_BITS = 20
 _ROUNDS = 4
 _BISECTIONS, _NEWTON_STEPS = 48, 4
 _ROUNDING = 2**100
@@ -49,7 +50,8 @@ def sign_changes(function: Function, bits: int) -> list[Json]:
         # What is left out beside the norm is known when the changes are.
         tolerance = upper(total([piece.tail(Fraction(0)) for piece in function])) / 2**bits
         for _ in range(_ROUNDS):
-            known = _known_signs(function, end_of(function, tolerance, Budget()))
+            end = end_of(function, tolerance, Budget())
+            known = _known_signs(function, end, tolerance / 2**_NEGLIGIBLE_BITS)
             found = [
                 _decimal(_root(function, before, after, first))
                 for (before, first), (after, second) in pairwise(known)
@@ -62,8 +64,13 @@ def sign_changes(function: Function, bits: int) -> list[Json]:
         return list(found)
 
 
-def _known_signs(function: Function, end: Fraction) -> list[tuple[Fraction, int]]:
-    """Return points with the sign that f has beside them, both ends of each interval."""
+def _known_signs(
+    function: Function, end: Fraction, negligible: Fraction
+) -> list[tuple[Fraction, int]]:
+    """Return points with the sign that f has beside them, both ends of each interval.
+
+    Intervals on which the integral of ``|f|`` is negligible are left out.
+    """
     # A function may be as fast near 0 as it lasts long.
     waiting = [
         (a, b, 0 if a else _HALVINGS - _TOWARDS_ZERO)
@@ -76,7 +83,7 @@ def _known_signs(function: Function, end: Fraction) -> list[tuple[Fraction, int]
         tried += 1
         if tried > _MOST:
             raise NotEnclosed("a function changes its sign too often for a certificate")
-        signs = _signs(function, a, b)
+        signs = _signs(function, a, b, negligible)
         if signs is not None:
             found += [(t, s) for t, s in zip((a, b), signs, strict=True) if s]
         elif depth < _HALVINGS:
@@ -85,7 +92,9 @@ def _known_signs(function: Function, end: Fraction) -> list[tuple[Fraction, int]
     return found
 
 
-def _signs(function: Function, a: Fraction, b: Fraction) -> tuple[int, int] | None:
+def _signs(
+    function: Function, a: Fraction, b: Fraction, negligible: Fraction
+) -> tuple[int, int] | None:
     """Return the signs at both ends, 0 where unknown, where f is monotone or has one sign."""
     reach = (b - a) / 2
     rests = [piece.rest(a + reach, reach) for piece in function]
@@ -100,6 +109,8 @@ def _signs(function: Function, a: Fraction, b: Fraction) -> tuple[int, int] | No
     rest = total(known)
     if lower(abs(terms[0]) - total([abs(x) for x in terms[1:]]) - rest) >= 0:
         return (_sign(terms[0]),) * 2
+    if upper(total([abs(x) for x in terms]) + rest) * (b - a) <= negligible:
+        return 0, 0
     turning = total([k * abs(x) for k, x in enumerate(terms[2:], start=2)])
     if lower(abs(terms[1]) - turning) <= 0:
         return None

@@ -1,6 +1,7 @@
 """The claims of the second family: on linear networks, and on targets with memory."""
 
 from verification.certificate.check.formula import Formula, lazily
+from verification.certificate.check.numbers.bounds import LEAST_DIGITS
 from verification.certificate.check.targets import SCHEMA as TARGET
 from verification.certificate.check.targets import read_target
 
@@ -10,7 +11,9 @@ _RANK = "a network's matrix has rank m at most"
 _DISTANCE = "a network of the width, where its error changes its sign"
 
 
-def _of_target(says: str, module: str, derive: str, witnesses: str) -> Formula:
+def _of_target(
+    says: str, module: str, derive: str, witnesses: str, *, least_digits: int = LEAST_DIGITS
+) -> Formula:
     """Return a claim on all networks of a width."""
     return Formula(
         says=says,
@@ -22,6 +25,8 @@ def _of_target(says: str, module: str, derive: str, witnesses: str) -> Formula:
         relies_on=_RANK,
         kind=TARGET,
         read=read_target,
+        least_digits=least_digits,
+        is_finer=least_digits < LEAST_DIGITS,
     )
 
 
@@ -88,6 +93,8 @@ LINEAR: dict[str, Formula] = {
         "form_claims",
         "trace_norm",
         "intervals and weights, bounds of singular values",
+        # Of a bump the sum is so near 0 that doubles only bound it.
+        least_digits=1,
     ),
     "C2": Formula(
         says=(
