@@ -50,6 +50,7 @@ RESTS_ON = {
     "O2": [*CHAIN, *UNIT, *SEEN],
     # Its law there is mu_0, all of whose memories are 0.
     "O3": [*CHAIN, *UNIT[:2], *SEEN],
+    "O4": [*CHAIN, *UNIT, *SEEN],
     "O5": [*CHAIN, *UNIT, *SEEN],
     "T6D": [*UNIT[:2], SEEN[0]],
     "C1": NETWORK,
@@ -84,6 +85,7 @@ EVERY = {
     "E1": 6,
     "O1": 5,
     "O2": 2,
+    "O4": 4,
     "O5": 2,
     "T6D": 1,
     "C1S": 4,

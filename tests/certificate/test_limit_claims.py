@@ -14,7 +14,7 @@ from certificates import CLAIM, alterations, instance_named, made, outcome, path
 from verification import gallery
 from verification.certificate.check import reading
 from verification.certificate.check.checking import check_text
-from verification.certificate.check.instances import read_instance
+from verification.certificate.check.instances import Term, read_instance
 from verification.certificate.check.linear.semigroups import (
     doubled_flow,
     inverse_form,
@@ -26,12 +26,15 @@ from verification.certificate.check.numbers.balls import ball, bounds, lower, pr
 from verification.certificate.check.numbers.special import growth_constant
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.recurrent.features import mean_square_of_c
+from verification.certificate.check.recurrent.kernel_bounds import kernel_bound, largest_height
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
 from verification.certificate.check.recurrent.memory import Memory
 from verification.certificate.check.recurrent.word_laws import Memories, Place, is_odd, read_law
-from verification.certificate.writing import certificate
+from verification.certificate.writing import NotCertified, certificate
+from verification.enclosure.balls import end_points
 from verification.flow.finite_law import AllWords, InvariantLaw, finite_law
 from verification.kernel.limiting import Point, kernel
+from verification.kernel.limiting import kernel_bound as solver_bound
 from verification.markov.finite import stationary_law
 from verification.oracle import activation as oracle
 from verification.oracle import expectation
@@ -41,6 +44,7 @@ from verification.recurrent.law import moment_of_c
 from verification.recurrent.memory import fixed_point
 
 BITS = 192
+ONE = Fraction(1)
 ZERO = Fraction(0)
 # Normal, uniform and constant W, atoms; a mixture; every family.
 NAMES = (
@@ -241,6 +245,35 @@ def test_fixed_points_are_those_of_the_solver_which_shows_a_change_of_sign(name)
 
 
 @pytest.mark.parametrize(
+    "name", ["markov-onegin", "sharp-sine", "sharp-erf", "dependent-b-on-w", "sharp-arctan"]
+)
+def test_the_bound_of_the_kernel(name):
+    instance, subject = read(name), gallery.load(name)
+    with precision(80):
+        found = kernel_bound(instance, Budget())
+    theirs = solver_bound(subject)
+    assert found.lower <= end_points(theirs.upper)[1]
+    assert end_points(theirs.lower)[0] <= found.upper
+    assert found.upper <= found.lower * (
+        1 + Fraction(1, 2**20 if name == "sharp-arctan" else 2**38)
+    )
+
+
+@pytest.mark.parametrize(("factor", "truth"), [(Fraction(1, 2), 1), (Fraction(4), 4)])
+def test_the_largest_height_of_tanh_is_at_zero_or_at_infinity(factor, truth):
+    """``tanh^2 + f (1 - tanh^2)^2`` is convex in tanh^2."""
+    with precision(80):
+        found = largest_height((Term(ONE, ONE, ZERO, "tanh"),), factor, Budget())
+    assert found.lower <= truth <= found.upper
+    assert found.upper - found.lower < Fraction(1, 2**37)
+
+
+def test_the_largest_height_of_a_sine_is_a_closed_form():
+    terms = (Term(Fraction(3), Fraction(2), ONE, "sin"),)
+    assert largest_height(terms, Fraction(1), Budget()).upper == 36
+
+
+@pytest.mark.parametrize(
     ("name", "data", "document"),
     [
         ("hidden-state", AllWords(known=1), {"of": "all words", "known": 1}),
@@ -363,6 +396,29 @@ def test_a_singular_kernel_is_found_out():
     document["cases"][0]["case"]["law"] = {"of": "all words", "known": 2}
     with pytest.raises(Invalid, match=r"not shown to be positive definite|side is"):
         check_text(json.dumps(sealed(document)))
+
+
+def test_a_law_is_compared_with_one_that_remembers_less():
+    document = made("O4", "markov-onegin")
+    document["cases"] = document["cases"][:1]
+    document["cases"][0]["case"]["known"] = 2
+    with pytest.raises(Refused, match="fewer inputs than the law of words has"):
+        check_text(json.dumps(sealed(document)))
+
+
+@pytest.mark.parametrize("name", ["one-step-too-many", "slope-without-gradient"])
+def test_a_smaller_bound_on_the_history_is_found_out(name):
+    """Where the mutant is not refuted, for the left side is far below."""
+    claim, mutant = CLAIM["O4"], _mutant("O4", name)
+    believed = dataclasses.replace(claim, right=mutant.right)
+    with pytest.raises(Invalid, match="right side is"):
+        check_text(json.dumps(certificate(believed, gallery.load("markov-onegin"))))
+
+
+def test_what_is_not_known_to_enough_digits_is_not_certified():
+    """Of a mixture Kbar is bounded term by term: nobody knows it to three digits."""
+    with pytest.raises(NotCertified, match="right side is not known to 3 digits"):
+        certificate(CLAIM["O4"], gallery.load("mixture-activation"))
 
 
 def test_units_and_words_are_written_in_one_order_only():

@@ -11,9 +11,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from verification.enclosure.balls import Ball
 from verification.flow.finite_law import AllWords, Data, GivenWords
 from verification.instance import AtomicLaw, Instance, Json, Vector
-from verification.kernel.limiting import Point
+from verification.kernel.limiting import Point, kernel_bound
 from verification.strict_json import format_number
 
 _DIGITS = 6
@@ -51,6 +52,25 @@ def solution_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     if case.place is not None:
         document["place"] = _place(instance, case.place)
     return document
+
+
+def share_of_bound(instance: Instance, case: Any) -> Ball:  # noqa: ANN401
+    """Return how far the right side of O4 may be below what certifies it, with Kbar from above.
+
+    It grows with Kbar, by no more than Kbar does.
+    """
+    subject = instance if case.units is None else replace(instance, law=case.units)
+    bound = kernel_bound(subject)
+    return bound.lower / bound.upper
+
+
+def history_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write also how many inputs the shorter memory has seen, and a place."""
+    return {
+        **energy_case(instance, case),
+        "known": case.known,
+        "place": _place(instance, case.place),
+    }
 
 
 def nothing(_instance: Instance) -> dict[str, Json]:

@@ -19,7 +19,7 @@ from verification.certificate import (
     linear_witnesses,
 )
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
-from verification.enclosure.balls import ball, end_points, precision
+from verification.enclosure.balls import Ball, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
 from verification.instance import Chain, Instance, Json, ProductLaw, Uniform
@@ -48,6 +48,9 @@ class Witnesses:
     together : callable, optional
         ``(instance, cases, finer) -> document`` of what all cases share and that depends on them;
         what is too coarse to show a claim may be made so many times finer.
+    share_of_right : callable, optional
+        ``(instance, case) -> ball``: where the right side is computed from the upper bound of a
+        supremum, of what it may be that part.
     """
 
     shared: Callable[[Any], dict[str, Json]]
@@ -56,6 +59,7 @@ class Witnesses:
     together: Callable[[Any, Sequence[Any], int], dict[str, Json]] = (
         lambda _instance, _cases, _finer: {}
     )
+    share_of_right: Callable[[Any, Any], Ball] | None = None
 
 
 def _vector(values: Sequence[Fraction | object]) -> Json:
@@ -345,6 +349,12 @@ WITNESSES: dict[str, Witnesses] = {
     "O1": Witnesses(_stationary_law, limit_witnesses.solution_case, limit_witnesses.rounded_case),
     "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
+    "O4": Witnesses(
+        _stationary_law,
+        limit_witnesses.history_case,
+        limit_witnesses.rounded_case,
+        share_of_right=limit_witnesses.share_of_bound,
+    ),
     "O5": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "T6D": Witnesses(
         limit_witnesses.nothing, limit_witnesses.recursion_case, limit_witnesses.normalised

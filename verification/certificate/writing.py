@@ -26,7 +26,14 @@ from verification.certificate.check.reading import digest, parse
 from verification.certificate.witnesses import WITNESSES
 from verification.claim import AnyClaim, Side
 from verification.decision import decide_with_cases
-from verification.enclosure.balls import FLINT_VERSION, PRECISIONS, Between, enclosure, precision
+from verification.enclosure.balls import (
+    FLINT_VERSION,
+    PRECISIONS,
+    Ball,
+    Between,
+    enclosure,
+    precision,
+)
 from verification.environment import package_version, revision
 from verification.errors import NotEnclosed, VerificationError
 from verification.instance import Json
@@ -181,10 +188,13 @@ def _stated_sides(
 ) -> dict[str, Json]:
     """State both sides, to 16 digits where some precision encloses them so well."""
     left, right = checked or (None, None)
-    formula = FORMULAS[claim.id]
+    formula, of_right = FORMULAS[claim.id], claim.right
+    share = WITNESSES[claim.id].share_of_right
+    if share is not None:
+        of_right = _between(claim.right, share)
     stated = {
         "left": _stated_side(claim.left, instance, case, left, formula),
-        "right": _stated_side(claim.right, instance, case, right, formula),
+        "right": _stated_side(of_right, instance, case, right, formula),
     }
     for name, text in stated.items():
         if text is None:
@@ -192,6 +202,20 @@ def _stated_sides(
                 f"the {name} side is not known to {formula.least_digits} digits in the case: {case}"
             )
     return stated
+
+
+def _between(
+    side: Callable[[Any, Any], Side], share: Callable[[Any, Any], Ball]
+) -> Callable[[Any, Any], Side]:
+    """Return a side of which an upper bound is known, and how far below it may be."""
+
+    def known(instance: Subject, case: object) -> Side:
+        value = side(instance, case)
+        if not isinstance(value, Ball):
+            return value
+        return Between(value * share(instance, case), value)
+
+    return known
 
 
 def _stated_side(

@@ -16,12 +16,26 @@ from verification.certificate.check.claims.chain_claims import read_chain
 from verification.certificate.check.instances import Atom, Instance, Law
 from verification.certificate.check.linear.semigroups import inverse_form, rotated
 from verification.certificate.check.markov.chains import Chain
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, lower, precision, upper
+from verification.certificate.check.numbers.balls import (
+    Ball,
+    ball,
+    between,
+    bounds,
+    integer_power,
+    lower,
+    precision,
+    upper,
+)
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.numbers.special import growth_constant
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.kernel_bounds import (
+    kernel_bound,
+    mean_square,
+    squared_radius,
+)
 from verification.certificate.check.recurrent.limit_equation import (
     Spot,
     Subject,
@@ -29,11 +43,19 @@ from verification.certificate.check.recurrent.limit_equation import (
     variance_about,
 )
 from verification.certificate.check.recurrent.memory import Memory, mean_absolute_b
-from verification.certificate.check.recurrent.word_laws import WordLaw, is_odd, read_law
+from verification.certificate.check.recurrent.word_laws import (
+    MAX_KNOWN,
+    WordLaw,
+    all_words,
+    given_words,
+    is_odd,
+    read_law,
+)
 
 MAX_UNITS = 64
 MAX_STEPS = 64
-_SPARE_BITS, _FEW_BITS = 96, 32
+_SPARE_BITS, _FEW_BITS, _SEARCH_BITS = 96, 32, 80
+_MORE_BITS = (256, 512)
 _BITS = 192
 
 
@@ -46,6 +68,7 @@ class Limit:
         self.budget = budget
         self._subjects: dict[str, Subject] = {}
         self._laws: dict[str, WordLaw] = {}
+        self._bounds: dict[int, Bounds] = {}
 
     def subject(self, units: Node | None) -> Subject:
         """Return the instance, with units in the place of their law where there are any."""
@@ -58,6 +81,23 @@ class Limit:
                 memory = Memory(instance, self.budget)
             self._subjects[key] = Subject(instance, memory, self.budget)
         return self._subjects[key]
+
+    def kernel_bound(self, subject: Subject) -> Ball:
+        """Enclose Kbar; it is searched once."""
+        key = id(subject)
+        if key not in self._bounds:
+            with precision(_SEARCH_BITS):
+                self._bounds[key] = kernel_bound(subject.instance, self.budget)
+        return between(self._bounds[key].lower, self._bounds[key].upper)
+
+    def shorter(self, law: WordLaw, subject: Subject, steps: int, case: Node) -> WordLaw:
+        """Return the law in which only so many inputs are remembered, fewer than in another."""
+        if steps >= law.known:
+            case.refuse("fewer inputs than the law of words has")
+        if law.words:
+            words = sorted(word[-1 - steps :] for word in law.words)
+            return given_words(subject.instance, words)
+        return all_words(self.chain, steps, self.budget)
 
     def law(self, node: Node, subject: Subject) -> WordLaw:
         """Read a law of words; equal texts give one law."""
@@ -132,6 +172,20 @@ def _at(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], 
     def at(bits: int) -> Bounds:
         with precision(bits + spare):
             return bounds(value())
+
+    return at
+
+
+def _sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
+    """Return a small difference of large numbers, with as many bits to spare as it takes."""
+
+    def at(bits: int) -> Bounds:
+        found = _at(value)(bits)
+        for spare in _MORE_BITS:
+            if (found.upper - found.lower) * 2**bits <= found.lower:
+                break
+            found = _at(value, spare)(bits)
+        return found
 
     return at
 
@@ -267,6 +321,37 @@ def excess_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
         return shortest / (2 * ball(1).exp() * ball(time))
 
     return Shown(read.what, _at(excess), _at(bound))
+
+
+# O4
+
+
+def dependence_on_history(known: Limit, case: Node, _claimed: Bounds) -> Shown:
+    """``|g^mu - g^{mu_m}| <= s |y| L_K (1 + min(tau, (2 tau/3)^(1/2))) q^m vbar``, at a point.
+
+    mu itself, or mu_M for an M > m, ``tau = s Kbar``.
+    """
+    read = _read_case(known, case, "known", "place")
+    subject, law, time = read.subject, read.law, read.time
+    steps = read.members["known"].integer(0, MAX_KNOWN)
+    spot = _read_spot(read.members["place"], subject.instance)
+    short = known.shorter(law, subject, steps, case)
+    memory = subject.memory_map
+
+    def gap() -> Ball:
+        return abs(subject.value(law, time, spot) - subject.value(short, time, spot))
+
+    def bound() -> Ball:
+        s, tau = ball(time), ball(time) * known.kernel_bound(subject)
+        growth = 1 + tau.min((2 * tau / 3).sqrt())
+        s0, s1, s2 = (constant(subject.instance.activation, order) for order in range(3))
+        factor = mean_square(subject.instance) * squared_radius(subject.instance)
+        slope = s0 * s1 + ball(factor) * s1 * s2
+        forgotten = integer_power(memory.contraction_factor(), steps) * memory.bound()
+        return s * ball(law.squared_target).sqrt() * slope * growth * forgotten
+
+    what = f"m = {steps}, {read.what}, v = {brief(spot.memory)}"
+    return Shown(what, _sharply(gap), _at(bound))
 
 
 # O5

@@ -69,11 +69,18 @@ class Subject:
         self.instance = instance
         self.memory = memory
         self.budget = budget
-        self._memories = Memories(memory) if memory else None
+        self._memories: Memories | None = None
         self._kernels: dict[tuple[Place | Spot, Place | Spot, int], Ball] = {}
         self._rules: dict[tuple[tuple[Vector, ...], int], Features] = {}
         self._rows: dict[tuple[Place | Spot, tuple[Vector, ...], int], Column] = {}
         self._flows: dict[tuple[WordLaw, Fraction, int], Flow] = {}
+
+    @property
+    def memory_map(self) -> Memory:
+        """What the memories of places are found with."""
+        if self.memory is None:
+            raise ValueError("places need a memory map")
+        return self.memory
 
     # Kernels: a rule for each pair of inputs, or one for all points
 
@@ -111,7 +118,7 @@ class Subject:
         if isinstance(point, Spot):
             return ball(point.memory)
         if self._memories is None:
-            raise ValueError("places need a memory map")
+            self._memories = Memories(self.memory_map)
         return self._memories.at(point)
 
     def features(self, points: Sequence[Place | Spot]) -> tuple[list[Column], Ball]:

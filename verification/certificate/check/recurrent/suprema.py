@@ -62,7 +62,7 @@ def largest_derivative(terms: tuple[Term, ...], order: int, budget: Budget) -> B
             at = abs(value(middle))
             return lower(at), _least((at + abs(slope(cell)) * half, abs(value(cell))))
 
-        tail = _tail(terms, order, None)
+        tail = beyond(terms, order, None)
         found = _searched(look, terms, tail)
         return _or_term_by_term(
             found, terms, lambda term: largest_derivative((term,), order, budget)
@@ -98,7 +98,7 @@ def largest_on_strip(
                 bound = None if far is None else upper(far * far)
             return lower(at), bound
 
-        tail = _tail(terms, order, width)
+        tail = beyond(terms, order, width)
         squared = None if tail is None else Bounds(tail.lower**2, tail.upper**2)
         found = _searched(look, terms, squared)
         return _or_term_by_term(
@@ -114,7 +114,7 @@ def _searched(
     tail: Bounds | None,
 ) -> Bounds | None:
     least = Fraction(0) if tail is None else tail.lower
-    inside = largest_value(look, _reach(terms), _TOLERANCE, _MOST_CELLS, least)
+    inside = largest_value(look, reach_of(terms), _TOLERANCE, _MOST_CELLS, least)
     if inside is None or tail is None:
         return inside
     return Bounds(inside.lower, max(inside.upper, tail.upper))
@@ -200,22 +200,23 @@ def _far(
     return total(parts)
 
 
-def _reach(terms: tuple[Term, ...]) -> Fraction:
-    if _repeats(terms):
+def reach_of(terms: tuple[Term, ...]) -> Fraction:
+    """Return the end of the interval that is searched."""
+    if repeats(terms):
         return Fraction(8, 5) / abs(terms[0].scale)
     return max((REACH + abs(term.shift)) / abs(term.scale) for term in terms)
 
 
-def _repeats(terms: tuple[Term, ...]) -> bool:
+def repeats(terms: tuple[Term, ...]) -> bool:
     """Tell whether the activation is a sine: its size has the period pi < 16/5."""
     return len(terms) == 1 and terms[0].family == "sin"
 
 
-def _tail(terms: tuple[Term, ...], order: int, width: Fraction | None) -> Bounds | None:
-    """Return bounds of the supremum beyond the interval; None of a sine, which repeats itself."""
-    if _repeats(terms):
+def beyond(terms: tuple[Term, ...], order: int, width: Fraction | None) -> Bounds | None:
+    """Return bounds of ``sup |sigma^(k)|`` beyond the interval; None of a sine, which repeats."""
+    if repeats(terms):
         return None
-    reach = _reach(terms)
+    reach = reach_of(terms)
     parts = []
     for term in terms:
         start = ball(abs(term.scale) * reach - abs(term.shift))

@@ -67,10 +67,22 @@ class Atom:
 
 @dataclass(frozen=True)
 class WordLaw:
-    """A law with finitely many atoms, in words; its words, where its atoms are words."""
+    """A law with finitely many atoms.
+
+    Parameters
+    ----------
+    what : str
+    atoms : tuple of Atom
+    known : int
+        How many inputs its memories have seen; more than any number that is asked for where it is
+        the invariant law.
+    words : tuple of Word
+        The words of which it is the law, where they are listed.
+    """
 
     what: str
     atoms: tuple[Atom, ...]
+    known: int
     words: tuple[Word, ...] = ()
 
     @property
@@ -134,7 +146,8 @@ def given_words(instance: Instance, words: list[Word]) -> WordLaw:
     """Return the law of words of the same weight."""
     share = Fraction(1, len(words))
     atoms = _of_words(instance, ((word, share) for word in words))
-    return WordLaw(f"{len(words)} words of {len(words[0])} states", atoms, tuple(words))
+    known = len(words[0]) - 1
+    return WordLaw(f"{len(words)} words of {known + 1} states", atoms, known, tuple(words))
 
 
 def all_words(chain: Chain, known: int, budget: Budget) -> WordLaw:
@@ -150,7 +163,7 @@ def all_words(chain: Chain, known: int, budget: Budget) -> WordLaw:
                 for word, weight in words
                 for j, p in chain.instance.rows[word[-1]]
             ]
-    return WordLaw(f"mu_{known}", _of_words(chain.instance, words))
+    return WordLaw(f"mu_{known}", _of_words(chain.instance, words), known)
 
 
 def _of_words(instance: Instance, words: Iterable[tuple[Word, Fraction]]) -> tuple[Atom, ...]:
@@ -185,7 +198,7 @@ def _invariant_law(chain: Chain, instance: Instance) -> WordLaw:
         Atom(Place(inputs[i], pasts[i], bool(pasts[i])), chain.law[i], instance.targets[i])
         for i in states
     )
-    return WordLaw("mu", tuple(atoms))
+    return WordLaw("mu", tuple(atoms), MAX_KNOWN + 1)
 
 
 def is_odd(instance: Instance) -> bool:

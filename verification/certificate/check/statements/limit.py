@@ -38,6 +38,18 @@ LIMIT: dict[str, Formula] = {
         in_balls=True,
         relies_on=ACTIVATIONS,
     ),
+    "O4": Formula(
+        says=(
+            "|g_t^mu - g_t^{mu_m}| <= alpha t |y| L_K (1 + min(tau, (2 tau/3)^(1/2))) q^m vbar at "
+            "a point, mu itself or mu_M for an M > m"
+        ),
+        prepare=lazily("limit_claims", "read_limit"),
+        derive=lazily("limit_claims", "dependence_on_history"),
+        witnesses=f"{_CHAIN}; the supremum Kbar is searched again",
+        assumes=_ASSUMES,
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
     "O5": Formula(
         says="|theta_t|^2 <= c alpha t |y|^2, c = max_s (1 - exp(-s))^2 / s",
         prepare=lazily("limit_claims", "read_limit"),
