@@ -253,6 +253,13 @@ class Delayed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trap(Delayed):
+    """The bump at one delay, and the least rho found for which the condition of C7T was shown."""
+
+    radius: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
 class Point:
     """The bump at one delay, and the network at one offset from the start."""
 
@@ -276,13 +283,13 @@ def escapes(instance: LinearFunctional, _rng: random.Random) -> Sequence[Delayed
     ]
 
 
-def traps(instance: LinearFunctional, _rng: random.Random) -> Sequence[Delayed]:
+def traps(instance: LinearFunctional, _rng: random.Random) -> Sequence[Trap]:
     """Return the delays at which the condition of C7T was shown for some rho up to r."""
     r, bits = radius(instance), working_precision()
     return [
-        Delayed(delay=delay)
+        Trap(delay=delay, radius=found)
         for delay in training_of(instance).delays
-        if trap_radius(plateau_at(instance, delay), r, pull, bits) is not None
+        if (found := trap_radius(plateau_at(instance, delay), r, pull, bits)) is not None
     ]
 
 
@@ -419,23 +426,15 @@ def learnable(instance: LinearFunctional, case: Delayed, *, factor: int = 2) -> 
     return ball(r) * pull(plateau_at(instance, case.delay), r, factor=factor)
 
 
-def trapping_radius(instance: LinearFunctional, case: Delayed) -> Ball:
+def trapping_radius(_instance: LinearFunctional, case: Trap) -> Ball:
     """Return the least rho found for which the condition of C7T was shown."""
-    return ball(_trapped(instance, case))
+    return ball(case.radius)
 
 
-def trapping_radius_of_the_stiffest(instance: LinearFunctional, case: Delayed) -> Ball:
+def trapping_radius_of_the_stiffest(instance: LinearFunctional, case: Trap) -> Ball:
     """Divide the pull by the greatest stiffness at the start in place of the least."""
-    plateau, found = plateau_at(instance, case.delay), _trapped(instance, case)
-    return pull(plateau, found) / stiffnesses(plateau)[-1]
-
-
-def _trapped(instance: LinearFunctional, case: Delayed) -> Fraction:
     plateau = plateau_at(instance, case.delay)
-    found = trap_radius(plateau, radius(instance), pull, working_precision())
-    if found is None:
-        raise NotEnclosed("no radius was found at which the flow is trapped")
-    return found
+    return pull(plateau, case.radius) / stiffnesses(plateau)[-1]
 
 
 # The figures
@@ -729,7 +728,7 @@ C7L: Claim[LinearFunctional, Delayed] = Claim(
     ),
 )
 
-C7T: Claim[LinearFunctional, Delayed] = Claim(
+C7T: Claim[LinearFunctional, Trap] = Claim(
     id="C7T",
     theorem="training_plateau",
     title="Without a spare unit, gradient flow is trapped for ever",

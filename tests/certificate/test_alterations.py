@@ -25,6 +25,7 @@ CHAIN = [("instance", "chain", "transition")]
 NETWORK = [("instance", "network")]
 TARGET = [("instance", "target")]
 SMOOTH = [("instance", "target", 0, 0), ("instance", "target", 0, 1), ("instance", "beta")]
+TRAINING = [("instance", "training")]
 UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
 SEEN = [("instance", "chain", "inputs"), ("instance", "chain", "targets")]
 RESTS_ON = {
@@ -61,9 +62,14 @@ RESTS_ON = {
     "C4K": TARGET,
     "C4Q": TARGET,
     "C4T": TARGET,
-    "C7G": [*TARGET, ("instance", "training")],
     "C2": SMOOTH,
     "C2P": SMOOTH,
+    "C7G": [*TARGET, *TRAINING],
+    "C7": [*TARGET, *TRAINING],
+    "C7E": [*TARGET, *TRAINING],
+    "C7L": [*TARGET, *TRAINING],
+    # The ball's radius is only the most that a trap's may be.
+    "C7T": [*TARGET, (*TRAINING[0], "bump"), (*TRAINING[0], "delays")],
     "C3": TARGET,
     "C5": [("instance", "target", 0, 0, "exponent")],
     "C5W": [("instance", "target", 0, 0, "exponent")],
@@ -111,11 +117,26 @@ REPLACEABLE = {
     "C3": ("network",),
     "C5W": ("step", "first"),
     "C7G": ("offset", "height"),
+    "C7": ("size", "pieces", "inside", "outside"),
+    "C7E": ("size", "weight", "pieces", "inside", "outside"),
+    "C7L": ("pieces", "inside"),
+    "C7T": ("radius", "pieces", "stiffness", "rest", "within"),
     "C5L": ("error", "place", "rates", "coefficients", "changes"),
 }
 """Members of which another value may show the same."""
 
-EVERY_REPLACEABLE = {"C3": 8, "C4K": 60, "C4Q": 8, "C4T": 5, "C6": 80, "C5L": 5}
+EVERY_REPLACEABLE = {
+    "C3": 8,
+    "C4K": 60,
+    "C4Q": 8,
+    "C4T": 5,
+    "C6": 80,
+    "C5L": 5,
+    "C7": 60,
+    "C7E": 60,
+    "C7L": 60,
+    "C7T": 60,
+}
 """Every so manieth field of these is altered: there are hundreds."""
 
 
@@ -130,9 +151,11 @@ def some_cases(claim_id):
 
 
 def some_paths(document):
-    """List the paths of all fields, of long vectors some."""
+    """List the paths of all fields, of long vectors and of a flow's pieces some."""
     for path in paths(document):
-        if path[:2] not in ANY_WILL_DO or not isinstance(path[-1], int) or path[-1] % 50 == 0:
+        is_far = "pieces" in path[:-1] and path[path.index("pieces") + 1] % 10
+        is_one = path[:2] in ANY_WILL_DO and isinstance(path[-1], int) and path[-1] % 50
+        if not is_far and not is_one:
             yield path
 
 

@@ -31,6 +31,8 @@ OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump",
 NO_KERNELS = ("damped-reciprocal", "gaussian-bump", "power-law-one", "near-box")
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
 PLATEAUS = ("plateau-spare-unit", "plateau-trapped", "sharp-plateau")
+FLOWS = ("plateau-opposite-units", "plateau-trapped", "sharp-plateau")
+TRAPS = ("plateau-trapped", "plateau-two-trapped", "sharp-trap")
 
 
 def instances_for(claim_id):
@@ -38,8 +40,10 @@ def instances_for(claim_id):
         return POWER_LAWS
     if claim_id in OF_NO_KERNELS:
         return NO_KERNELS
+    if claim_id == "C7T":
+        return TRAPS
     if claim_id in OF_TRAININGS:
-        return PLATEAUS
+        return PLATEAUS if claim_id == "C7G" else FLOWS
     return OF_TARGETS if is_of_second_kind(claim_id) else NAMES
 
 
@@ -55,13 +59,13 @@ def usual(claim_id):
     if claim_id in OF_NO_KERNELS:
         return "damped-reciprocal"
     if claim_id in OF_TRAININGS:
-        return "plateau-spare-unit"
+        return {"C7G": "plateau-spare-unit", "C7T": "sharp-trap"}.get(claim_id, "plateau-trapped")
     return "mutant-shear" if claim_id == "C6" else "sharp-two-channels"
 
 
 STATED_ROUGHLY = {"C6", "C4", "C4B", "C4K", "C4Q", "C4T"}
 """Their right sides, distances from a target, are stated to four digits."""
-KNOWN_ROUGHLY = {"C2", "C3", "C5"}
+KNOWN_ROUGHLY = {"C2", "C3", "C5", "C7L", "C7T"}
 """Their left sides, such distances, are stated as the checker finds them, to more digits."""
 SLIGHTLY = Fraction(1_000_001, 1_000_000)
 COARSELY = {"E2": Fraction(11, 10), "E3": Fraction(11, 10)}

@@ -60,7 +60,14 @@ LOPSIDED_SMOOTH = {
     "widths": [1, 5],
     "beta": "0.11",
 }
-OF_TRAININGS = {"C7G"}
+LOPSIDED_TRAP = {
+    "schema": "linear-functional/1",
+    "name": "lopsided-trap",
+    "target": [[{"kind": "exponential", "coefficient": "0.8", "rate": "1.1"}]],
+    "widths": [1],
+    "training": {"bump": {"height": "0.07", "length": "1.3"}, "delays": ["5.5"], "radius": "0.3"},
+}
+OF_TRAININGS = {"C7G", "C7", "C7E", "C7L", "C7T"}
 OF_LAWS = {"C5", "C5W", "C5L"}
 """Claims on power laws."""
 OF_NO_KERNELS = {"C3"}
@@ -79,6 +86,8 @@ def lopsided(claim_id):
         return LOPSIDED_SMOOTH["name"]
     if claim_id in OF_NO_KERNELS:
         return "damped-reciprocal"
+    if claim_id == "C7T":
+        return LOPSIDED_TRAP["name"]
     if claim_id in OF_TRAININGS:
         return LOPSIDED_TRAINING["name"]
     return LOPSIDED_TARGET["name"] if is_of_second_kind(claim_id) else LOPSIDED
@@ -86,7 +95,7 @@ def lopsided(claim_id):
 
 def instance_named(name):
     """Return a gallery instance, or a lopsided one."""
-    for document in (LOPSIDED_TARGET, LOPSIDED_SMOOTH, LOPSIDED_TRAINING):
+    for document in (LOPSIDED_TARGET, LOPSIDED_SMOOTH, LOPSIDED_TRAINING, LOPSIDED_TRAP):
         if name == document["name"]:
             return read_subject(strict_json.loads(json.dumps(document)))
     if name != LOPSIDED:

@@ -17,6 +17,7 @@ from verification.certificate import (
     law_witnesses,
     limit_witnesses,
     linear_witnesses,
+    plateau_witnesses,
 )
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
 from verification.enclosure.balls import Ball, ball, end_points, precision
@@ -378,5 +379,9 @@ WITNESSES: dict[str, Witnesses] = {
     "C5W": Witnesses(linear_witnesses.nothing, law_witnesses.rule_case),
     "C5L": Witnesses(linear_witnesses.nothing, law_witnesses.least_width_case),
     "C7G": Witnesses(linear_witnesses.nothing, linear_witnesses.point_case),
+    "C7": Witnesses(linear_witnesses.nothing, plateau_witnesses.pull_case),
+    "C7E": Witnesses(linear_witnesses.nothing, plateau_witnesses.energy_case),
+    "C7L": Witnesses(linear_witnesses.nothing, plateau_witnesses.loss_case),
+    "C7T": Witnesses(linear_witnesses.nothing, plateau_witnesses.trap_case),
 }
 """How certificates are made, by claim."""

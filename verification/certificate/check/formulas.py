@@ -5,5 +5,6 @@ from verification.certificate.check.statements.chain import CHAIN
 from verification.certificate.check.statements.limit import LIMIT
 from verification.certificate.check.statements.linear import LINEAR
 from verification.certificate.check.statements.memory import MEMORY
+from verification.certificate.check.statements.training import TRAINING
 
-FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LIMIT | LINEAR
+FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LIMIT | LINEAR | TRAINING

@@ -11,11 +11,18 @@ h is added on ``[S, S + l]``.  The gradient of ``2 <f, rho_0>`` has the componen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from verification.certificate.check.linear.networks import norm_of
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
+from verification.certificate.check.numbers.balls import (
+    Ball,
+    ball,
+    bounds,
+    precision,
+    working_precision,
+)
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -65,28 +72,34 @@ def pull(known: Plateau, case: Node, _claimed: Bounds) -> Shown:
         members["offset"].invalid("lies outside of the ball")
     a = [x + d for x, d in zip(known.coefficients, offset[:size], strict=True)]
     w = [x + d for x, d in zip(known.rates, offset[size:], strict=True)]
-    length, height = known.training.length, abs(known.training.height)
-
-    def norm(factors: list[Fraction], rates: list[Fraction]) -> Ball:
-        parts = []
-        for factor, rate in zip(factors, rates, strict=True):
-            first, second = _moments(rate, delay, length)
-            parts += [first, ball(abs(factor)) * second]
-        return ball(2 * height) * norm_of(parts)
 
     def left(bits: int) -> Bounds:
-        known.budget.spend(40 * size, bits)
         with precision(bits + _SPARE_BITS):
-            return bounds(norm(a, w))
+            return bounds(_pull(known, delay, a, w))
 
     def right(bits: int) -> Bounds:
-        known.budget.spend(40 * size, bits)
         with precision(bits + _SPARE_BITS):
-            wider = [abs(x) + known.radius for x in known.coefficients]
-            return bounds(norm(wider, [x - known.radius for x in known.rates]))
+            return bounds(largest_pull(known, delay, known.radius))
 
     moved = "the start" if not any(offset) else "a point of the ball"
     return Shown(f"S = {brief(delay)}, {moved}", left, right)
+
+
+def largest_pull(known: Plateau, delay: Fraction, size: Fraction) -> Ball:
+    """Enclose ``g(size)``, for a size below every rate."""
+    wider = [abs(x) + size for x in known.coefficients]
+    return _pull(known, delay, wider, [x - size for x in known.rates])
+
+
+def _pull(
+    known: Plateau, delay: Fraction, factors: Sequence[Fraction], rates: Sequence[Fraction]
+) -> Ball:
+    known.budget.spend(40 * len(rates), working_precision())
+    parts = []
+    for factor, rate in zip(factors, rates, strict=True):
+        first, second = _moments(rate, delay, known.training.length)
+        parts += [first, ball(abs(factor)) * second]
+    return ball(2 * abs(known.training.height)) * norm_of(parts)
 
 
 def _moments(rate: Fraction, start: Fraction, length: Fraction) -> tuple[Ball, Ball]:
