@@ -9,17 +9,21 @@ from itertools import pairwise
 import mpmath
 import numpy as np
 import pytest
-from certificates import LOPSIDED_TARGET, lopsided, made, outcome, replaced, sealed
+from certificates import CLAIM, LOPSIDED_TARGET, at, lopsided, made, outcome, replaced, sealed
 
+from verification import strict_json
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.claims.form_claims import largest_trace_norm
 from verification.certificate.check.claims.width_claims import laguerre_moments
 from verification.certificate.check.linear.kernels import Wave
 from verification.certificate.check.linear.rules import Rule, error_bound
-from verification.certificate.check.numbers.balls import bounds, precision
+from verification.certificate.check.linear.spectra import Form, sum_after
+from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.sign_changes import sign_changes
+from verification.certificate.writing import certificate
+from verification.subject import read_subject
 
 F = Fraction
 COEFFICIENT, RATE = (float(LOPSIDED_TARGET["target"][0][0][k]) for k in ("coefficient", "rate"))
@@ -290,6 +294,16 @@ def restated_count(document, more):
     )
 
 
+def of_half():
+    """Return a certificate whose first case has a place with vectors."""
+    document = made("C5L", "power-law-half")
+    return document | {
+        "cases": [item for item in document["cases"] if "vectors" in item["case"]["place"]][:1]
+    }
+
+
+VECTORS = (*CASE, "place", "vectors")
+
 FORGERIES = {
     "a larger bound than the singular value": lambda: restated(of("C4"), "left", "1.01"),
     "a smaller error than the network's": lambda: restated(of("C4"), "right", "0.9"),
@@ -339,6 +353,15 @@ FORGERIES = {
         of("C5L"), (*CASE, "rates"), of("C5L")["cases"][0]["case"]["rates"][:1] * 13
     ),
     "a coefficient below 0": lambda: replaced(of("C5L"), (*CASE, "coefficients", 0), "-0.01"),
+    "too few vectors": lambda: replaced(
+        of_half(), (*VECTORS,), at(of_half(), VECTORS)[: len(at(of_half(), VECTORS)) - 2]
+    ),
+    "a vector twice": lambda: replaced(
+        of_half(), VECTORS, [at(of_half(), VECTORS)[0], *at(of_half(), VECTORS)]
+    ),
+    "a larger width of the place": lambda: replaced(
+        of_half(), (*VECTORS[:-1], "width"), at(of_half(), (*VECTORS[:-1], "width")) + 1
+    ),
     "two points missing": lambda: replaced(
         of("C5L"), (*CASE, "changes"), of("C5L")["cases"][0]["case"]["changes"][:-2]
     ),
@@ -447,3 +470,46 @@ def test_a_function_that_vanishes_to_a_high_order_is_of_one_sign():
     """Beside 0 no interval shows that ``t^20`` is positive: nothing is there to be shown."""
     with precision(192):
         assert sign_changes((Wave(F(4), F(0), 20, F(1), F(0)),), 20) == []
+
+
+@pytest.mark.parametrize("kind", ["singular", "rounded", "any", "few", "one twice"])
+def test_a_sum_of_singular_values_is_bounded_by_vectors(kind):
+    """By singular vectors nearly from itself, by others too; no vectors make it larger."""
+    generator = np.random.default_rng(5)
+    square = generator.normal(size=(9, 9))
+    rows, weights = square + square.T, generator.uniform(0.5, 3, 9)
+    scaled = rows / np.sqrt(np.outer(weights, weights))
+    values, vectors = np.linalg.eigh(scaled)
+    vectors = vectors.T[np.argsort(-np.abs(values))]
+    truth = np.sort(np.abs(values))[:-2].sum()
+    if kind == "any":
+        vectors = generator.normal(size=(9, 9))
+    if kind == "few":
+        vectors, truth = vectors[:6], np.sort(np.abs(values))[3:-2].sum()
+    if kind == "one twice":
+        vectors = np.concatenate([vectors[:1], vectors])
+    if kind == "rounded":
+        vectors = np.round(vectors, 4)
+    exact = [[F(float(x)) for x in row] for row in rows]
+    with precision(128):
+        form = Form([[ball(x) for x in row] for row in exact], [F(float(x)) for x in weights])
+        texts = [tuple(F(float(x)) for x in vector) for vector in vectors]
+        found = float(sum_after(form, 2, texts, Budget()))
+    assert found <= truth * (1 + 1e-12)
+    if kind in {"singular", "few", "rounded"}:
+        assert found >= truth * (1 - (1e-2 if kind == "rounded" else 1e-12))
+
+
+def test_a_place_of_vectors_is_taken_as_it_is():
+    assert outcome(sealed(of_half())) == "VALID"
+
+
+def test_a_width_beyond_the_table_is_shown_by_a_rule():
+    law = {"kind": "power-law", "coefficient": "-2.5", "exponent": "0.03"}
+    written = {"schema": "linear-functional/1", "name": "longer", "widths": [1], "target": [[law]]}
+    instance = read_subject(strict_json.loads(json.dumps(written)))
+    document = certificate(CLAIM["C5L"], instance)
+    assert outcome(document) == "VALID"
+    (k,) = [k for k, item in enumerate(document["cases"]) if "step" in item["case"]]
+    for key, value in (("count", 1), ("step", "8"), ("error", "0.001")):
+        assert outcome(sealed(replaced(document, ("cases", k, "case", key), value))) == "INVALID"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import floor, log10
 from typing import Any
 
 from verification.certificate.check import targets
 from verification.certificate.check.linear import kernels, rules
 from verification.certificate.check.linear.norms import NORM_BITS
-from verification.certificate.linear_witnesses import BITS, ROUGHLY, rounded_text, texts
+from verification.certificate.linear_witnesses import BITS, rounded_text, texts
 from verification.certificate.sign_changes import sign_changes
-from verification.enclosure.balls import end_points, precision
+from verification.enclosure.balls import Number, ball, double_estimate, end_points, precision
 from verification.errors import NotEnclosed
 from verification.instance import Json
 from verification.linear_functional import LinearFunctional
@@ -25,9 +25,8 @@ from verification.linear_rnn.trace_bound import TracePlace, largest_trace_norm, 
 from verification.linear_rnn.trapezoidal_rule import TrapezoidalRule
 from verification.strict_json import format_number
 
-_LEVEL_DIGITS = 12
+_VECTOR_DECIMALS = 12
 _NODE_DECIMALS = 6
-_MOST_INTERVALS = 100
 
 
 def least_width_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -37,12 +36,15 @@ def least_width_case(instance: LinearFunctional, case: Any) -> dict[str, Json]: 
         raise NotEnclosed("the target is no power law")
     exponent = law.law.exponent
     found = entry(exponent, case.error)
-    if not isinstance(found.witness, ExponentialSum):
-        raise NotEnclosed(f"for eps = {case.error} the network is a trapezoidal rule")
+    network = (
+        written_sum(exponent, found.witness)
+        if isinstance(found.witness, ExponentialSum)
+        else written_rule(found.witness)
+    )
     return {
         "error": format_number(case.error),
         "place": _least_width_place(exponent, case.error, found.place),
-        **written_sum(exponent, found.witness),
+        **network,
     }
 
 
@@ -72,33 +74,37 @@ def _least_width_place(
     exponent: Fraction, error: Fraction, place: BangBangPlace | TracePlace
 ) -> Json:
     """Write where the largest width is shown to be too small."""
-    from verification.enclosure.singular import singular_values  # noqa: PLC0415 - loads numpy
-
     with precision(BITS):
         width = necessary_width(exponent, error) - 1
         if width <= 0:
             return "none"
         if isinstance(place, BangBangPlace):
             return {"ends": texts(place.ends), "points": texts(place.points)}
-        if len(place.weights) > _MOST_INTERVALS:
-            raise NotEnclosed(
-                f"for eps = {error} the bound takes {len(place.weights)} intervals, more than "
-                f"{_MOST_INTERVALS}: the checker would take too long"
-            )
-        values = singular_values(weighted_matrix(unit_law(exponent), place))
-        least = [end_points(value.lower)[0] for value in values[width:]]
-        wanted = end_points(largest_trace_norm(place))[1] * error * (1 + Fraction(ROUGHLY))
-    levels: list[Fraction] = []
-    for value in least:
-        if sum(levels) <= wanted and value > 0:
-            scale = Fraction(10) ** (_LEVEL_DIGITS - floor(log10(value)))
-            levels.append(Fraction(floor(value * scale)) / scale)
+        wanted = error * end_points(largest_trace_norm(place))[1]
+        rows = weighted_matrix(unit_law(exponent), place).entries()
     return {
         "ends": texts(place.ends),
         "weights": texts(place.weights),
         "width": width,
-        "levels": texts(levels),
+        "vectors": _singular_vectors(rows, width, float(wanted)),
     }
+
+
+def _singular_vectors(rows: Sequence[Sequence[Number]], width: int, wanted: float) -> list[Json]:
+    """Write as many singular vectors as make the sum of the values after a width large enough."""
+    import numpy as np  # noqa: PLC0415 - slow to load
+
+    values, vectors = np.linalg.eigh(
+        np.array([[double_estimate(ball(x)) for x in row] for row in rows])
+    )
+    order = np.argsort(-np.abs(values))
+    sums = np.cumsum(np.abs(values[order[width:]]))
+    # Halfway to all of it is enough.
+    count = width + 1 + int(np.searchsorted(sums, (wanted + sums[-1]) / 2))
+    return [
+        texts([round(Fraction(float(x)), _VECTOR_DECIMALS) for x in vectors[:, k]])
+        for k in order[:count]
+    ]
 
 
 def rounded_rule(_instance: LinearFunctional, case: Any) -> Any:  # noqa: ANN401

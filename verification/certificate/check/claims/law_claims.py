@@ -29,7 +29,7 @@ from verification.certificate.check.claims.width_claims import (
 from verification.certificate.check.linear.kernels import function_of
 from verification.certificate.check.linear.norms import NORM_BITS, norms, read_changes
 from verification.certificate.check.linear.rules import error_bound, read_rule
-from verification.certificate.check.linear.spectra import count_above
+from verification.certificate.check.linear.spectra import sum_after
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -74,13 +74,22 @@ def read_law(target: Target, witness: Node, budget: Budget) -> Law:
 
 def width_of_error(known: Law, case: Node, _claimed: Bounds) -> Shown:
     """Show that more than ``left - 1`` units are needed, and that as many as right are enough."""
-    members = case.fields(("error", "place", "rates", "coefficients", "changes"))
+    is_rule = case.has("step")
+    network = ("step", "first", "count") if is_rule else ("rates", "coefficients", "changes")
+    members = case.fields(("error", "place", *network))
     error = positive(members["error"])
     necessary = _necessary(known, members["place"], error)
-    exponentials = read_sum(members)
-    if distance_of_sum(known, exponentials, members["changes"]).upper > error:
-        members["coefficients"].invalid("the error of the sum is not shown to be so small")
-    sides = (Bounds.exactly(Fraction(n)) for n in (necessary, len(exponentials[0])))
+    if is_rule:
+        rule = read_rule(case, members, known.exponent, MAX_NODES)
+        with precision(_BITS):
+            reached, width = upper(error_bound(rule, case, known.budget)), rule.count
+    else:
+        exponentials = read_sum(members)
+        width = len(exponentials[0])
+        reached = distance_of_sum(known, exponentials, members["changes"]).upper
+    if reached > error:
+        case.invalid("the error of the network is not shown to be so small")
+    sides = (Bounds.exactly(Fraction(n)) for n in (necessary, width))
     return Shown(f"eps = {brief(error)}", *sides)
 
 
@@ -107,17 +116,14 @@ def _necessary(known: Law, place: Node, error: Fraction) -> int:
         if least <= error:
             place.invalid("the bound is not shown to exceed the error")
         return count
-    members = place.fields(("ends", "weights", "width", "levels"))
+    members = place.fields(("ends", "weights", "width", "vectors"))
     form, most = read_trace_form(function, members["ends"], members["weights"], known.budget)
     size = len(form.rows)
     width = members["width"].integer(0, size - 1)
-    levels = [positive(item) for item in members["levels"].elements(1, size - width)]
+    vectors = [row.numbers(size) for row in members["vectors"].elements(width + 1, size)]
     with precision(MATRIX_BITS):
-        for k, level in enumerate(levels, start=width + 1):
-            count_found = count_above(form, level, known.budget)
-            if count_found is None or count_found < k:
-                members["levels"].invalid(f"singular value {k} is not shown to be so large")
-    if sum(levels, _ZERO) <= error * most.upper:
+        rest = sum_after(form, width, vectors, known.budget)
+    if rest <= error * most.upper:
         place.invalid("the bound is not shown to exceed the error")
     return width + 1
 

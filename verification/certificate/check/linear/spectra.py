@@ -5,6 +5,12 @@ For a symmetric A and s > 0 the number of eigenvalues above s is the number of p
 inertia), and of those below -s it is that of negative pivots of ``A + s D``.  So the k-th largest
 singular value exceeds a lower bound if the two counts are k at least, and is below an upper bound
 if they are less than k.  No eigenvalue is computed.
+
+Of large matrices a certificate brings vectors instead, the columns of a matrix W that are nearly
+orthonormal and nearly singular vectors of ``A~ = D^(-1/2) A D^(-1/2)``.  As ``s_k(W^T A~ W) <=
+|W|^2 s_k(A~)``, and ``s_(m+1) + s_(m+2) + ..`` is the distance to matrices of rank m in the trace
+norm, with ``W^T A~ W = B + E``, B diagonal, it is at least ``(|B_(m+1)| + |B_(m+2)| + .. - |E|_1) /
+|W^T W|``, B from the largest entry on; ``|E|_1 <= p^(1/2) |E|`` for p columns, Frobenius.
 """
 
 from __future__ import annotations
@@ -13,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.numbers.balls import Ball, ball, lower, upper
+from verification.certificate.check.numbers.balls import Ball, ball, lower, matrix, total, upper
 from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 
@@ -79,6 +86,30 @@ def require_least_eigenvalue(form: Form, claimed: Bounds, node: Node, budget: Bu
     high = _inertia(form, -claimed.upper, budget)
     if low is None or low[1] or high is None or not high[1]:
         node.invalid("not shown that the least eigenvalue is there")
+
+
+def sum_after(
+    form: Form, first: int, vectors: Sequence[Sequence[Fraction]], budget: Budget
+) -> Fraction:
+    """Return a lower bound of the sum of the singular values after the first ones."""
+    size, count = len(form.rows), len(vectors)
+    budget.spend(size**2 * count // 8 + 20 * size * (size + count), 128)
+    roots = [1 / ball(x).sqrt() for x in form.weights]
+    scaled = ball_matrix(
+        [
+            [x * p * q for x, q in zip(row, roots, strict=True)]
+            for row, p in zip(form.rows, roots, strict=True)
+        ]
+    )
+    across = matrix(vectors)
+    along = across.transpose()
+    turned = entries(across * scaled * along)
+    products = entries(across * along)
+    stretched = max(upper(total([abs(x) for x in row])) for row in products)
+    known = sorted((lower(abs(turned[k][k])) for k in range(count)), reverse=True)
+    beside = total([x * x for i, row in enumerate(turned) for j, x in enumerate(row) if i != j])
+    off = upper((beside * count).sqrt())
+    return (sum(known[first:], Fraction(0)) - off) / stretched
 
 
 def _inertia(form: Form, shift: Fraction, budget: Budget) -> tuple[int, int] | None:

@@ -8,6 +8,10 @@ from verification.certificate.check.targets import read_target
 _NETWORK = "every eigenvalue of W has a negative real part"
 _SMOOTH = "the target and its derivatives decay faster than exp(-beta t)"
 _RANK = "a network's matrix has rank m at most"
+_OF_SUMS = (
+    "the bound of a trapezoidal rule's error, and that the error of a sum of m exponentials has at "
+    "most 2m zeros"
+)
 _DISTANCE = "a network of the width, where its error changes its sign"
 
 
@@ -132,10 +136,7 @@ LINEAR: dict[str, Formula] = {
         witnesses="networks, where their errors change their signs; trapezoidal rules",
         assumes="the target does not jump",
         in_balls=True,
-        relies_on=(
-            "the bound of a trapezoidal rule's error, and that the error of a sum of m "
-            "exponentials has at most 2m zeros"
-        ),
+        relies_on=_OF_SUMS,
         kind=TARGET,
         read=read_target,
         is_finer=True,
@@ -166,10 +167,10 @@ LINEAR: dict[str, Formula] = {
         says="the least m with ||rho_w - rho_hat|| <= eps for a network of width m: from, to",
         prepare=lazily("law_claims", "read_law"),
         derive=lazily("law_claims", "width_of_error"),
-        witnesses="places of lower bounds, sums of exponentials, where their errors change sign",
+        witnesses="places of lower bounds; sums and where their errors change sign, or rules",
         assumes="the target is one power law",
         in_balls=True,
-        relies_on=f"{_RANK}, and that the error of a sum of m exponentials has at most 2m zeros",
+        relies_on=f"{_RANK}, {_OF_SUMS}",
         kind=TARGET,
         read=read_target,
     ),
