@@ -44,9 +44,11 @@ RESTS_ON = {
     "E5": CHAIN,
     "P1": CHAIN,
     "P2": CHAIN,
+    "P3": CHAIN,
     "P4": CHAIN,
     "P5": CHAIN,
     "P6": CHAIN,
+    "P6M": CHAIN,
     "O1": [*CHAIN, *UNIT, *SEEN],
     "O2": [*CHAIN, *UNIT, *SEEN],
     # Its law there is mu_0, all of whose memories are 0.
@@ -85,7 +87,9 @@ ANY_WILL_DO = [("witness", "grid"), ("witness", "weights")]
 
 EVERY = {
     "M3": 8,
+    "P3": 20,
     "P4": 30,
+    "P6M": 20,
     "M4": 7,
     "M5": 8,
     "E1": 6,
@@ -100,6 +104,9 @@ EVERY = {
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {
+    # The mean square of the largest sum is known to one or two digits.
+    "P3": ("start",),
+    "P6M": ("start",),
     # With two states the values exchanged are those of a constant less f.
     "P4": ("observable",),
     # On every strip that is narrow enough the logistic function is at most 1.

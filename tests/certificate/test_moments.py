@@ -11,10 +11,10 @@ import pytest
 
 from verification.certificate.check.claims.moment_claims import second_moments
 from verification.certificate.check.claims.moving_claims import (
-    _covariances,
     _drifting,
-    _summed_variances,
     _switched_at_visit,
+    covariances,
+    summed_variances,
 )
 from verification.certificate.check.claims.tail_claims import Sums, _means
 from verification.certificate.check.markov.chains import Chain
@@ -102,8 +102,9 @@ def test_variances_of_moving_solutions_are_summed(chain, steps):
         return [u + Fraction(k, steps) * w for u, w in zip(VALUES, SLOPE, strict=True)]
 
     truth = sum(max(variance(moved(k), i) for i in range(3)) for k in range(steps))
-    contains(_summed_variances(chain, VALUES, SLOPE, steps, 128), truth)
-    assert _covariances(chain, VALUES, VALUES) == [variance(VALUES, i) for i in range(3)]
+    even = [Fraction(k, steps) for k in range(steps)]
+    contains(summed_variances(chain, VALUES, SLOPE, even, 128), truth)
+    assert covariances(chain, VALUES, VALUES) == [variance(VALUES, i) for i in range(3)]
 
 
 @pytest.mark.parametrize("start", [0, 1, 2])

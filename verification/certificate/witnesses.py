@@ -151,6 +151,30 @@ def _moving_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN
     return {**kind, **_equation(instance.chain, observable), "steps": case.steps}
 
 
+def _maximum_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    equation = _equation(instance.chain, case.observable.values)
+    return {**equation, "start": case.start, "steps": case.steps}
+
+
+def _moving_maximum_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    if hasattr(case, "moving"):
+        is_jump = set(case.times) == {0, 1}
+        return {
+            "of": "path",
+            **_equation(instance.chain, case.fixed),
+            "moving": _texts(case.moving),
+            "moving_solution": _vector(finite.poisson_solution(instance.chain, case.moving)),
+            "times": case.times.index(1) if is_jump else "even",
+            "start": case.start,
+            "steps": case.steps,
+        }
+    kind: dict[str, Json] = {"of": "return"}
+    if hasattr(case, "state"):
+        kind = {"of": "visit", "state": case.state}
+    equation = _equation(instance.chain, case.values)
+    return {**kind, **equation, "start": case.start, "steps": case.steps}
+
+
 def _vector_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {"vector": _vector(case.values)}
 
@@ -344,9 +368,11 @@ WITNESSES: dict[str, Witnesses] = {
     "E5": Witnesses(_stationary_law, _hitting_case),
     "P1": Witnesses(_stationary_law, _poisson_case),
     "P2": Witnesses(_stationary_law, _sum_case),
+    "P3": Witnesses(_stationary_law, _maximum_case),
     "P4": Witnesses(_stationary_law, _tail_case),
     "P5": Witnesses(_stationary_law, _variance_case),
     "P6": Witnesses(_stationary_law, _moving_case),
+    "P6M": Witnesses(_stationary_law, _moving_maximum_case),
     "O1": Witnesses(_stationary_law, limit_witnesses.solution_case, limit_witnesses.rounded_case),
     "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),

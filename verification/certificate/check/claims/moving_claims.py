@@ -37,7 +37,7 @@ def moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     chain.require_solution(observable, solution)
     steps = members["steps"].integer(2, MAX_STEPS)
     centred = chain.centred(observable)
-    spread, variance = oscillation(observable), max(_covariances(chain, solution, solution))
+    spread, variance = oscillation(observable), max(covariances(chain, solution, solution))
     what = f"{named(chain.instance, observable)}, n = {steps}"
 
     squares: Side = Bounds.exactly(steps * variance)
@@ -57,7 +57,8 @@ def moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
         moved = Fraction(steps - 1, steps) * oscillation(moving)
         if any(slope):
             moments = partial(_drifting, chain, centred, chain.centred(moving), steps)
-            squares = partial(_summed_variances, chain, solution, slope, steps)
+            even = [Fraction(k, steps) for k in range(steps)]
+            squares = partial(summed_variances, chain, solution, slope, even)
             what = f"f + (k/n) g, {what}"
     drifted = chain.summed_contraction().times(moved)
     boundary = drifted.plus(Bounds.exactly(oscillation(solution)))
@@ -126,23 +127,23 @@ def _taken(visited: list[Ball], others: list[Ball], state: int) -> list[Ball]:
     return [*others[:state], visited[state], *others[state + 1 :]]
 
 
-def _covariances(chain: Chain, first: Vector, second: Vector) -> list[Fraction]:
+def covariances(chain: Chain, first: Vector, second: Vector) -> list[Fraction]:
     """Return ``Cov_i(u(xi_1), w(xi_1))``."""
     products = chain.averaged([a * b for a, b in zip(first, second, strict=True)])
     means = zip(products, chain.averaged(first), chain.averaged(second), strict=True)
     return [product - a * b for product, a, b in means]
 
 
-def _summed_variances(
-    chain: Chain, solution: Vector, slope: Vector, steps: int, bits: int
+def summed_variances(
+    chain: Chain, solution: Vector, slope: Vector, times: Sequence[Fraction], bits: int
 ) -> Bounds:
-    """Return ``sum_{k<n} max_i Var_i((u + (k/n) w)(xi_1))``."""
-    chain.budget.spend(steps * chain.size)
+    """Return ``sum_k max_i Var_i((u + t_k w)(xi_1))``."""
+    chain.budget.spend(len(times) * chain.size)
     pairs = ((solution, solution), (solution, slope), (slope, slope))
-    exact = [_covariances(chain, *pair) for pair in pairs]
+    exact = [covariances(chain, *pair) for pair in pairs]
     with precision(bits):
         coefficients = [(ball(a), ball(2 * b), ball(c)) for a, b, c in zip(*exact, strict=True)]
-        return bounds(total([_largest(coefficients, Fraction(k, steps)) for k in range(steps)]))
+        return bounds(total([_largest(coefficients, t) for t in times]))
 
 
 def _largest(coefficients: Sequence[tuple[Ball, Ball, Ball]], share: Fraction) -> Ball:

@@ -33,6 +33,15 @@ CHAIN: dict[str, Formula] = {
         assumes="one recurrent class",
         in_balls=True,
     ),
+    "P3": Formula(
+        says="E_i[max_{k<=n} S_k^2]^(1/2) <= osc(u) + 2 n^(1/2) s(u), from every start i",
+        prepare=chain_claims.read_chain,
+        derive=lazily("maximum_claims", "largest_sum"),
+        witnesses="the stationary law, solutions of the Poisson equation",
+        assumes="one recurrent class",
+        in_balls=True,
+        least_digits=1,
+    ),
     "P4": Formula(
         says=(
             "P_i(|S_n| >= osc(u) + r) <= 2 exp(-2 r^2 / (n osc(u)^2)); P_i(|S_n - E_i S_n| >= r) "
@@ -66,5 +75,17 @@ CHAIN: dict[str, Formula] = {
         witnesses="the stationary law, solutions of the Poisson equation",
         assumes="one recurrent class, aperiodic",
         in_balls=True,
+    ),
+    "P6M": Formula(
+        says=(
+            "E_i[max_{m<=n} (sum_{k<m} f_k(xi_k) - pi(f_k))^2]^(1/2) <= osc(u_0) + Delta sum_k "
+            "eps_k + 2 (sum_k s(u_k)^2)^(1/2), eps_k >= osc(f_k - f_{k-1})"
+        ),
+        prepare=chain_claims.read_chain,
+        derive=lazily("maximum_claims", "largest_moving_sum"),
+        witnesses="the stationary law, solutions of the Poisson equation",
+        assumes="one recurrent class, aperiodic",
+        in_balls=True,
+        least_digits=1,
     ),
 }
