@@ -17,7 +17,7 @@ from verification.certificate.check import reading
 from verification.certificate.check.instances import Term, read_instance
 from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.outcome import Budget
-from verification.certificate.check.recurrent import layer
+from verification.certificate.check.recurrent import rules
 from verification.certificate.check.recurrent.activations import curve
 from verification.certificate.check.recurrent.layer import (
     Function,
@@ -38,6 +38,7 @@ NAMES = (
     "dependent-b-on-w",
     "mixture-activation",
     "two-dimensional",
+    "two-dimensional-uniform",
 )
 FUNCTIONS = (
     (Function(*map(Fraction, ("0.5", "-0.75", "0.25", "1"))), Function(*map(Fraction, "0120"))),
@@ -88,9 +89,13 @@ def places_of(instance, point):
         weights = np.exp(-z * z / 2)
         places = first + float(law.w.second[0]) * math.hypot(*map(float, point)) * z
         return places, weights / weights.sum(), np.full(len(z), mean)
-    last = float(sum(a * x for a, x in zip(law.w.second, point, strict=True)))
-    roots, weights = np.polynomial.legendre.leggauss(60)
-    return (first + last) / 2 + (last - first) / 2 * roots, weights / 2, np.full(60, mean)
+    roots, shares = np.polynomial.legendre.leggauss(60)
+    places, weights = np.zeros(1), np.ones(1)
+    for low, high, x in zip(law.w.first, law.w.second, point, strict=True):
+        part = float(x * (low + high) / 2) + float(x * (high - low) / 2) * roots
+        places = np.add.outer(places, part).ravel()
+        weights = np.multiply.outer(weights, shares / 2).ravel()
+    return places, weights, np.full(len(places), mean)
 
 
 def in_doubles(instance, point, functions, *, gradient):
@@ -146,7 +151,7 @@ def test_a_rule_of_two_nodes_says_how_wrong_it_is(name, monkeypatch):
     point = instance.inputs[-1]
     expected = in_doubles(instance, point, FUNCTIONS[0], gradient=False)[0]
     with precision(64):
-        monkeypatch.setattr(layer, "working_precision", lambda: -12)
+        monkeypatch.setattr(rules, "working_precision", lambda: -1_000)
         rough = layer_at(Memory(instance, Budget()), instance.size - 1, gradient=False)
         found = bounds(rough.squared_distance(*FUNCTIONS[0]))
     assert len(rough.rule.nodes) % 2 == 0

@@ -15,10 +15,10 @@ from verification.certificate.check.checking import check_text
 from verification.certificate.check.instances import Term, read_instance
 from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.numbers.bounds import Bounds
-from verification.certificate.check.outcome import Budget, Invalid, Unsupported
+from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import (
     constant,
-    derivative,
+    curve,
     strip_constant,
 )
 from verification.certificate.check.recurrent.memory import Memory, largest_slope, mean_absolute_b
@@ -37,6 +37,7 @@ NAMES = (
     "dependent-b-on-w",
     "mixture-activation",
     "two-dimensional",
+    "two-dimensional-uniform",
 )
 ONE = Fraction(1)
 MEMORY = Fraction(3, 8)
@@ -76,9 +77,7 @@ def test_constants_bound_the_derivatives_and_are_nearly_reached(family, order):
     terms = (Term(Fraction(-3, 2), Fraction(2), Fraction(1, 4), family),)
     with precision(64):
         bound = bounds(constant(terms, order))
-        values = [
-            bounds(abs(derivative(terms, order, ball(Fraction(k, 64))))) for k in range(-800, 800)
-        ]
+        values = [bounds(abs(curve(terms, order)(ball(Fraction(k, 64))))) for k in range(-800, 800)]
     largest = max(value.upper for value in values)
     assert largest <= bound.upper * (1 + Fraction(1, 2**50))
     # Between grid points sigma moves little; arctan's limit is far away.
@@ -130,11 +129,6 @@ def test_a_word_without_a_fixed_point_there_is_found_out():
     forged = sealed(replaced(document, path, "0." + "1" * 40))
     with pytest.raises(Invalid, match="does not change its sign"):
         check_text(json.dumps(forged))
-
-
-def test_a_law_without_a_rule_is_unsupported():
-    with pytest.raises(Unsupported, match="several directions"):
-        memory_of("two-dimensional-uniform")
 
 
 def test_an_expanding_memory_is_not_assumed_to_contract():

@@ -59,7 +59,10 @@ def instances_for(claim_id):
     return OF_TARGETS if is_of_second_kind(claim_id) else NAMES
 
 
+IN_TWO_DIRECTIONS = ("M1", "M2", "M3", "M4", "M5", "E1", "E2", "E3", "O1", "O3")
+"""Claims on an instance whose W is uniform on a rectangle, by a rule of the checker's own."""
 TRIPS = [(claim_id, name) for claim_id in FORMULAS for name in instances_for(claim_id)]
+TRIPS += [(claim_id, "two-dimensional-uniform") for claim_id in IN_TWO_DIRECTIONS]
 
 
 def usual(claim_id):

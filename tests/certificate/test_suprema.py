@@ -12,7 +12,7 @@ from verification.certificate.check.numbers.balls import ball, lower, precision,
 from verification.certificate.check.numbers.search import largest_value
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.recurrent import suprema
-from verification.certificate.check.recurrent.activations import constant, derivative
+from verification.certificate.check.recurrent.activations import constant, curve
 from verification.certificate.check.recurrent.suprema import (
     largest_derivative,
     largest_on_strip,
@@ -90,9 +90,9 @@ def test_beyond_the_interval_derivatives_are_below_their_bounds(family, order):
         for start in (40, 60):
             bound = upper(tail_on_line(family, order, ball(start)))
             for at in (start, start + 1, -start, -2 * start):
-                assert lower(abs(derivative(NAMED[family], order, ball(at)))) <= bound
+                assert lower(abs(curve(NAMED[family], order)(ball(at)))) <= bound
             if family not in {"sin", "logistic"} or order < 2:
-                near = abs(derivative(NAMED[family], order, ball(start)))
+                near = abs(curve(NAMED[family], order)(ball(start)))
                 assert bound <= 3 * max(upper(near), Fraction(1, 2) if family == "sin" else 0)
 
 

@@ -20,6 +20,7 @@ from verification.certificate import (
     plateau_witnesses,
 )
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
+from verification.certificate.check.recurrent.rules import MOST_DIRECTIONS
 from verification.enclosure.balls import Ball, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
@@ -200,8 +201,11 @@ def _hitting_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
 
 def _memory(instance: Instance) -> dict[str, Json]:
     weights = instance.law.w if isinstance(instance.law, ProductLaw) else None
-    if isinstance(weights, Uniform) and any(sum(map(bool, x)) > 1 for x in instance.chain.inputs):
-        raise NotEnclosed("W is uniform in several directions, for which the checker has no rule")
+    directions = max(sum(map(bool, point)) for point in instance.chain.inputs)
+    if isinstance(weights, Uniform) and directions > MOST_DIRECTIONS:
+        raise NotEnclosed(
+            f"W is uniform in {directions} directions, for which the checker has no rule"
+        )
     return {}
 
 

@@ -73,11 +73,6 @@ def curve(terms: tuple[Term, ...], order: int) -> Callable[[Ball], Ball]:
     return value
 
 
-def derivative(terms: tuple[Term, ...], order: int, t: Ball) -> Ball:
-    """Enclose ``sigma^(k)(t)``, k = 0, 1, 2."""
-    return weighted_derivatives(terms, order, ((ball(0), ball(1)),), t)
-
-
 def _tanh_slope(t: Ball) -> Ball:
     share = t.sech()
     return share * share

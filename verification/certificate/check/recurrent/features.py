@@ -20,8 +20,12 @@ from verification.certificate.check.instances import Instance, Spread, Vector
 from verification.certificate.check.numbers.balls import Ball, ball, working_precision
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
-from verification.certificate.check.recurrent.layer import uniform_rule
-from verification.certificate.check.recurrent.memory import NormalRule, dot, normal_rule
+from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.rules import (
+    NormalRule,
+    normal_rule,
+    uniform_rule,
+)
 
 MAX_FEATURES = 20_000
 
@@ -121,7 +125,7 @@ class Features:
         terms = self.instance.activation
         if spread.kind == "uniform":
             ends = widest * spread.first[0], widest * spread.second[0]
-            return uniform_rule(terms, *ends)
+            return uniform_rule(terms, *ends, self.budget)
         centre, deviation = ball(widest * spread.first[0]), ball(widest * spread.second[0])
         return normal_rule(terms, centre, deviation, self.budget)
 

@@ -2,10 +2,8 @@
 
 ``T_x h = sigma(w.x + E[B h(W)])`` for ``h(w) = c + s sigma(w.x + t) + r E[B | W = w]``, so that all
 expectations are ones of functions of W.x and E[B | W].  Atoms and constants: the sum over the
-values of W.  Normal W: `memory.normal_rule`.  Uniform W in one direction: Gauss and Legendre's rule
-of n nodes on panels of half-width l; with g analytic and ``|g| <= M`` on ``|Im| <= a`` its error is
-at most ``(64/15) M rho^(-2n) / (1 - rho^(-2))`` times l, ``rho = b + (b^2 + 1)^(1/2)``, ``b = a/l``
-(Trefethen, SIAM Review 50 (2008), theorem 4.5).
+values of W.  Normal and uniform W: a rule for W.x, see
+`verification.certificate.check.recurrent.rules`.
 """
 
 from __future__ import annotations
@@ -13,33 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
-from verification.certificate.check.instances import Instance, Term, Vector
+from verification.certificate.check.instances import Instance, Vector
 from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
-    integer_power,
-    legendre,
     working_precision,
 )
-from verification.certificate.check.outcome import Budget, Unsupported
+from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.activations import (
     constant,
     curve,
     strip_constant,
-    widest_strip,
 )
-from verification.certificate.check.recurrent.memory import (
-    Memory,
-    NormalRule,
-    dot,
-    mean_b,
-    normal_rule,
-)
-
-_MOST_PANELS = 2_000
+from verification.certificate.check.recurrent.memory import Memory, dot, mean_b
+from verification.certificate.check.recurrent.rules import normal_rule, sum_rule, uniform_parts
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,7 @@ class Layer:
     Raises
     ------
     Unsupported
-        Where W is uniform in several directions, or too many nodes would be needed.
+        Where too many nodes would be needed.
     """
 
     def __init__(
@@ -226,43 +213,7 @@ class Layer:
         if law.w.kind == "normal":
             deviation = ball(law.w.second[0]) * self.squared_input.sqrt()
             rule = normal_rule(self.terms, ball(dot(law.w.first, point)), deviation, self.budget)
-        elif sum(map(bool, point)) > 1:
-            raise Unsupported("W is uniform in several directions")
         else:
-            rule = uniform_rule(self.terms, dot(law.w.first, point), dot(law.w.second, point))
+            rule = sum_rule(self.terms, uniform_parts(law.w, point), self.budget)
         rows = tuple((node, weight, mean) for node, weight in rule.nodes)
         return _Rule(rows, rule.strip, rule.analytic, rule.left_out)
-
-
-def uniform_rule(terms: tuple[Term, ...], one: Fraction, other: Fraction) -> NormalRule:
-    """Return a rule for functions that are analytic where the activation is, of a uniform number.
-
-    Parameters
-    ----------
-    terms : tuple of Term
-    one, other : Fraction
-        The ends between which the number lies, in any order.
-
-    Raises
-    ------
-    Unsupported
-        Where it would have too many nodes.
-    """
-    low, high = min(one, other), max(one, other)
-    strip = widest_strip(terms) * Fraction(4, 5)
-    panels = ceil((high - low) / (2 * strip))
-    if panels > _MOST_PANELS:
-        raise Unsupported("W is so wide that its rule would have too many nodes")
-    half = (high - low) / (2 * panels)
-    aspect = ball(strip / half)
-    rho = aspect + (aspect * aspect + 1).sqrt()
-    # rho > 2.4, and 2 n log2 rho bits are gained by n nodes.
-    count = working_precision() // 2 + 8
-    roots = legendre(count)
-    nodes = []
-    for k in range(panels):
-        centre = ball(low + (2 * k + 1) * half)
-        nodes += [(centre + ball(half) * x, weight / (2 * panels)) for x, weight in roots]
-    shrunk = integer_power(1 / rho, 2 * count) / (1 - 1 / (rho * rho))
-    # Panels have equal weights: the mean of their errors, of integrals over [-1, 1] halved.
-    return NormalRule(tuple(nodes), strip, ball(Fraction(32, 15)) * shrunk, ball(0))

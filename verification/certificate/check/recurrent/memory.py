@@ -1,11 +1,10 @@
-r"""The memory map ``Phi(x, v) = E[B sigma(W.x + v)]`` in balls, by rules of the checker's own.
+"""The memory map ``Phi(x, v) = E[B sigma(W.x + v)]`` in balls, by rules of the checker's own.
 
-Atoms and constants: the sum.  Uniform W in one direction: ``sigma`` has an antiderivative.  Normal
-W: the trapezoidal rule of step h over all of R; with F analytic on ``|Im z| <= a`` and M a bound of
-``int |F(. + ib)|``, ``|b| <= a``, its error is at most ``2 M / (exp(2 pi a / h) - 1)`` (Trefethen
-and Weideman, SIAM Review 56 (2014), theorem 5.1).  For ``F(z) = g(m + s z) phi(z)`` with the normal
-density phi, ``M = exp(a^2/2) sup |g|`` over ``|Im| <= s a``; the nodes beyond L, left out, carry at
-most ``sup |g| erfc((L - h)/sqrt 2)``.
+Atoms and constants: the sum.  Normal W: a rule of `verification.certificate.check.recurrent.rules`.
+Uniform W: W.x is a sum of independent uniform numbers, the widest of them between a and b.  With
+``S' = sigma`` its mean is exact: what is left is the mean of ``(S(b + y + v) - S(a + y + v)) / (b -
+a)``, y the sum of the others, by a rule.  On a strip that has the bounds of sigma, as it is a mean
+of sigma along the reals.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt
 
-from verification.certificate.check.instances import Instance, Spread, Term, Vector
+from verification.certificate.check.instances import Instance, Spread, Vector
 from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
     lower,
-    pi,
+    total,
     upper,
     working_precision,
 )
@@ -30,15 +28,16 @@ from verification.certificate.check.outcome import Budget, Invalid, Unsupported
 from verification.certificate.check.recurrent.activations import (
     antiderivative,
     constant,
-    derivative,
     strip_constant,
     weighted_derivatives,
-    widest_strip,
+)
+from verification.certificate.check.recurrent.rules import (
+    NormalRule,
+    normal_rule,
+    sum_rule,
+    uniform_parts,
 )
 
-_STRIPS = tuple(Fraction(1, 8) * Fraction(3, 2) ** k for k in range(10))
-_SHARE = Fraction(4, 5)
-_MOST_NODES = 20_000
 _HALVINGS = 48
 
 
@@ -63,27 +62,6 @@ def mean_b(spread: Spread) -> Fraction:
 
 
 @dataclass(frozen=True)
-class NormalRule:
-    """``E[g(Z)] = sum of weight g(node)`` up to an error that depends on g, Z normal or uniform.
-
-    Parameters
-    ----------
-    nodes : tuple of (Ball, Ball)
-        Nodes and weights.
-    strip : Fraction
-        g must be analytic for so large imaginary parts.
-    analytic, left_out : Ball
-        With ``|g| <= m`` on that strip and ``|g| <= s`` on the line, ``analytic m + left_out s``
-        bounds the error.
-    """
-
-    nodes: tuple[tuple[Ball, Ball], ...]
-    strip: Fraction
-    analytic: Ball
-    left_out: Ball
-
-
-@dataclass(frozen=True)
 class _Rule:
     """``E[B g(W.x)] = sum of weight g(node)``, up to an error that depends on g's order."""
 
@@ -97,7 +75,7 @@ class Memory:
     Raises
     ------
     Unsupported
-        Where W is uniform in several directions, for which there is no rule.
+        Where W is uniform in so many directions that there is no rule.
     Invalid
         Where ``q = s1 E|B| < 1`` is not shown.
     """
@@ -116,8 +94,7 @@ class Memory:
         weights = instance.law.w
         if weights is not None and weights.kind == "uniform":
             for point in set(instance.inputs):
-                if sum(map(bool, point)) > 1:
-                    raise Unsupported("W is uniform in several directions")
+                uniform_parts(weights, point)
         if not upper(self.contraction_factor()) < 1:
             raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
 
@@ -168,26 +145,30 @@ class Memory:
         terms, law = self.instance.activation, self.instance.law
         if law.w is None or law.b is None:
             raise Unsupported("a law of this kind")
-        self.budget.spend(40 * len(terms), working_precision())
-        ends = [
-            sum((x * w for x, w in zip(point, side, strict=True) if x), Fraction(0))
-            for side in (law.w.first, law.w.second)
-        ]
-        low, high = (ball(end) + memory for end in ends)
+        widest, *others = uniform_parts(law.w, point)
+        rule = self._rule(point, others)
+        self.budget.spend(40 * len(rule.nodes) * len(terms), working_precision())
+        low, high = (ball(end) + memory for end in widest)
         if order:
-            rise = derivative(terms, order - 1, high) - derivative(terms, order - 1, low)
+            rise = weighted_derivatives(terms, order - 1, rule.nodes, high)
+            rise = rise - weighted_derivatives(terms, order - 1, rule.nodes, low)
         else:
-            rise = antiderivative(terms, high) - antiderivative(terms, low)
-        return ball(mean_b(law.b)) * rise / ball(ends[1] - ends[0])
+            rise = total(
+                [
+                    weight * (antiderivative(terms, high + y) - antiderivative(terms, low + y))
+                    for y, weight in rule.nodes
+                ]
+            )
+        return around(rise / ball(widest[1] - widest[0]), rule.errors[order])
 
-    def _rule(self, point: Vector) -> _Rule:
+    def _rule(self, point: Vector, others: Sequence[tuple[Fraction, Fraction]] = ()) -> _Rule:
         key = point, working_precision()
         if key not in self._rules:
-            self._rules[key] = self._made_rule(point)
+            self._rules[key] = self._made_rule(point, others)
         return self._rules[key]
 
-    def _made_rule(self, point: Vector) -> _Rule:
-        law = self.instance.law
+    def _made_rule(self, point: Vector, others: Sequence[tuple[Fraction, Fraction]]) -> _Rule:
+        law, terms = self.instance.law, self.instance.activation
         nothing = (ball(0),) * 3
         if law.w is None or law.b is None:
             nodes = [(ball(dot(atom.w, point)), ball(atom.p * atom.b)) for atom in law.atoms]
@@ -196,69 +177,19 @@ class Memory:
         if law.w.kind == "constant" or not any(point):
             centre = dot(law.w.first, point) if law.w.kind != "uniform" else Fraction(0)
             return _Rule(((ball(centre), mean),), nothing)
-        return self._normal_rule(
-            ball(dot(law.w.first, point)),
-            ball(law.w.second[0]) * ball(dot(point, point)).sqrt(),
-            mean,
-        )
+        if law.w.kind == "uniform":
+            return self._weighted(mean, sum_rule(terms, others, self.budget))
+        middle = ball(dot(law.w.first, point))
+        deviation = ball(law.w.second[0]) * ball(dot(point, point)).sqrt()
+        return self._weighted(mean, normal_rule(terms, middle, deviation, self.budget))
 
-    def _normal_rule(self, centre: Ball, deviation: Ball, mean: Ball) -> _Rule:
-        terms = self.instance.activation
-        rule = normal_rule(terms, centre, deviation, self.budget)
-        errors = []
+    def _weighted(self, mean: Ball, rule: NormalRule) -> _Rule:
+        terms, errors = self.instance.activation, []
         for order in range(3):
             height = strip_constant(terms, order, rule.strip)
             error = rule.analytic * height + constant(terms, order) * rule.left_out
             errors.append(abs(mean) * error)
         return _Rule(tuple((node, mean * weight) for node, weight in rule.nodes), tuple(errors))
-
-
-def normal_rule(
-    terms: tuple[Term, ...], centre: Ball, deviation: Ball, budget: Budget
-) -> NormalRule:
-    """Return the trapezoidal rule for functions that are analytic where the activation is.
-
-    Raises
-    ------
-    Unsupported
-        Where it would have too many nodes.
-    """
-    bits, spread = working_precision(), upper(deviation)
-    room = _SHARE * widest_strip(terms) / spread
-    # ln 2 < 7/10; a few bits more for what else is in M.
-    wanted = (bits + 8) * Fraction(7, 10)
-    strips = [a for a in _STRIPS if a <= room] or [room]
-    step, strip = max(
-        (44 * a / 7 / (wanted + a * a / 2 + _log(_height(terms, spread * a))), a) for a in strips
-    )
-    step = Fraction(int(step * 4096), 4096) or Fraction(1, 65536)
-    reach = Fraction(isqrt(int(2 * wanted * 256)) + 1, 16) + step
-    count = int(reach / step)
-    if count > _MOST_NODES:
-        raise Unsupported("W is so wide that its rule would have too many nodes")
-    budget.spend(40 * count, bits)
-    root = (2 * pi()).sqrt()
-    nodes = []
-    for j in range(-count, count + 1):
-        z = ball(j * step)
-        nodes.append((centre + deviation * z, ball(step) * (-(z * z) / 2).exp() / root))
-    decay = (2 * pi() * ball(strip / step)).exp() - 1
-    return NormalRule(
-        nodes=tuple(nodes),
-        strip=spread * strip,
-        analytic=2 * (ball(strip * strip / 2)).exp() / decay,
-        left_out=(ball(count * step) / ball(2).sqrt()).erfc(),
-    )
-
-
-def _height(terms: tuple[Term, ...], width: Fraction) -> Fraction:
-    return upper(strip_constant(terms, 1, width))
-
-
-def _log(value: Fraction) -> Fraction:
-    """Return roughly the logarithm of a number, at least 0; nothing is proved of it."""
-    bits = value.numerator.bit_length() - value.denominator.bit_length() + 1
-    return max(Fraction(7 * bits, 10), Fraction(0))
 
 
 def dot(first: Vector, second: Vector) -> Fraction:

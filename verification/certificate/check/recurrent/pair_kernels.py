@@ -28,8 +28,12 @@ from verification.certificate.check.numbers.balls import (
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
 from verification.certificate.check.recurrent.features import mean_square_of_c
-from verification.certificate.check.recurrent.layer import uniform_rule
-from verification.certificate.check.recurrent.memory import NormalRule, dot, normal_rule
+from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.rules import (
+    NormalRule,
+    normal_rule,
+    uniform_rule,
+)
 
 MAX_PAIR_NODES = 2**18
 
@@ -90,7 +94,7 @@ def _axes(
         for low, high, x, y in zip(spread.first, spread.second, longer, other, strict=True):
             most = max(abs(x), abs(y))
             if most:
-                rule = uniform_rule(terms, most * low, most * high)
+                rule = uniform_rule(terms, most * low, most * high, budget)
                 axes.append(_Axis(rule, x / most, y / most))
         return axes
     size, mixed = dot(longer, longer), dot(longer, other)
