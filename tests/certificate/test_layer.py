@@ -210,6 +210,17 @@ def test_the_largest_speed_is_enclosed_tightly(data):
     assert found.upper - found.lower <= found.upper / 2**31 or found.upper < Fraction(1, 100)
 
 
+def test_slopes_on_wide_cells_are_no_larger_than_their_constants():
+    """Of error functions of other scales, of which one is far out where the other one is not."""
+    quarter = Fraction(1, 4)
+    terms = tuple(Term(quarter, scale, quarter, "erf") for scale in (quarter, 3 * quarter))
+    with precision(64):
+        found = largest_squared_speed(terms, Fraction(0), Budget())
+    places = np.linspace(-10, 10, 40_001)
+    assert float(found.upper) == pytest.approx((slope(terms, places) ** 2).max(), rel=1e-6)
+    assert found.upper - found.lower <= found.upper / 2**31
+
+
 @pytest.mark.parametrize(("radius", "speed"), [(Fraction(1, 9), 36), (Fraction(4), 576)])
 def test_a_sine_has_a_speed_in_closed_form(radius, speed):
     terms = (Term(Fraction(3), Fraction(2), Fraction(1), "sin"),)

@@ -154,3 +154,18 @@ def test_a_search_says_what_it_does_not_know():
     assert largest_value(look, Fraction(4), Fraction(1, 8), 2) is None
     found = largest_value(look, Fraction(4), Fraction(1, 8), 20, Fraction(7, 2))
     assert (found.lower, found.upper) == (Fraction(7, 2), Fraction(7, 2)) or found.upper <= 4
+
+
+def test_error_functions_of_unlike_scales_are_searched_far_out():
+    """The search begins where the wider one ends, far beyond the other one's numbers."""
+    terms = tuple(
+        Term(Fraction(1), scale, Fraction(0), "erf") for scale in (Fraction(1, 16), Fraction(3))
+    )
+    slope = largest_derivative(terms, 1, Budget())
+    on_strip = largest_on_strip(terms, 1, Fraction(1, 2), Budget())
+    with mpmath.workdps(20):
+        truth = 2 / mpmath.sqrt(mpmath.pi) * mpmath.mpf(49) / 16
+        assert abs(float(slope.upper) - truth) < 1e-9
+        # On the line through i/2 both are largest at 0.
+        near, far = (scale * mpmath.exp(scale**2 / 4) for scale in (mpmath.mpf(1) / 16, 3))
+        assert abs(float(on_strip.upper) - 2 / mpmath.sqrt(mpmath.pi) * (near + far)) < 1e-9

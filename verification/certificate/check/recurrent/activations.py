@@ -83,7 +83,8 @@ def _tanh_turn(t: Ball) -> Ball:
 
 
 def _erf_slope(t: Ball) -> Ball:
-    return 2 * (-(t * t)).exp() / pi().sqrt()
+    # Around 0 a ball's square has negative numbers too, of which the exponential may be huge.
+    return 2 * (-(t * t).nonnegative_part()).exp() / pi().sqrt()
 
 
 def _arctan_slope(t: Ball) -> Ball:

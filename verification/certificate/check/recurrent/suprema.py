@@ -157,7 +157,9 @@ def _tanh_slope(z: ComplexBall) -> ComplexBall:
 
 
 def _erf_slope(z: ComplexBall) -> ComplexBall:
-    return 2 * (-(z * z)).exp() / pi().sqrt()
+    # Around 0 a ball's square has negative numbers too, of which the exponential may be huge.
+    square = (z.real * z.real).nonnegative_part() - z.imag * z.imag
+    return 2 * (-ComplexBall(square, 2 * z.real * z.imag)).exp() / pi().sqrt()
 
 
 def _arctan_slope(z: ComplexBall) -> ComplexBall:
