@@ -8,9 +8,11 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from certificates import at, lopsided, made, replaced, sealed
+from certificates import CLAIM, at, lopsided, made, outcome, replaced, sealed
 from scipy.integrate import solve_ivp
 
+from verification import gallery, strict_json
+from verification.certificate import plateau_witnesses
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.linear.flow_pieces import DEGREE, Followed, Piece, read_pieces
 from verification.certificate.check.linear.flows import FLOW_BITS, follow, third_derivatives
@@ -20,6 +22,9 @@ from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Training
+from verification.certificate.writing import NotCertified, certificate
+from verification.linear_rnn import escape
+from verification.subject import read_subject
 
 F = Fraction
 START = (F("0.8"), F("-0.3")), (F(1), F("2.5"))
@@ -109,7 +114,7 @@ def test_the_flow_is_where_another_method_puts_it():
     assert document["cases"][0]["case"]["delay"] == "2"
     with precision(FLOW_BITS):
         loss = Loss((F(1),), (F(1),), Training(F(1), F(1), (F(2),), None), F(2))
-        pieces = read_pieces(Node(at(document, (*CASE, "pieces")), "pieces"), 2)
+        pieces = read_pieces(Node(at(document, (*CASE, "pieces")), "pieces"), 2, Budget())
         last = follow(loss, pieces, Budget())[-1]
         error = float(upper(last.last_error))
     ends = np.array([2.0, 3.0])
@@ -239,3 +244,22 @@ def test_hostile_numbers_are_refused_in_words(path, value, words):
     document = sealed(replaced(of("C7E"), (*CASE, *path), value))
     with pytest.raises((Invalid, Refused), match=words):
         check_text(json.dumps(document))
+
+
+def test_where_the_flow_is_followed_for_some_time_only_the_loss_is_certified_until_then(
+    monkeypatch,
+):
+    monkeypatch.setattr(escape, "MAX_STEPS", 7)
+    monkeypatch.setattr(plateau_witnesses, "MAX_PIECES", 7)
+    document = gallery.load("plateau-trapped").to_json()
+    document["training"]["delays"] = ["2.25"]
+    subject = read_subject(strict_json.loads(json.dumps(document)))
+    with pytest.raises(NotCertified, match="not followed until it leaves the ball"):
+        certificate(CLAIM["C7E"], subject)
+    assert outcome(certificate(CLAIM["C7L"], subject)) == "VALID"
+
+
+def test_a_flow_that_is_not_seen_to_settle_is_not_certified(monkeypatch):
+    monkeypatch.setattr(plateau_witnesses, "MAX_PIECES", 7)
+    with pytest.raises(NotCertified, match="not followed until it has settled"):
+        certificate(CLAIM["C7T"], gallery.load("sharp-trap"))

@@ -31,6 +31,7 @@ from verification.errors import NotEnclosed
 from verification.instance import Json
 from verification.linear_functional import LinearFunctional
 from verification.linear_rnn import plateau_search
+from verification.linear_rnn.escape import escape
 from verification.linear_rnn.gradient_flow import Step, derivatives_estimate, double, steps
 from verification.linear_rnn.plateau import Plateau, plateau_at, radius_of, training_of
 from verification.linear_rnn.trap import stiffnesses
@@ -44,7 +45,8 @@ _SETTLED = 3e-10
 _NEARLY = 1e-6
 _KEPT = 0.98
 _STALLED = 0.9
-_NOT_FOLLOWED = "the flow is not followed as far as its claim needs"
+_NOT_FOLLOWED = "the flow is not followed until it leaves the ball"
+_NOT_SETTLED = "the flow is not followed until it has settled"
 
 
 def pull_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -144,10 +146,23 @@ class _Following:
 
     def before_escape(self) -> dict[str, Json]:
         """Write the flow until it is no longer known to be in the ball."""
-        found, inside, _ = self._crossing()
+        known = escape(self.plateau, self.radius)
+        if known.outside_at is None:
+            found, inside = self._until(known.inside_until), known.inside_until
+        else:
+            found, inside, _ = self._crossing()
         written = _rounded(inside, ROUND_FLOOR)
         kept = [piece for piece in found if piece.start < Fraction(written)]
         return self._written(kept) | {"inside": written}
+
+    def _until(self, time: Fraction) -> list[Followed]:
+        with balls.precision(FLOW_BITS):
+            found: list[Followed] = []
+            for piece in self.pieces():
+                found.append(piece)
+                if piece.end >= time:
+                    return found
+        raise NotEnclosed(_NOT_FOLLOWED)
 
     def _crossing(self) -> tuple[list[Followed], Fraction, Fraction]:
         with balls.precision(FLOW_BITS):
@@ -175,11 +190,11 @@ class _Following:
             for piece in self.pieces():
                 found.append(piece)
                 stiffness, pull, size = self._rest(piece)
-                left = pull / (stiffness * size) if stiffness > 0 else 1.0
+                left = pull / (stiffness * size) if stiffness * size > 0 else 1.0
                 if left <= _SETTLED or (left <= _NEARLY and left > _STALLED * last):
                     return self._written(found) | self._trap(found, stiffness, pull)
                 last = left
-        raise NotEnclosed(_NOT_FOLLOWED)
+        raise NotEnclosed(_NOT_SETTLED)
 
     def _rest(self, followed: Followed) -> tuple[float, float, float]:
         offset = followed.piece.at_end()

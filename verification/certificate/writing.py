@@ -251,7 +251,7 @@ def _stated(side: Side, checked: Bounds | None, formula: Formula) -> tuple[int, 
         return 0, None
     bounds = enclosure(side)
     if checked is not None:
-        if checked.upper < Fraction(bounds.lower) or Fraction(bounds.upper) < checked.lower:
+        if _is_apart(bounds, checked):
             raise NotCertified(
                 "the checker and what certified the claim disagree on a side: one of them is wrong"
             )
@@ -269,6 +269,11 @@ def _stated(side: Side, checked: Bounds | None, formula: Formula) -> tuple[int, 
     if least == 1 and bounds.lower >= 0:
         return 0, {"lower": "0", "upper": f"1E{bounds.upper.adjusted() + 1:+d}"}
     return 0, None
+
+
+def _is_apart(bounds: Enclosure, checked: Bounds) -> bool:
+    above = bounds.lower.is_finite() and checked.upper < Fraction(bounds.lower)
+    return above or (bounds.upper.is_finite() and Fraction(bounds.upper) < checked.lower)
 
 
 def _joined(bounds: Enclosure, checked: Bounds) -> Enclosure:

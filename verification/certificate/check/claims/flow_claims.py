@@ -8,7 +8,7 @@ All of them are on the flow itself, which is enclosed by the polynomials that a 
 
 T the time at which the flow leaves the ball of radius r and t one before; and, for a rho with
 ``e . grad L(th0 + e) > g(rho) rho`` where ``|e| = rho``, the flow's largest distance from its start
-is at most rho (C7T).  ``K = h^2 l exp(-2sS) (L/(L - s)) (q^n - 1)/(q - 1)``,
+is at most rho (C7T).  ``K = h^2 l exp(-2sS) (L/(L - s)) sum_{k < n} q^k``,
 ``q = ((L + s)/(L - s))^2``, ``L = min w* - rho``, for any s of [0, L), and n the number of
 exponentials of f and of the target without the bump.
 
@@ -34,8 +34,10 @@ from verification.certificate.check.numbers.balls import (
     around,
     ball,
     bounds,
+    integer_power,
     lower,
     precision,
+    total,
     upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
@@ -60,7 +62,7 @@ def _delay(known: Plateau, node: Node) -> Fraction:
 
 def _followed(known: Plateau, members: dict[str, Node]) -> _Flow:
     loss = Loss(known.coefficients, known.rates, known.training, _delay(known, members["delay"]))
-    pieces = read_pieces(members["pieces"], 2 * len(known.rates))
+    pieces = read_pieces(members["pieces"], 2 * len(known.rates), known.budget)
     return _Flow(loss, follow(loss, pieces, known.budget))
 
 
@@ -119,13 +121,13 @@ def time_of_energy(known: Plateau, case: Node, _claimed: Bounds) -> Shown:
         members["weight"].invalid("is at least L")
 
     def left(bits: int) -> Bounds:
-        known.budget.spend(40, bits)
         training, count = known.training, _exponentials(known)
-        ratio = ((least + weight) / (least - weight)) ** 2
-        spread = Fraction(count) if ratio == 1 else (ratio**count - 1) / (ratio - 1)
-        gain = training.height**2 * training.length * least / (least - weight) * spread
+        known.budget.spend(40 + 4 * count, bits)
         with precision(bits + _SPARE_BITS):
-            return bounds(ball(size**2) / ball(gain) * ball(2 * weight * delay).exp())
+            ratio = ball(((least + weight) / (least - weight)) ** 2)
+            spread = total([integer_power(ratio, k) for k in range(count)])
+            gain = ball(training.height**2 * training.length * least / (least - weight)) * spread
+            return bounds(ball(size**2) / gain * ball(2 * weight * delay).exp())
 
     return Shown(f"S = {brief(delay)}", left, _escape(known, members))
 

@@ -96,29 +96,31 @@ class Followed:
         return False
 
 
-def read_pieces(node: Node, size_: int) -> list[Piece]:
+def read_pieces(node: Node, size: int, budget: Budget) -> list[Piece]:
     """Read the pieces of a flow."""
     found = []
     for item in node.elements(1, MAX_PIECES):
         members = item.fields(("length", "offsets", "growth"))
-        rows = members["offsets"].elements(size_, size_)
+        rows = members["offsets"].elements(size, size)
         found.append(
             Piece(
-                positive(_short(members["length"])),
+                positive(_short(members["length"], budget)),
                 tuple(
-                    tuple(_short(x).number() for x in row.elements(DEGREE + 1, DEGREE + 1))
+                    tuple(_short(x, budget).number() for x in row.elements(DEGREE + 1, DEGREE + 1))
                     for row in rows
                 ),
-                _short(members["growth"]).number(),
+                _short(members["growth"], budget).number(),
                 item,
             )
         )
     return found
 
 
-def _short(node: Node) -> Node:
+def _short(node: Node, budget: Budget) -> Node:
     if not isinstance(node.value, str) or len(node.value) > MAX_LENGTH:
         node.refuse(f"a number of at most {MAX_LENGTH} digits")
+    # Sums of fractions have as many digits as all of them together.
+    budget.spend(10 + len(node.value) ** 2 // 40)
     return node
 
 
