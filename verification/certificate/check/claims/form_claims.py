@@ -197,22 +197,22 @@ def read_trace_form(
 
 def largest_trace_norm(ends: Vector, weights: Vector) -> Ball:
     """Enclose ``max_t |M(t)|_1`` for end points that double."""
-    lengths = [b - a for a, b in pairwise(ends)]
+    points, factors = [ball(x) for x in ends], [ball(x) for x in weights]
+    lengths = [ball(b - a) for a, b in pairwise(ends)]
+    parts = [d * d * x for d, x in zip(factors, lengths, strict=True)]
     # Of what is below each end point.
-    masses = [
-        *accumulate((d * d * x for d, x in zip(weights, lengths, strict=True)), initial=_ZERO)
-    ]
+    masses = [*accumulate(parts, initial=ball(0))]
     found = ball(0)
-    for i in range(len(ends)):
+    for i in range(len(points)):
         for j in range(i + 1):
             norm = ball(0)
             if i < len(lengths):
-                norm = 2 * ball(weights[i]) * ball(masses[j] / lengths[i]).sqrt()
+                norm = 2 * factors[i] * (masses[j] / lengths[i]).sqrt()
             if j < i:
-                h, square = i - 1, weights[i - 1] ** 2
-                own = square * (1 - (ends[h] - ends[j]) / lengths[h])
-                beside = 4 * square * (masses[h] - masses[j]) / lengths[h]
-                norm = norm + ball(own * own + beside).sqrt()
+                h, square = i - 1, factors[i - 1] * factors[i - 1]
+                own = square * (1 - (points[h] - points[j]) / lengths[h])
+                beside = 4 * square * (masses[h] - masses[j]).nonnegative_part() / lengths[h]
+                norm = norm + (own * own + beside).sqrt()
             found = found.max(norm)
     return found
 

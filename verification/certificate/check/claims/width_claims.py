@@ -154,12 +154,20 @@ def read_ends(node: Node, most: int = MAX_FUNCTIONS) -> Vector:
 
 def indicator_matrix(function: Function, ends: Vector) -> Rows:
     """Enclose ``int int rho(t + s)`` over pairs of intervals, by a second primitive."""
-    cells = list(pairwise(ends))
-    known = {t: primitive(function, t, 2) for t in {a + b for a in ends for b in ends}}
-    return [
-        [known[b + d] - known[a + d] - known[b + c] + known[a + c] for c, d in cells]
-        for a, b in cells
-    ]
+    known: dict[Fraction, Ball] = {}
+    corners: Rows = []
+    for i, a in enumerate(ends):
+        sums = [a + b for b in ends[: i + 1]]
+        known |= {t: primitive(function, t, 2) for t in sums if t not in known}
+        corners.append([known[t] for t in sums])
+
+    def area(i: int, j: int) -> Ball:
+        # The matrix of corners is symmetric.
+        across = corners[i][j + 1] if j < i else corners[j + 1][i]
+        return corners[i + 1][j + 1] - corners[i + 1][j] - across + corners[i][j]
+
+    below = [[area(i, j) for j in range(i + 1)] for i in range(len(ends) - 1)]
+    return [[below[max(i, j)][min(i, j)] for j in range(len(below))] for i in range(len(below))]
 
 
 def laguerre_moments(function: Function, p: Fraction, count: int, node: Node) -> list[Ball]:
