@@ -94,12 +94,13 @@ def test_what_follows_twenty_terms_of_a_node_is_bounded_but_not_by_much():
 
 def test_a_change_of_sign_that_is_kept_back_is_missed():
     document = of("C5")
-    for k, item in enumerate(document["cases"]):
-        (changes,) = item["case"]["changes"]
-        for i in range(len(changes)):
-            fewer = [x for j, x in enumerate(changes) if j != i]
-            changed = replaced(document, ("cases", k, "case", "changes", 0), fewer)
-            assert outcome(sealed(changed)) == "INVALID"
+    found = [item["case"]["changes"][0] for item in document["cases"]]
+    k, changes = max(enumerate(found), key=lambda item: len(item[1]))
+    assert len(changes) > 5
+    for i in range(len(changes)):
+        fewer = [x for j, x in enumerate(changes) if j != i]
+        changed = replaced(document, ("cases", k, "case", "changes", 0), fewer)
+        assert outcome(sealed(changed)) == "INVALID"
 
 
 # Networks

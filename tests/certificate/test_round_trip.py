@@ -38,7 +38,8 @@ OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump",
 """Two channels; a network with shear; jumps; a bump; a long memory."""
 SMALL = ("fair-coin", "near-periodic", "absorbing", "sharp-forgetting", "sharp-ladder")
 """Chains with few sums, one of them a cycle."""
-NO_KERNELS = ("damped-reciprocal", "gaussian-bump", "power-law-one", "near-box")
+NO_KERNELS = ("damped-reciprocal", "power-law-half", "power-law-one", "near-box")
+SMOOTH = ("sharp-two-channels", "sharp-barrier", "sharp-switching", "near-box")
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
 PLATEAUS = ("plateau-spare-unit", "plateau-trapped", "sharp-plateau")
 FLOWS = ("plateau-opposite-units", "plateau-trapped", "sharp-plateau")
@@ -52,6 +53,8 @@ def instances_for(claim_id):
         return POWER_LAWS
     if claim_id in OF_NO_KERNELS:
         return NO_KERNELS
+    if claim_id == "C2":
+        return SMOOTH
     if claim_id == "C7T":
         return TRAPS
     if claim_id in OF_TRAININGS:
