@@ -82,9 +82,8 @@ class Features:
 
     def row(self, point: Vector, memory: Ball) -> Row:
         """Return the row of a point."""
-        self.budget.spend(
-            40 * len(self._nodes) * len(self.instance.activation), working_precision()
-        )
+        work = 40 * len(self.instance.activation) + 8 * len(point)
+        self.budget.spend(work * len(self._nodes), working_precision())
         where = [place + memory for place in self._projections(point)]
         row = [h * self._curves[0](u) for u, (h, _) in zip(where, self._heights, strict=True)]
         slopes = [h * self._curves[1](u) for u, (_, h) in zip(where, self._heights, strict=True)]
@@ -118,6 +117,7 @@ class Features:
         if not self.widest:
             return [_Node((Fraction(0),), ball(1), ball(square))]
         rule = self._rule(law.w, self.widest)
+        self.budget.spend(40 * len(rule.nodes), working_precision())
         self.error = self._rule_error(rule, ball(square))
         return [_Node(node, weight, weight * ball(square)) for node, weight in rule.nodes]
 

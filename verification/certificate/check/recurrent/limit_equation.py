@@ -97,10 +97,17 @@ class Subject:
         if spread and spread.kind != "constant" and len(first.input) > 1:
             points = [(point.input, self._memory_at(point)) for point in (first, second)]
             return pair_kernel(self.instance, points[0], points[1], self.budget)
-        inputs = tuple(sorted({first.input, second.input}))
+        inputs = self._telling((first, second))
         self.budget.spend(len(self._row(first, inputs)), working_precision())
         product = inner(self._row(first, inputs), self._row(second, inputs))
         return around(product, self._rule(inputs).error)
+
+    def _telling(self, points: Sequence[Place | Spot]) -> tuple[Vector, ...]:
+        """Return the inputs on which the rule for some points depends: the largest, or none."""
+        spread = self.instance.law.w
+        if spread is None or spread.kind == "constant":
+            return ()
+        return (max((point.input for point in points), key=lambda x: (abs(x[0]), x)),)
 
     def _rule(self, inputs: tuple[Vector, ...]) -> Features:
         key = inputs, working_precision()
@@ -123,7 +130,7 @@ class Subject:
 
     def features(self, points: Sequence[Place | Spot]) -> tuple[list[Column], Ball]:
         """Return the rows of all points by one rule, and the error of their products."""
-        inputs = tuple(sorted({point.input for point in points}))
+        inputs = self._telling(points)
         return [self._row(point, inputs) for point in points], self._rule(inputs).error
 
     def gram(self, points: Sequence[Place | Spot]) -> Rows:

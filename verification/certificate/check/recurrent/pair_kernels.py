@@ -69,6 +69,7 @@ def pair_kernel(instance: Instance, first: Point, second: Point, budget: Budget)
     axes = _axes(instance, law.w, first[0], second[0], budget)
     count = 1
     for axis in axes:
+        budget.spend(40 * len(axis.rule.nodes), working_precision())
         count *= len(axis.rule.nodes)
     if count > MAX_PAIR_NODES:
         raise Unsupported("a mean over W would need too many nodes")

@@ -47,6 +47,15 @@ class Place:
     past: tuple[Vector, ...]
     is_fixed: bool = False
 
+    def __post_init__(self) -> None:
+        # It is looked up again and again, and long pasts take long to hash.
+        object.__setattr__(self, "_hash", hash((self.input, self.past, self.is_fixed)))
+
+    def __hash__(self) -> int:
+        """Return the hash that was computed once."""
+        found: int = self.__dict__["_hash"]
+        return found
+
     def reflected(self) -> Place:
         """Return the place with all signs changed."""
         return Place(_minus(self.input), tuple(map(_minus, self.past)), self.is_fixed)
@@ -156,7 +165,9 @@ def all_words(chain: Chain, known: int, budget: Budget) -> WordLaw:
     for step in range(known + 1):
         if len(words) > MAX_ATOMS:
             raise Refused(f"a law has more than {MAX_ATOMS} words")
-        budget.spend(len(words) * (step + 1))
+        # Probabilities grow longer with each step.
+        bits = max(weight.denominator.bit_length() for _, weight in words)
+        budget.spend(8 * len(words) * (step + 1), bits)
         if step < known:
             words = [
                 ((*word, j), weight * p)
@@ -229,24 +240,24 @@ class Memories:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self._found: dict[tuple[tuple[Vector, ...], bool, int], Ball] = {}
+        self._inputs: dict[Vector, int] = {}
+        self._found: dict[tuple[tuple[int, ...], bool, int], Ball] = {}
 
     def at(self, place: Place) -> Ball:
         """Enclose the memory of a place."""
-        return self._after(place.past, is_fixed=place.is_fixed)
-
-    def _after(self, past: tuple[Vector, ...], *, is_fixed: bool) -> Ball:
-        key = past, is_fixed, working_precision()
-        if key not in self._found:
-            if is_fixed:
-                found = self._fixed_point(past)
-            elif past:
-                before = self._after(past[:-1], is_fixed=False)
-                found = self.memory.image(past[-1], before)
-            else:
-                found = ball(0)
-            self._found[key] = found
-        return self._found[key]
+        # Numbers are hashed faster than inputs.
+        numbers = [self._inputs.setdefault(x, len(self._inputs)) for x in place.past]
+        bits, memory = working_precision(), ball(0)
+        for length in range(len(numbers) if place.is_fixed else 0, len(numbers) + 1):
+            key = tuple(numbers[:length]), place.is_fixed, bits
+            if key not in self._found:
+                if place.is_fixed:
+                    memory = self._fixed_point(place.past)
+                elif length:
+                    memory = self.memory.image(place.past[length - 1], memory)
+                self._found[key] = memory
+            memory = self._found[key]
+        return memory
 
     def _fixed_point(self, past: tuple[Vector, ...]) -> Ball:
         """Enclose it by a step of Banach's from where Newton's method ends."""
