@@ -49,6 +49,8 @@ RESTS_ON = {
     "P5": CHAIN,
     "P6": CHAIN,
     "P6M": CHAIN,
+    "K1": [*UNIT[:2], SEEN[0]],
+    "K5": [*UNIT[:2], SEEN[0]],
     "O1": [*CHAIN, *UNIT, *SEEN],
     "O2": [*CHAIN, *UNIT, *SEEN],
     # Its law there is mu_0, all of whose memories are 0.

@@ -14,6 +14,7 @@ from typing import Any
 
 from verification.certificate import (
     approximation_witnesses,
+    kernel_witnesses,
     law_witnesses,
     limit_witnesses,
     linear_witnesses,
@@ -377,6 +378,12 @@ WITNESSES: dict[str, Witnesses] = {
     "P5": Witnesses(_stationary_law, _variance_case),
     "P6": Witnesses(_stationary_law, _moving_case),
     "P6M": Witnesses(_stationary_law, _moving_maximum_case),
+    "K1": Witnesses(
+        limit_witnesses.nothing, kernel_witnesses.pair_case, kernel_witnesses.rounded_pair
+    ),
+    "K5": Witnesses(
+        limit_witnesses.nothing, kernel_witnesses.move_case, kernel_witnesses.rounded_move
+    ),
     "O1": Witnesses(_stationary_law, limit_witnesses.solution_case, limit_witnesses.rounded_case),
     "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),

@@ -21,7 +21,7 @@ from verification.certificate.check.checking import SCHEMA
 from verification.certificate.check.formula import Formula
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.numbers.bounds import LEAST_DIGITS, SLACK, Bounds, at
-from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.outcome import Budget, Invalid, Refused, Unsupported
 from verification.certificate.check.reading import digest, parse
 from verification.certificate.witnesses import WITNESSES
 from verification.claim import AnyClaim, Side
@@ -171,7 +171,7 @@ def _shown_by_checker(
         try:
             found = formula.derive(context, parse(json.dumps(case)), _NOTHING_CLAIMED)
             left, right = at(found.left, _CHECKED_BITS), at(found.right, _CHECKED_BITS)
-        except (Invalid, Refused) as error:
+        except (Invalid, Refused, Unsupported) as error:
             raise _NotShown(f"the witness does not show {claim_id}: {error}") from error
         if left.upper > right.lower * (1 + SLACK):
             raise _NotShown(f"the witness does not show {claim_id} in the case: {found.what}")
@@ -278,7 +278,9 @@ def _is_apart(bounds: Enclosure, checked: Bounds) -> bool:
 
 def _joined(bounds: Enclosure, checked: Bounds) -> Enclosure:
     other = _rounded(checked)
-    return Enclosure(min(other.lower, bounds.lower), max(other.upper, bounds.upper))
+    # What is no less than 0 to the checker is so, whatever the other enclosure leaves open.
+    least = Decimal(0) if checked.lower == 0 else min(other.lower, bounds.lower)
+    return Enclosure(least, max(other.upper, bounds.upper))
 
 
 def _rounded(checked: Bounds) -> Enclosure:

@@ -158,7 +158,8 @@ def _read_case(known: Limit, case: Node, *more: str) -> _Case:
     return _Case(members, subject, law, time, f"s = {brief(time)}, {law.what}{drawn}")
 
 
-def _read_spot(node: Node, instance: Instance) -> Spot:
+def read_spot(node: Node, instance: Instance) -> Spot:
+    """Read a state, the first with its input, and a memory."""
     members = node.fields(("state", "memory"))
     state = members["state"].integer(0, instance.size - 1)
     if instance.inputs.index(instance.inputs[state]) != state:
@@ -166,7 +167,7 @@ def _read_spot(node: Node, instance: Instance) -> Spot:
     return Spot(instance.inputs[state], members["memory"].number())
 
 
-def _at(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], Bounds]:
+def at_precision(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], Bounds]:
     """Return a side that is enclosed at the precision asked for, with some bits to spare."""
 
     def at(bits: int) -> Bounds:
@@ -176,15 +177,15 @@ def _at(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], 
     return at
 
 
-def _sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
+def sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
     """Return a small difference of large numbers, with as many bits to spare as it takes."""
 
     def at(bits: int) -> Bounds:
-        found = _at(value)(bits)
+        found = at_precision(value)(bits)
         for spare in _MORE_BITS:
             if (found.upper - found.lower) * 2**bits <= found.lower:
                 break
-            found = _at(value, spare)(bits)
+            found = at_precision(value, spare)(bits)
         return found
 
     return at
@@ -207,7 +208,7 @@ def driven_recursion(known: Subject, case: Node, _claimed: Bounds) -> Shown:
     ``a phi_k`` adds is ``2 a d . phi_k + a^2 K(zeta_k, zeta_k)``.
     """
     members = case.fields(("points", "factors", "forces"))
-    spots = [_read_spot(item, known.instance) for item in members["points"].elements(1, MAX_STEPS)]
+    spots = [read_spot(item, known.instance) for item in members["points"].elements(1, MAX_STEPS)]
     factors, forces = (members[key].numbers(len(spots)) for key in ("factors", "forces"))
     if not all(0 < c <= 1 for c in factors):
         members["factors"].refuse("numbers above 0, at most 1")
@@ -235,7 +236,11 @@ def driven_recursion(known: Subject, case: Node, _claimed: Bounds) -> Shown:
     total = sum((m * m for m in forces), Fraction(0))
     steps = "a step" if len(spots) == 1 else f"{len(spots)} steps"
     what = f"{steps}, the first at v = {brief(spots[0].memory)}"
-    return Shown(what, _at(end, _FEW_BITS), _at(lambda: longest_step() * ball(total), _FEW_BITS))
+    return Shown(
+        what,
+        at_precision(end, _FEW_BITS),
+        at_precision(lambda: longest_step() * ball(total), _FEW_BITS),
+    )
 
 
 # O1
@@ -248,23 +253,23 @@ def two_forms(known: Limit, case: Node, _claimed: Bounds) -> Shown:
     read = _read_case(known, case, *more)
     subject, law, time = read.subject, read.law, read.time
     if quantity == "value":
-        spot = _read_spot(read.members["place"], subject.instance)
+        spot = read_spot(read.members["place"], subject.instance)
         what = f"|g| at v = {brief(spot.memory)}, {read.what}"
         return Shown(
             what,
-            _at(lambda: abs(subject.value(law, time, spot))),
-            _at(lambda: abs(solution(subject, law, time, spot).last_value())),
+            at_precision(lambda: abs(subject.value(law, time, spot))),
+            at_precision(lambda: abs(solution(subject, law, time, spot).last_value())),
         )
     if quantity == "loss":
         return Shown(
             f"|g - y|^2, {read.what}",
-            _at(lambda: subject.flow(law, time).squared_residual()),
-            _at(lambda: solution(subject, law, time, None).loss()),
+            at_precision(lambda: subject.flow(law, time).squared_residual()),
+            at_precision(lambda: solution(subject, law, time, None).loss()),
         )
     return Shown(
         f"|theta|^2, {read.what}",
-        _at(lambda: subject.flow(law, time).squared_norm()),
-        _at(lambda: solution(subject, law, time, None).squared_norm()),
+        at_precision(lambda: subject.flow(law, time).squared_norm()),
+        at_precision(lambda: solution(subject, law, time, None).squared_norm()),
     )
 
 
@@ -291,7 +296,11 @@ def spectral_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
         turned = rotated(rows, start, known.budget)
         return turned.squared_decay(2 * time) + ball(variance_about(law, means))
 
-    return Shown(read.what, _at(lambda: subject.flow(law, time).squared_residual()), _at(spectral))
+    return Shown(
+        read.what,
+        at_precision(lambda: subject.flow(law, time).squared_residual()),
+        at_precision(spectral),
+    )
 
 
 # O3
@@ -320,7 +329,7 @@ def excess_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
             raise Invalid(f"{case.path}: the kernel's matrix is not shown to be positive definite")
         return shortest / (2 * ball(1).exp() * ball(time))
 
-    return Shown(read.what, _at(excess), _at(bound))
+    return Shown(read.what, at_precision(excess), at_precision(bound))
 
 
 # O4
@@ -334,7 +343,7 @@ def dependence_on_history(known: Limit, case: Node, _claimed: Bounds) -> Shown:
     read = _read_case(known, case, "known", "place")
     subject, law, time = read.subject, read.law, read.time
     steps = read.members["known"].integer(0, MAX_KNOWN)
-    spot = _read_spot(read.members["place"], subject.instance)
+    spot = read_spot(read.members["place"], subject.instance)
     short = known.shorter(law, subject, steps, case)
     memory = subject.memory_map
 
@@ -351,7 +360,7 @@ def dependence_on_history(known: Limit, case: Node, _claimed: Bounds) -> Shown:
         return s * ball(law.squared_target).sqrt() * slope * growth * forgotten
 
     what = f"m = {steps}, {read.what}, v = {brief(spot.memory)}"
-    return Shown(what, _sharply(gap), _at(bound))
+    return Shown(what, sharply(gap), at_precision(bound))
 
 
 # O5
@@ -363,6 +372,6 @@ def growth_of_weight(known: Limit, case: Node, _claimed: Bounds) -> Shown:
     subject, law, time = read.subject, read.law, read.time
     return Shown(
         read.what,
-        _at(lambda: subject.flow(law, time).squared_norm()),
-        _at(lambda: growth_constant() * ball(time * law.squared_target)),
+        at_precision(lambda: subject.flow(law, time).squared_norm()),
+        at_precision(lambda: growth_constant() * ball(time * law.squared_target)),
     )

@@ -40,7 +40,7 @@ def squared_radius(instance: Instance) -> Fraction:
 def kernel_bound(instance: Instance, budget: Budget) -> Bounds:
     """Return bounds of Kbar, at the working precision."""
     terms, square = instance.activation, squared_radius(instance)
-    if _has_free_square(instance):
+    if has_free_square(instance):
         return largest_height(terms, mean_square(instance) * square, budget)
     masses: dict[Fraction, Fraction] = {}
     for atom in instance.law.atoms:
@@ -51,7 +51,7 @@ def kernel_bound(instance: Instance, budget: Budget) -> Bounds:
     return found
 
 
-def _has_free_square(instance: Instance) -> bool:
+def has_free_square(instance: Instance) -> bool:
     """Tell whether ``E[C^2 F(W)] = E[C^2] E[F(W)]`` for every F."""
     if instance.law.c is not None:
         return True

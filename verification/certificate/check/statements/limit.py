@@ -1,4 +1,4 @@
-"""The claims on the limit equation."""
+"""The claims on the limiting kernel and on the limit equation."""
 
 from verification.certificate.check.formula import ACTIVATIONS, Formula, lazily
 
@@ -6,6 +6,26 @@ _CHAIN = "the stationary law"
 _ASSUMES = "q = s1 E|B| < 1, one recurrent class"
 
 LIMIT: dict[str, Formula] = {
+    "K1": Formula(
+        says="|K(zeta, zeta')| <= Kbar = sup_u (sigma(u)^2 + E[C^2] R^2 sigma'(u)^2)",
+        prepare=lazily("kernel_claims", "read_bounded_kernel"),
+        derive=lazily("kernel_claims", "size_of_kernel"),
+        witnesses="none; the kernel and the supremum are computed again",
+        assumes="E[C^2 | W] does not depend on W",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+        least_digits=1,
+    ),
+    "K5": Formula(
+        says="|K((x, v), z) - K((x, w), z)| / |v - w| <= s0 s1 + E[C^2] s1 s2 R^2",
+        prepare=lazily("limit_claims", "read_kernel"),
+        derive=lazily("kernel_claims", "slope_of_kernel"),
+        witnesses="none; the kernel is computed again",
+        assumes="nothing",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+        least_digits=1,
+    ),
     "O1": Formula(
         says=(
             "g_t = (I - exp(-alpha t T_K)) y is theta_t . phi, theta' = -alpha (A theta - b): the "
