@@ -7,6 +7,7 @@ from theorems import (
     geometric_ergodicity,
     joint_fluctuation,
     kernel_limit,
+    late_bump,
     lazy_training,
     linear_approximation,
     linear_functionals,
@@ -18,6 +19,7 @@ from theorems import (
     poisson_fluctuation,
     training_convergence,
     training_plateau,
+    training_trap,
 )
 from verification.claim import AnyClaim
 
@@ -38,5 +40,7 @@ CLAIMS: tuple[AnyClaim, ...] = (
     *linear_functionals.CLAIMS,
     *linear_approximation.CLAIMS,
     *memory_width.CLAIMS,
+    *late_bump.CLAIMS,
     *training_plateau.CLAIMS,
+    *training_trap.CLAIMS,
 )

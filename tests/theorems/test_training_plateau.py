@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theorems import late_bump, training_trap
 from theorems import training_plateau as theorem
-from theorems.training_plateau import C7, C7E, C7G, C7L, C7T, CLAIMS
+from theorems.late_bump import C7G
+from theorems.training_plateau import C7, C7E, C7L
+from theorems.training_trap import C7T
 from verification import gallery
 from verification.decision import decide
 from verification.enclosure.balls import ball, end_points, lower_double, precision, upper_double
@@ -31,6 +34,7 @@ from verification.linear_rnn.plateau import Plateau
 from verification.verdict import Verdict
 
 F = Fraction
+CLAIMS = (C7G, C7, C7E, C7L, C7T)
 
 
 def instance(units, delays=("2",), *, height="1", length="1", radius=None):
@@ -100,11 +104,11 @@ def test_sharp_instances_of_the_energy_and_of_the_trap():
 
 def test_the_trap_is_certified_where_the_bump_is_late_and_no_unit_is_spare():
     trapped = gallery.load("plateau-trapped")
-    found = theorem.traps(trapped, random.Random(0))
+    found = training_trap.traps(trapped, random.Random(0))
     assert [case.delay for case in found] == [8, 10]
     assert decide(C7T, trapped).verdict is Verdict.CERTIFIED
     for name in ("plateau-from-nothing", "plateau-spare-unit", "plateau-equal-rates"):
-        assert theorem.traps(gallery.load(name), random.Random(0)) == []
+        assert training_trap.traps(gallery.load(name), random.Random(0)) == []
         assert decide(C7T, gallery.load(name)).verdict is Verdict.VACUOUS
     # Two units, neither spare.
     two = instance([("1", "1"), ("-1", "3")], ["20"], height="0.01")
@@ -191,20 +195,22 @@ def test_the_bound_by_energy_grows_with_the_square_of_the_other():
     # 14 to 230,000, while the ratio to the square stays within a factor of 20.
     assert max(ratios) / min(ratios) < 20
     # exp(2 S) against exp(S) at the last delay.
-    last = theorem.Delayed(delay=F(10))
+    last = late_bump.Delayed(delay=F(10))
     assert lower_double(theorem.certain_time_by_energy(subject, last)) > 10 * 476
 
 
 def test_mutants_err_by_the_factors_that_are_known():
     def excess(name, delay, wrong):
         subject = gallery.load(name)
-        cases = theorem.points_of_the_ball(subject, random.Random(0))
+        cases = late_bump.points_of_the_ball(subject, random.Random(0))
         case = next(c for c in cases if c.delay == delay and c.kind == "where it pulls most")
         with precision(64):
-            return lower_double(theorem.bump_pull(subject, case) / wrong(subject, case))
+            return lower_double(late_bump.bump_pull(subject, case) / wrong(subject, case))
 
-    assert excess("plateau-spare-unit", 4, theorem.pull_without_time) > 2.7
-    assert excess("plateau-spare-unit", 10, theorem.pull_at_the_rates) == pytest.approx(43, abs=0.5)
+    assert excess("plateau-spare-unit", 4, late_bump.pull_without_time) > 2.7
+    assert excess("plateau-spare-unit", 10, late_bump.pull_at_the_rates) == pytest.approx(
+        43, abs=0.5
+    )
 
 
 def test_what_is_avoidable_is_certified_by_a_better_network():
@@ -230,7 +236,7 @@ UNITS = st.lists(
 @settings(max_examples=20)
 def test_the_pull_is_the_one_of_the_definition(units, delay, height):
     subject = instance(units, [delay], height=height, length="1/2")
-    r = theorem.radius(subject)
+    r = late_bump.radius(subject)
     assert r == min(F(w) for _, w in units) / 2
     with mpmath.workdps(30):
         squares = mpmath.mpf(0)
@@ -242,7 +248,7 @@ def test_the_pull_is_the_one_of_the_definition(units, delay, height):
             squares += ((abs(number(F(c))) + number(r)) * weighted) ** 2
         expected = 2 * abs(number(F(height))) * mpmath.sqrt(squares)
     with precision(128):
-        low, high = end_points(theorem.first_pull(subject))
+        low, high = end_points(late_bump.first_pull(subject))
     assert float(low) == pytest.approx(float(expected), rel=1e-13)
     assert high - low < F(1, 10**30) * high
 
@@ -252,7 +258,7 @@ def test_the_pull_is_the_one_of_the_definition(units, delay, height):
 def test_what_can_be_gained_is_no_more_than_the_energy_bound(units, delay):
     subject = instance(units, [delay])
     plateau = theorem.plateau_at(subject, F(delay))
-    size = theorem.radius(subject)
+    size = late_bump.radius(subject)
     # The squared norm of the projection of the bump on the exponentials of any network in the
     # ball, together with those of the start, at a few of them.
     rng = random.Random(1)
@@ -315,11 +321,11 @@ def test_the_exponentials_of_start_and_network_are_counted(units, count):
 def test_the_radius_found_is_about_the_best():
     subject = gallery.load("plateau-from-nothing")
     with precision(64):
-        for case in (theorem.Delayed(delay=F(4)), theorem.Delayed(delay=F(10))):
+        for case in (late_bump.Delayed(delay=F(4)), late_bump.Delayed(delay=F(10))):
             plateau = theorem.plateau_at(subject, case.delay)
             found = lower_double(theorem.certain_time(subject, case))
             others = [
-                upper_double(ball(F(k, 200)) / theorem.pull(plateau, F(k, 200)))
+                upper_double(ball(F(k, 200)) / late_bump.pull(plateau, F(k, 200)))
                 for k in range(1, 101)
             ]
             assert max(others) <= found * (1 + 1e-3)
@@ -336,13 +342,13 @@ def test_random_set_ups_are_never_refuted(units, delay, height):
 
 def test_points_lie_in_the_ball_and_the_first_pulls_most():
     subject = gallery.load("plateau-spare-unit")
-    r = theorem.radius(subject)
-    cases = theorem.points_of_the_ball(subject, random.Random(3))
+    r = late_bump.radius(subject)
+    cases = late_bump.points_of_the_ball(subject, random.Random(3))
     assert len(cases) == 4 * 5
     assert all(sum(x * x for x in case.offset) <= r * r for case in cases)
     with precision(64):
         for k in range(0, len(cases), 4):
-            pulls = [lower_double(theorem.bump_pull(subject, case)) for case in cases[k : k + 4]]
+            pulls = [lower_double(late_bump.bump_pull(subject, case)) for case in cases[k : k + 4]]
             assert pulls[0] == max(pulls)
 
 
