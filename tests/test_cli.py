@@ -23,6 +23,7 @@ from toy_claims import DRAWN, FALSE, TESTED, TRUE, UNDECIDABLE, UNTESTED, Inline
 
 from theorems import CLAIMS
 from verification import cli, gallery, verifying
+from verification.certificate.check.formulas import FORMULAS
 from verification.enclosure import selftest
 from verification.enclosure.selftest import Check
 from verification.instance import SCHEMA
@@ -1224,10 +1225,14 @@ def test_a_damaged_certificate_is_invalid(run):
     assert (code, json.loads(output)["outcome"]) == (1, "INVALID")
 
 
+UNWRITTEN = next(x.id for x in CLAIMS if x.kind == SCHEMA and x.id not in FORMULAS)
+"""A claim of which there are no certificates yet."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("certify", "fair-coin", "--claim", "P3"), "no certificates of P3 yet"),
+        (("certify", "fair-coin", "--claim", UNWRITTEN), f"no certificates of {UNWRITTEN} yet"),
         (("certify", "fair-coin", "--claim", "C1"), "C1 is about linear-functional/1"),
         (("certify", "one-state", "--claim", "P5"), "P5 on one-state is VACUOUS"),
         (("certify", "periodic-three", "--claim", "P1"), "P1 on periodic-three is INAPPLICABLE"),
@@ -1253,4 +1258,4 @@ def test_what_is_no_certificate_is_one_line(run):
 
 def test_show_says_whether_a_claim_can_be_certified(run):
     assert "can be certified and checked" in run("show", "P5", claims=CLAIMS)[1]
-    assert "not made of this claim yet" in run("show", "P3", claims=CLAIMS)[1]
+    assert "not made of this claim yet" in run("show", UNWRITTEN, claims=CLAIMS)[1]
