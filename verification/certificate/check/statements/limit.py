@@ -85,7 +85,7 @@ LIMIT: dict[str, Formula] = {
             "0 < c_k <= 1, h = 1 / max K(zeta_k, zeta_k)"
         ),
         prepare=lazily("limit_claims", "read_kernel"),
-        derive=lazily("limit_claims", "driven_recursion"),
+        derive=lazily("recursion_claims", "driven_recursion"),
         witnesses="none; the recursion is followed again",
         assumes="nothing of the instance",
         in_balls=True,
