@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verification.certificate.check.claims.form_claims import _largest_ky_fan_norm
+from verification.certificate.check.claims.form_claims import _largest_ky_fan_norm, read_trace_form
 from verification.certificate.check.linear.kernels import BoxPiece, PowerLawPiece, Wave
 from verification.certificate.check.linear.networks import StableNetwork
-from verification.certificate.check.linear.norms import norms, read_changes
+from verification.certificate.check.linear.norms import end_of, norm, norms, read_changes
 from verification.certificate.check.linear.special_kernels import (
     AiryPiece,
     DampedReciprocalPiece,
@@ -23,10 +23,10 @@ from verification.certificate.check.linear.special_kernels import (
     SwitchingPiece,
 )
 from verification.certificate.check.linear.spectra import Form, require_singular_value
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, total
 from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.numbers.series import TERMS
-from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.outcome import MAX_WORK, Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Network
 from verification.certificate.sign_changes import sign_changes
@@ -208,6 +208,25 @@ def test_norms_are_enclosed_between_the_changes_of_sign(name):
     assert found.upper - found.lower <= found.lower / 2**28
 
 
+def test_what_has_the_other_sign_counts_twice_in_the_upper_bound():
+    """``exp(-t) ((t - 1)^2 - w^2)`` is negative for so short a time that no change is missed."""
+    w, one = F(1, 32), F(1)
+    factors = (1 - w * w, F(-2), one)
+    pieces = tuple(Wave(one, F(0), k, c, F(0)) for k, c in enumerate(factors))
+    with precision(BITS), mpmath.workdps(DIGITS):
+        tolerance = F(1, 400)
+        found = norm(pieces, (), tolerance, Budget())
+        end = end_of(pieces, tolerance / 4, Budget())
+        marks = [0, 1 - mp(w), 1 + mp(w), mp(end)]
+        truth = mpmath.quad(lambda t: abs(mpmath.exp(-t) * ((t - 1) ** 2 - mp(w) ** 2)), marks)
+        beyond = mp(bounds(total([piece.tail(end) for piece in pieces])).upper)
+        dip = mpmath.quad(lambda t: mpmath.exp(-t) * (mp(w) ** 2 - (t - 1) ** 2), marks[1:3])
+        assert truth <= mp(found.upper) - beyond <= truth + dip / 2
+        # Both bounds hold all the same, and as well as they have to.
+        assert mp(found.lower) <= truth
+        assert found.upper - found.lower <= tolerance
+
+
 def test_a_change_of_sign_that_is_left_out_is_found_out(monkeypatch):
     pieces = (PIECES["wave"][0],)
     changes = tuple(map(F, sign_changes(pieces, 30)))
@@ -246,6 +265,56 @@ def test_end_points_of_many_digits_are_work():
     node = Node([{"at": "0", "values": []}], "largest")
     with pytest.raises(Refused, match="operations"):
         _largest_ky_fan_norm(ends, 1, node, Budget())
+
+
+def trace_form_of(digits, budget):
+    ends = [F(0)] + [F(3**k) + F(1, 10**digits + k) for k in range(24)]
+    weights = [1 + F(1, 10**digits + 7 * k) for k in range(24)]
+    texts = [[f"{x.numerator}/{x.denominator}" for x in values] for values in (ends, weights)]
+    nodes = (Node(values, "place") for values in texts)
+    return read_trace_form((PIECES["exponential"][0],), *nodes, budget)
+
+
+def spent_on(work):
+    """Return how much work is charged, and whether no more than that is enough."""
+    budget = Budget()
+    work(budget)
+    spent = MAX_WORK - budget.left
+    work(Budget(spent))
+    with pytest.raises(Refused, match="operations"):
+        work(Budget(spent - 1))
+    return spent
+
+
+def test_end_points_and_weights_of_many_digits_are_work():
+    """Hundreds of exact sums, and lengths over squares of weights."""
+    few, many = (spent_on(lambda budget, n=n: trace_form_of(n, budget)) for n in (10, 1_000))
+    assert many > 10 * few
+
+
+def test_switching_times_of_many_digits_are_work():
+    def switching_at(digits):
+        times = tuple(F(k + 1) + F(1, 10**digits + k) for k in range(4))
+        return (SwitchingPiece(F(1), F(1, 2), times),)
+
+    changes = tuple(map(F, sign_changes(switching_at(12), 30)))
+
+    def spent(digits):
+        return spent_on(lambda budget: norms((switching_at(digits),), (changes,), 12, budget))
+
+    with precision(BITS):
+        assert spent(3_000) > 10 * spent(12)
+        near, far = (norms((switching_at(n),), (changes,), 12, Budget()) for n in (12, 3_000))
+        assert abs(near.upper - far.upper) < F(1, 10**6)
+
+
+def test_a_rate_of_many_digits_is_work():
+    def spent(rate):
+        piece = Wave(rate, F(0), 0, F(1), F(0))
+        return spent_on(lambda budget: norms(((piece,),), ((),), 12, budget))
+
+    with precision(BITS):
+        assert spent(F(1) + F(1, 10**3_000)) > 20 * spent(F(1))
 
 
 symmetric = st.integers(1, 6).flatmap(

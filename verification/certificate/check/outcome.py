@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 MAX_WORK = 100_000_000
 
@@ -40,3 +42,8 @@ class Budget:
         self.left -= operations * (1 + bits // 256)
         if self.left < 0:
             raise Refused(f"asks for more than {MAX_WORK} operations")
+
+
+def longest(values: Iterable[Fraction]) -> int:
+    """Return the bits of the longest of exact numbers: what arithmetic with them is charged by."""
+    return max((x.numerator.bit_length() + x.denominator.bit_length() for x in values), default=0)

@@ -33,6 +33,7 @@ from verification.certificate.check.claims.width_claims import (
     MATRIX_BITS,
     MAX_FUNCTIONS,
     Approximated,
+    charge_matrix,
     distance_of,
     indicator_matrix,
     named,
@@ -60,13 +61,14 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.outcome import Budget, longest
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, Vector, positive
 
 MAX_KNOTS = 256
 MAX_INTERVALS = 200
 _FORM_BITS = 128
+_EXACT = 200
 _ZERO = Fraction(0)
 _Bound = Callable[[Approximated, Function, Node, int], Bounds]
 
@@ -105,7 +107,7 @@ def _ky_fan_bound(known: Approximated, function: Function, place: Node, width: i
     count = len(members["values"].elements(1, len(lengths)))
     if width + count > len(lengths):
         place.refuse(f"{width + count} intervals at the least")
-    known.budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS)
+    charge_matrix(function, ends, known.budget)
     with precision(MATRIX_BITS):
         form = Form(indicator_matrix(function, ends), lengths)
         values = _summed(form, members["values"], width, count, known.budget)
@@ -118,9 +120,8 @@ def _largest_ky_fan_norm(ends: Vector, count: int, node: Node, budget: Budget) -
     cells = tuple(pairwise(ends))
     lengths = tuple(b - a for a, b in cells)
     knots = {a + b for a in ends for b in ends}
-    longest = max(x.numerator.bit_length() + x.denominator.bit_length() for x in ends)
     # Sums of exact squares have the denominators of all cells.
-    budget.spend(20 * len(knots) * len(cells) ** 2, 2 * len(cells) * longest)
+    budget.spend(20 * len(knots) * len(cells) ** 2, 2 * len(cells) * longest(ends))
     listed: dict[Fraction, Bounds] = {}
     for item in node.elements(1, len(knots)):
         members = item.fields(("at", "values"))
@@ -185,7 +186,10 @@ def read_trace_form(
     weights = tuple(positive(x) for x in of_weights.elements(count, count))
     ratio = ends[-1] / ends[1]
     spread = ratio.numerator.bit_length() - ratio.denominator.bit_length()
-    budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS + 2 * spread)
+    charge_matrix(function, ends, budget, MATRIX_BITS + 2 * spread)
+    # The norm; and lengths over squares of weights, each of them once.
+    budget.spend(20 * len(ends) ** 2, MATRIX_BITS)
+    budget.spend(_EXACT * len(ends), longest(ends) + 2 * longest(weights))
     lengths = tuple(b - a for a, b in pairwise(ends))
     scales = tuple(x / d**2 for x, d in zip(lengths, weights, strict=True))
     # Between intervals far apart nearly equal numbers are subtracted.

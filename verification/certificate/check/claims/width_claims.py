@@ -54,7 +54,7 @@ from verification.certificate.check.numbers.complex_balls import (
     real_part,
     solved,
 )
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.outcome import Budget, Invalid, longest
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, Target, Vector, positive
 
@@ -62,6 +62,7 @@ MAX_FUNCTIONS = 64
 SPARE_BITS = 96
 MATRIX_BITS = 256
 _LAGUERRE_BITS = 4
+_EXACT = 20
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form,
         return Form(rows, (Fraction(1),) * size), members["values"]
     members = place.fields(("ends", "values"))
     ends = read_ends(members["ends"])
-    budget.spend(20 * len(ends) ** 2 * len(function), MATRIX_BITS)
+    charge_matrix(function, ends, budget)
     lengths = tuple(b - a for a, b in pairwise(ends))
     return Form(indicator_matrix(function, ends), lengths), members["values"]
 
@@ -150,6 +151,16 @@ def read_ends(node: Node, most: int = MAX_FUNCTIONS) -> Vector:
     if ends[0] < 0 or any(a >= b for a, b in pairwise(ends)):
         node.refuse("numbers that increase, not negative")
     return ends
+
+
+def charge_matrix(
+    function: Function, ends: Vector, budget: Budget, bits: int = MATRIX_BITS
+) -> None:
+    """Charge for `indicator_matrix`: the sums of end points are exact, however long they are."""
+    pairs = len(ends) ** 2
+    budget.spend(20 * pairs * len(function), bits)
+    if longest(ends) > bits:
+        budget.spend(_EXACT * pairs * len(function), longest(ends))
 
 
 def indicator_matrix(function: Function, ends: Vector) -> Rows:

@@ -18,6 +18,7 @@ before and after it: so each is one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise
 
@@ -34,14 +35,14 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.numbers.series import TERMS
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.outcome import Budget, Invalid, longest
 from verification.certificate.check.reading import Node
 
 MAX_CHANGES = 500
 NORM_BITS, DISTANCE_BITS = 36, 20
 """How well norms of networks, and distances from targets, are enclosed."""
 MAX_INTERVALS = 4_000
-_SIGN_BITS, _NORM_BITS = 256, 128
+_SIGN_BITS, _NORM_BITS, _LONG_BITS = 256, 128, 256
 _OPERATIONS = 20
 _SHARE = 1_024
 _FIRST = Fraction(1, 16)
@@ -69,7 +70,7 @@ def read_changes(
             text = str(change.value)
             if "/" in text or value <= before:
                 change.refuse("an increasing decimal above 0")
-            budget.spend(2 * _work(function), _SIGN_BITS)
+            budget.spend(2 * _work(function, (value,)), _SIGN_BITS)
             half = Fraction(1, 2 * 10 ** len(text.partition(".")[2]))
             with precision(_SIGN_BITS):
                 signs = [_sign_at(function, max(value + x, before)) for x in (-half, half)]
@@ -81,10 +82,14 @@ def read_changes(
     return tuple(found)
 
 
-def _work(function: Function) -> int:
-    """Return about how many operations a value of a function takes."""
+def _work(function: Function, times: Iterable[Fraction] = ()) -> int:
+    """Return about how many operations a value of a function takes, at times so long."""
     powers = sum(piece.power for piece in function if isinstance(piece, Wave))
-    return _OPERATIONS * (powers + sum(1 + len(piece.kinks) for piece in function))
+    kinks = [x for piece in function for x in piece.kinks]
+    numbers = [x for piece in function for x in vars(piece).values() if isinstance(x, Fraction)]
+    # Times are halved, compared and multiplied by rates exactly, for each piece.
+    exact = len(function) * (longest([*times, *kinks, *numbers]) // _LONG_BITS)
+    return _OPERATIONS * (powers + len(function) + len(kinks) + exact)
 
 
 def _sign_at(function: Function, t: Fraction) -> int:
@@ -106,7 +111,8 @@ def norm(
         return Bounds.exactly(Fraction(0))
     end = end_of(function, tolerance / 4, budget)
     marks = marks_of(function, changes, end)
-    budget.spend(len(marks) * _work(function), _NORM_BITS)
+    work = _work(function, marks)
+    budget.spend(len(marks) * work, _NORM_BITS)
     area, slack = ball(0), Fraction(0)
     before = primitive(function, marks[0])
     waiting: list[tuple[Fraction, Fraction, int]] = []
@@ -119,7 +125,7 @@ def norm(
     while waiting:
         a, b, sign = waiting.pop()
         tried += 1
-        budget.spend(4 * TERMS * _work(function) // _OPERATIONS, _NORM_BITS)
+        budget.spend(4 * TERMS * work // _OPERATIONS, _NORM_BITS)
         if tried > MAX_INTERVALS:
             raise Invalid(f"the signs of a function are not shown by {MAX_INTERVALS} intervals")
         reach = (b - a) / 2
@@ -138,15 +144,15 @@ def norm(
 
 def end_of(function: Function, tolerance: Fraction, budget: Budget) -> Fraction:
     """Return a time beyond which the norm is known up to a tolerance, within a factor of two."""
-    end = _FIRST
+    end, work = _FIRST, _work(function)
     while _is_known_beyond(function, end, tolerance):
-        budget.spend(_work(function), _NORM_BITS)
+        budget.spend(work, _NORM_BITS)
         if end < Fraction(1, 2**_DOUBLINGS):
             return end
         end /= 2
     for _ in range(2 * _DOUBLINGS):
         end *= 2
-        budget.spend(_work(function), _NORM_BITS)
+        budget.spend(work, _NORM_BITS)
         if _is_known_beyond(function, end, tolerance):
             return end
     raise Invalid("the tail of a function is too long to be bounded")
@@ -196,7 +202,7 @@ def norms(
 ) -> Bounds:
     """Enclose the sum of the norms of functions, to about so many bits of it."""
     for function, marks in zip(functions, changes, strict=True):
-        budget.spend(len(marks) * _work(function), _NORM_BITS)
+        budget.spend(len(marks) * _work(function, marks), _NORM_BITS)
     rough = total([rough_norm(f, marks) for f, marks in zip(functions, changes, strict=True) if f])
     if lower(rough) <= 0:
         most = total([piece.tail(Fraction(0)) for function in functions for piece in function])

@@ -13,6 +13,7 @@ See `verification.certificate.check.linear.kernels` for what is known of each.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -199,11 +200,7 @@ class SwitchingPiece:
         return self.times
 
     def _sign_after(self, t: Fraction) -> int:
-        return -1 if sum(time <= t for time in self.times) % 2 else 1
-
-    def _steps_ahead(self, t: Fraction) -> list[tuple[Fraction, int]]:
-        """Return the times after t, each with the sign before it."""
-        return [(time, -self._sign_after(time)) for time in self.times if time > t]
+        return -1 if bisect_right(self.times, t) % 2 else 1
 
     def taylor(self, middle: Fraction, count: int) -> list[Ball]:
         """See `Piece`: by ``f(t) = -int_t^inf f'``, and f' from there on."""
@@ -222,18 +219,21 @@ class SwitchingPiece:
         ``exp(-r s)``: with ``E_n(a) = int_a^inf (s - t)^(n-1)/(n-1)! exp(-r s) ds =
         exp(-r a) sum_{i<n} (a - t)^i / i! / r^(n-i)``.
         """
+        here, rate = ball(t), ball(self.rate)
+        powers = [integer_power(rate, times - i) for i in range(times)]
 
-        def beyond(a: Fraction) -> Ball:
-            known = sum(
-                ((a - t) ** i / math.factorial(i) / self.rate ** (times - i) for i in range(times)),
-                _ZERO,
-            )
-            return (-ball(self.rate * a)).exp() * ball(known)
+        def beyond(a: Ball) -> Ball:
+            value = ball(0)
+            for i, power in enumerate(powers):
+                value = value + integer_power(a - here, i) / math.factorial(i) / power
+            return (-(rate * a)).exp() * value
 
+        # In balls: powers of long exact numbers are longer still.
         sign = self._sign_after(t)
-        value = sign * beyond(t)
-        for time, before in self._steps_ahead(t):
-            value = value - 2 * before * beyond(time)
+        value = sign * (-(rate * here)).exp() / powers[0]
+        for time in self.times[bisect_right(self.times, t) :]:
+            value = value - 2 * sign * beyond(ball(time))
+            sign = -sign
         return ball(-self.factor if times % 2 else self.factor) * value
 
     def rest(self, middle: Fraction, reach: Fraction) -> Ball | None:
