@@ -71,24 +71,30 @@ def require_trap(sphere: Sphere, least: Ball, node: Node, curvature: Node | None
 
 
 def _require_on_circle(sphere: Sphere, least: Ball, node: Node) -> None:
-    start, rate = ball(sphere.coefficients[0]), ball(sphere.rates[0])
-    rho = ball(sphere.radius)
     arcs = [(k, _FIRST_ARCS) for k in range(_FIRST_ARCS)]
     for _ in range(_MOST_ARCS):
         if not arcs:
             return
-        sphere.budget.spend(60)
+        sphere.budget.spend(120)
         k, count = arcs.pop()
-        angle = around(pi() * (2 * k + 1) / count, pi() / count)
-        c, s = angle.cos(), angle.sin()
-        a, w = start + rho * c, rate + rho * s
-        inward = c * (c / w - start * s / (w * (w + rate)))
-        turned = a * s * (a * s * (3 * w + rate) - 4 * c * w * w)
-        inward = inward + turned / (2 * w * w * (w + rate) * (w + rate))
-        room = inward - least
+        middle = pi() * (2 * k + 1) / count
+        room = _inward(sphere, around(middle, pi() / count)) - least
         if not room.is_finite() or lower(room) <= 0:
+            at_middle = _inward(sphere, middle) - least
+            if not at_middle.is_finite() or lower(at_middle) <= 0:
+                break
             arcs += [(2 * k, 2 * count), (2 * k + 1, 2 * count)]
     node.invalid("not shown that the loss without the bump pulls inward there")
+
+
+def _inward(sphere: Sphere, angle: Ball) -> Ball:
+    """Enclose ``e . grad L / rho^2`` in the directions of some angles."""
+    start, rate = ball(sphere.coefficients[0]), ball(sphere.rates[0])
+    rho, c, s = ball(sphere.radius), angle.cos(), angle.sin()
+    a, w = start + rho * c, rate + rho * s
+    turned = a * s * (a * s * (3 * w + rate) - 4 * c * w * w)
+    inward = c * (c / w - start * s / (w * (w + rate)))
+    return inward + turned / (2 * w * w * (w + rate) * (w + rate))
 
 
 def _second_derivatives(sphere: Sphere) -> list[list[Ball]]:
