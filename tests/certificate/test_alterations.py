@@ -29,6 +29,7 @@ SMOOTH = [("instance", "target", 0, 0), ("instance", "target", 0, 1), ("instance
 TRAINING = [("instance", "training")]
 UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
 SEEN = [("instance", "chain", "inputs"), ("instance", "chain", "targets")]
+RATES = [("instance", "training", "alpha"), ("instance", "training", "beta")]
 RESTS_ON = {
     "A1": UNIT[:1],
     "A2": UNIT[:1],
@@ -58,6 +59,12 @@ RESTS_ON = {
     "O3": [*CHAIN, *UNIT[:2], *SEEN],
     "O4": [*CHAIN, *UNIT, *SEEN],
     "O5": [*CHAIN, *UNIT, *SEEN],
+    "T1": [UNIT[0], *SEEN, *RATES],
+    "T2": [UNIT[0], *SEEN, *RATES],
+    "T3": [UNIT[0], *SEEN, *RATES],
+    "T4": [*UNIT[:2], ("instance", "law", "C"), SEEN[0], RATES[1]],
+    "T7": [UNIT[0], *SEEN, *RATES],
+    "T7Z": [UNIT[0], *SEEN, *RATES],
     "T6D": [*UNIT[:2], SEEN[0]],
     "C1": NETWORK,
     "C1S": NETWORK,
@@ -93,6 +100,8 @@ EVERY = {
     "P3": 20,
     "P4": 30,
     "P6M": 20,
+    "T1": 6,
+    "T7Z": 1,
     "M4": 7,
     "M5": 8,
     "E1": 6,
@@ -107,6 +116,8 @@ EVERY = {
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {
+    # A network that none of the cases names.
+    **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), ("networks",)),
     # The mean square of the largest sum is known to one or two digits.
     "P3": ("start",),
     "P6M": ("start",),
@@ -136,6 +147,7 @@ REPLACEABLE = {
 """Members of which another value may show the same."""
 
 EVERY_REPLACEABLE = {
+    **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), 150),
     "C3": 8,
     "C4K": 60,
     "C4Q": 8,

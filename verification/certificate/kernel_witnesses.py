@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from verification.certificate.limit_witnesses import rounded
+from verification.certificate.decimals import few_digits
 from verification.instance import Instance, Json
 from verification.strict_json import format_number
 
@@ -19,7 +19,7 @@ def rounded_pair(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
     There K is as near to 0 or to a constant as makes no number.
     """
     memory, other = (
-        rounded(max(-_FARTHEST, min(_FARTHEST, x))) for x in (case.memory, case.other_memory)
+        few_digits(max(-_FARTHEST, min(_FARTHEST, x))) for x in (case.memory, case.other_memory)
     )
     return replace(case, memory=memory, other_memory=other)
 

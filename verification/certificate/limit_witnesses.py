@@ -11,30 +11,19 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from verification.certificate.decimals import few_digits
 from verification.enclosure.balls import Ball
 from verification.flow.finite_law import AllWords, Data, GivenWords
 from verification.instance import AtomicLaw, Instance, Json, Vector
 from verification.kernel.limiting import Point, kernel_bound
 from verification.strict_json import format_number
 
-_DIGITS = 6
-
-
-def rounded(value: Fraction) -> Fraction:
-    """Round to a few digits, towards 0."""
-    if not value:
-        return value
-    unit = Fraction(10) ** (len(str(int(abs(value)))) - _DIGITS)
-    while abs(value) < unit * 10 ** (_DIGITS - 1):
-        unit /= 10
-    return abs(value) // unit * unit * (1 if value > 0 else -1)
-
 
 def rounded_case(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
     """Return the case with a time of few digits, and a place of a memory of few digits."""
-    changes: dict[str, Any] = {"time": rounded(case.time)}
+    changes: dict[str, Any] = {"time": few_digits(case.time)}
     if getattr(case, "place", None) is not None:
-        changes["place"] = replace(case.place, memory=rounded(case.place.memory))
+        changes["place"] = replace(case.place, memory=few_digits(case.place.memory))
     return replace(case, **changes)
 
 

@@ -19,9 +19,11 @@ from verification.certificate import (
     limit_witnesses,
     linear_witnesses,
     plateau_witnesses,
+    training_witnesses,
 )
 from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
 from verification.certificate.check.recurrent.rules import MOST_DIRECTIONS
+from verification.certificate.decimals import few_digits
 from verification.enclosure.balls import Ball, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
@@ -32,7 +34,7 @@ from verification.recurrent.memory import fixed_point, iterate
 from verification.strict_json import format_number
 
 _FIXED_POINT_BITS = (128, 256, 512)
-_DECIMALS, _FEW_DECIMALS = 6, 4
+_FEW_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -277,28 +279,16 @@ def _joint(instance: Instance) -> dict[str, Json]:
     return {**_memory(instance), **_stationary_law(instance)}
 
 
-def _decimal(value: Fraction, *, digits: int = _DECIMALS, upward: bool = False) -> Fraction:
-    """Round to a few digits, towards 0 or away from it."""
-    if not value:
-        return value
-    size = abs(value)
-    unit = Fraction(10) ** (len(str(int(size))) - digits)
-    while size < unit * 10 ** (digits - 1):
-        unit /= 10
-    steps = -(-size // unit) if upward else size // unit
-    return steps * unit * (1 if value > 0 else -1)
-
-
 def _rounded_pair(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
     points = sorted(
-        zip(case.states, map(_decimal, case.memories), strict=True),
+        zip(case.states, map(few_digits, case.memories), strict=True),
         key=lambda point: (point[0], -point[1]),
     )
     return replace(
         case,
         states=tuple(state for state, _ in points),
         memories=tuple(memory for _, memory in points),
-        weight=_decimal(case.weight, upward=True),
+        weight=few_digits(case.weight, upward=True),
     )
 
 
@@ -336,8 +326,8 @@ def _history_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: A
 def _rounded_start(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
     return replace(
         case,
-        memory=_decimal(case.memory, digits=_FEW_DECIMALS),
-        weight=_decimal(case.weight, digits=_FEW_DECIMALS, upward=True),
+        memory=few_digits(case.memory, digits=_FEW_DIGITS),
+        weight=few_digits(case.weight, digits=_FEW_DIGITS, upward=True),
     )
 
 
@@ -356,6 +346,15 @@ def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
         "memories": _vector(case.memories),
         "weight": format_number(case.weight),
     }
+
+
+def _trained(case: Callable[[Any, Any], dict[str, Json]]) -> Witnesses:
+    return Witnesses(
+        training_witnesses.nothing,
+        case,
+        training_witnesses.rounded_units,
+        training_witnesses.networks,
+    )
 
 
 WITNESSES: dict[str, Witnesses] = {
@@ -397,6 +396,12 @@ WITNESSES: dict[str, Witnesses] = {
     "T6D": Witnesses(
         limit_witnesses.nothing, limit_witnesses.recursion_case, limit_witnesses.normalised
     ),
+    "T1": _trained(training_witnesses.weight_case),
+    "T2": _trained(training_witnesses.path_case),
+    "T3": _trained(training_witnesses.placed_case),
+    "T4": Witnesses(_memory, training_witnesses.drawing_case),
+    "T7": _trained(training_witnesses.path_case),
+    "T7Z": _trained(training_witnesses.step_case),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

@@ -5,6 +5,7 @@ from verification.certificate.check.statements.chain import CHAIN
 from verification.certificate.check.statements.limit import LIMIT
 from verification.certificate.check.statements.linear import LINEAR
 from verification.certificate.check.statements.memory import MEMORY
+from verification.certificate.check.statements.networks import NETWORKS
 from verification.certificate.check.statements.training import TRAINING
 
-FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LIMIT | LINEAR | TRAINING
+FORMULAS: dict[str, Formula] = MEMORY | CHAIN | LIMIT | NETWORKS | LINEAR | TRAINING

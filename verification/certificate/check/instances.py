@@ -1,7 +1,7 @@
 """The instance in a certificate, read by code of its own.
 
 A Markov chain whose states have inputs and targets, an activation, the initial law of one unit
-(C, W, B).  What no formula of the checker uses (the training constants, the name) is read all the
+(C, W, B), perhaps the constants of a training.  What no formula of the checker uses is read all the
 same: a certificate whose instance is not well formed is refused.
 """
 
@@ -67,6 +67,16 @@ class Law:
 
 
 @dataclass(frozen=True)
+class Training:
+    """Rate, output exponent, clip exponent and horizon of a training."""
+
+    alpha: Fraction
+    beta: Fraction
+    gamma: Fraction
+    horizon: Fraction
+
+
+@dataclass(frozen=True)
 class Instance:
     """What a certificate is about."""
 
@@ -77,6 +87,7 @@ class Instance:
     initial: int
     activation: tuple[Term, ...]
     law: Law
+    training: Training | None = None
 
     @property
     def size(self) -> int:
@@ -98,9 +109,6 @@ def read_instance(node: Node, budget: Budget) -> Instance:
     top["schema"].choice(SCHEMA)
     if "origin" in top:
         top["origin"].text(2_000)
-    if "training" in top:
-        for member in top["training"].fields(("alpha", "beta", "gamma", "horizon")).values():
-            member.number()
     chain = top["chain"].fields(("transition", "inputs", "targets", "initial"))
     rows = _read_rows(chain["transition"], budget)
     size = len(rows)
@@ -114,6 +122,7 @@ def read_instance(node: Node, budget: Budget) -> Instance:
         initial=chain["initial"].integer(0, size - 1),
         activation=_read_activation(top["activation"]),
         law=_read_law(top["law"], dimension),
+        training=_read_training(top["training"]) if "training" in top else None,
     )
 
 
@@ -196,3 +205,13 @@ def _read_spread(node: Node, dimension: int | None, kinds: tuple[str, ...]) -> S
     if any(a >= b for a, b in zip(low, high, strict=True)):
         node.refuse("low below high")
     return Spread(kind, low, high)
+
+
+def _read_training(node: Node) -> Training:
+    members = node.fields(("alpha", "beta", "gamma", "horizon"))
+    found = Training(**{key: member.number() for key, member in members.items()})
+    if not Fraction(1, 2) < found.beta < 1 or not 0 < found.gamma < 1 - found.beta:
+        node.refuse("1/2 < beta < 1 and 0 < gamma < 1 - beta")
+    if found.alpha <= 0 or found.horizon <= 0:
+        node.refuse("a positive rate and horizon")
+    return found

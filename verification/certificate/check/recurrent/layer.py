@@ -146,7 +146,7 @@ class Layer:
                 return height * height
             return height * height + self.squared_input * slopes * sizes[1] * slopes * sizes[1]
 
-        return self._mean(squared, bound)
+        return self.mean(squared, bound)
 
     def squared_image_distance(self, first: Function, second: Function) -> Ball:
         """Enclose ``|T_x h - T_x h'|^2``."""
@@ -167,7 +167,7 @@ class Layer:
                 return height
             return height + self.squared_input * gap * sizes[2] * gap * sizes[2]
 
-        return self._mean(squared, bound)
+        return self.mean(squared, bound)
 
     def _memory(self, function: Function) -> Ball:
         """Enclose ``E[B h(W)]``."""
@@ -185,11 +185,20 @@ class Layer:
             height = height + ball(abs(function.conditional)) * self.largest_mean
             return self.largest_mean * height
 
-        return self._mean(product, bound)
+        return self.mean(product, bound)
 
-    def _mean(
+    def mean(
         self, value: Callable[[Ball, Ball], Ball], bound: Callable[[list[Ball]], Ball]
     ) -> Ball:
+        """Enclose the mean of a function of W.x and E[B | W].
+
+        Parameters
+        ----------
+        value : callable
+            ``(W.x, E[B | W]) -> value``, analytic where sigma is.
+        bound : callable
+            A bound of its size from those of sigma, sigma' and sigma''.
+        """
         self.budget.spend(60 * len(self.rule.nodes) * len(self.terms), working_precision())
         total = ball(0)
         for node, weight, mean in self.rule.nodes:

@@ -1,0 +1,58 @@
+"""What the initial law says of one unit: its largest weights, moments, and which units occur."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verification.certificate.check.instances import Instance, Law, Spread, Vector
+
+
+def largest_output_weight(instance: Instance) -> Fraction:
+    """Return cbar, the largest ``|C|``."""
+    law = instance.law
+    return max(abs(atom.c) for atom in law.atoms) if law.c is None else _largest(law.c)
+
+
+def largest_feedback_weight(instance: Instance) -> Fraction:
+    """Return bbar, the largest ``|B|``."""
+    law = instance.law
+    return max(abs(atom.b) for atom in law.atoms) if law.b is None else _largest(law.b)
+
+
+def _largest(spread: Spread) -> Fraction:
+    return max(map(abs, spread.first + spread.second))
+
+
+def occurs(law: Law, c: Fraction, w: Vector, b: Fraction) -> bool:
+    """Tell whether a unit is in the support of its law."""
+    if law.c is None or law.w is None or law.b is None:
+        return any((atom.c, atom.w, atom.b) == (c, w, b) for atom in law.atoms)
+    return _holds(law.c, (c,)) and _holds(law.w, w) and _holds(law.b, (b,))
+
+
+def _holds(spread: Spread, values: Vector) -> bool:
+    if spread.kind == "normal":
+        return True
+    if spread.kind == "constant":
+        return values == spread.first
+    return all(
+        low <= value <= high
+        for low, value, high in zip(spread.first, values, spread.second, strict=True)
+    )
+
+
+def moment_of_output_weight(spread: Spread, order: int) -> Fraction:
+    """Return ``E[C]`` or ``E[C^2]`` of an independent C."""
+    low = spread.first[0]
+    high = spread.second[0] if spread.second else low
+    return (low + high) / 2 if order == 1 else (low * low + low * high + high * high) / 3
+
+
+def has_centred_output(law: Law) -> bool:
+    """Tell whether ``E[C | W] = 0``."""
+    if law.c is not None:
+        return moment_of_output_weight(law.c, 1) == 0
+    means: dict[Vector, Fraction] = {}
+    for atom in law.atoms:
+        means[atom.w] = means.get(atom.w, Fraction(0)) + atom.p * atom.c
+    return not any(means.values())
