@@ -28,7 +28,7 @@ from verification.certificate.check.recurrent.rules import sum_rule, uniform_rul
 from verification.errors import NotEnclosed
 
 MEMORY = Fraction(3, 8)
-SINE = (Term(Fraction(1), Fraction(1), Fraction(0), "sin"),)
+TANH = (Term(Fraction(1), Fraction(1), Fraction(0), "tanh"),)
 
 
 def uniform_in(lows, highs, points):
@@ -71,20 +71,49 @@ def test_the_mean_over_several_directions_is_that_of_a_sine(point, order):
         assert found.upper - found.lower < Fraction(1, 2**64)
 
 
-def test_rules_of_two_nodes_in_two_directions_say_how_wrong_they_are(monkeypatch):
-    lows, highs, point = ["-1", "0.5"], ["0.5", "1.25"], ["1", "60"]
+WIDE, NARROW = (Fraction(1, 8), Fraction(9, 8)), (Fraction(-3, 8), Fraction(-1, 8))
+
+
+def mean_of_tanh(shift):
+    """Return ``E tanh(U + U' + v)``, U and U' between the two pairs of ends above: by mpmath."""
+    (a, b), (c, d) = (map(mpmath.mpf, map(float, part)) for part in (WIDE, NARROW))
+
+    def twice(y):
+        return mpmath.log(mpmath.cosh(b + y)) - mpmath.log(mpmath.cosh(a + y))
+
+    return mpmath.quad(lambda y: twice(y + shift), [c, d]) / (b - a) / (d - c)
+
+
+@pytest.mark.parametrize("parts", [(WIDE, NARROW), (NARROW, WIDE)], ids=["wide", "narrow"])
+def test_rules_of_two_nodes_in_two_directions_say_how_wrong_they_are(parts, monkeypatch):
+    """So wrong that the bound of the other rule's error alone would be too small."""
+    monkeypatch.setattr(rules, "working_precision", lambda: -1_000)
     with mpmath.workdps(30), precision(80):
-        monkeypatch.setattr(rules, "working_precision", lambda: -1_000)
-        parts = [(Fraction(-1), Fraction(1, 2)), (Fraction(30), Fraction(75))]
-        rule = sum_rule(SINE, parts, Budget())
-        monkeypatch.undo()
+        rule = sum_rule(TANH, parts, Budget())
+        value = total([weight * curve(TANH, 0)(node) for node, weight in rule.nodes])
+        height = strip_constant(TANH, 0, rule.strip)
+        found = bounds(around(value, rule.analytic * height))
+        narrow = uniform_rule(TANH, *NARROW, Budget())
+        truth = Fraction(str(mean_of_tanh(0)))
+        off = abs(bounds(value).lower - truth)
         assert len(rule.nodes) == 4
-        sine = curve(SINE, 0)
-        value = total([weight * sine(node) for node, weight in rule.nodes])
-        found = bounds(around(value, rule.analytic * strip_constant(SINE, 0, rule.strip)))
-        truth = Fraction(str(mean_of_sine(lows, highs, point, "0", 0)))
         assert found.lower <= truth <= found.upper
-        assert abs((found.lower + found.upper) / 2 - truth) > Fraction(1, 10**4)
+        assert bounds(narrow.analytic * height).upper < off < found.upper - found.lower < 400 * off
+
+
+def test_a_memory_map_by_rules_of_two_nodes_says_how_wrong_it_is(monkeypatch):
+    """The wider direction is exact, the other one is not."""
+    monkeypatch.setattr(rules, "working_precision", lambda: -1_000)
+    ends = [list(map(str, map(float, end))) for end in zip(NARROW, WIDE, strict=True)]
+    document = uniform_in(*ends, [["1", "1"], ["1", "0"]])
+    document["activation"] = {"kind": "tanh"}
+    with mpmath.workdps(30), precision(80):
+        memory = Memory(read(document), Budget())
+        found = bounds(memory.image(memory.instance.inputs[0], ball(Fraction(1, 4))))
+        truth = Fraction(str(mean_of_tanh(mpmath.mpf(1) / 4) / 4))
+        assert found.lower <= truth <= found.upper
+        middle = (found.lower + found.upper) / 2
+        assert abs(middle - truth) > (found.upper - found.lower) / 10**4 > 0
 
 
 def test_a_law_without_a_rule_is_unsupported():
@@ -101,6 +130,5 @@ def test_a_law_without_a_rule_is_unsupported():
 
 
 def test_work_with_wide_rules_is_counted():
-    terms = (Term(Fraction(1), Fraction(1), Fraction(0), "tanh"),)
     with precision(1024), pytest.raises(Refused, match="operations"):
-        uniform_rule(terms, Fraction(0), Fraction(4_000), Budget(10**6))
+        uniform_rule(TANH, Fraction(0), Fraction(4_000), Budget(10**6))
