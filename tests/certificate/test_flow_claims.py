@@ -263,3 +263,12 @@ def test_a_flow_that_is_not_seen_to_settle_is_not_certified(monkeypatch):
     monkeypatch.setattr(plateau_witnesses, "MAX_PIECES", 7)
     with pytest.raises(NotCertified, match="not followed until it has settled"):
         certificate(CLAIM["C7T"], gallery.load("sharp-trap"))
+
+
+def test_a_trap_far_below_the_numbers_of_its_loss_is_certified():
+    document = gallery.load("sharp-trap").to_json()
+    document["training"]["delays"] = ["200"]
+    subject = read_subject(strict_json.loads(json.dumps(document)))
+    written = certificate(CLAIM["C7T"], subject)
+    assert outcome(written) == "VALID"
+    assert float(written["cases"][0]["right"]["upper"]) < 1e-80

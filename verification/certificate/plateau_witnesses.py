@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from verification.certificate.check.linear.flow_pieces import MAX_PIECES, Followed, Piece
 from verification.certificate.check.linear.flows import (
-    FLOW_BITS,
     advanced,
+    flow_bits,
 )
 from verification.certificate.check.linear.losses import Loss
 from verification.certificate.check.linear.networks import norm_of
@@ -82,7 +82,7 @@ def trap_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa
     plateau = plateau_at(instance, case.delay)
     found = {"radius": format_number(case.radius), **_Following(instance, case.delay).settled()}
     if plateau.units > 1:
-        with balls.precision(FLOW_BITS):
+        with balls.precision(flow_bits(plateau.rates, case.delay)):
             found["curvature"] = _rounded(balls.lower(stiffnesses(plateau)[0]), ROUND_FLOOR)
     return found
 
@@ -95,7 +95,8 @@ class _Following:
         self.radius = radius_of(instance)
         given = training_of(instance)
         training = Training(given.height, given.length, given.delays, given.radius)
-        with balls.precision(FLOW_BITS):
+        self.bits = flow_bits(self.plateau.rates, delay)
+        with balls.precision(self.bits):
             self.loss = Loss(self.plateau.coefficients, self.plateau.rates, training, delay)
         self.budget = Budget()
         self.delay: dict[str, Json] = {"delay": format_number(delay)}
@@ -156,7 +157,7 @@ class _Following:
         return self._written(kept) | {"inside": written}
 
     def _until(self, time: Fraction) -> list[Followed]:
-        with balls.precision(FLOW_BITS):
+        with balls.precision(self.bits):
             found: list[Followed] = []
             for piece in self.pieces():
                 found.append(piece)
@@ -165,7 +166,7 @@ class _Following:
         raise NotEnclosed(_NOT_FOLLOWED)
 
     def _crossing(self) -> tuple[list[Followed], Fraction, Fraction]:
-        with balls.precision(FLOW_BITS):
+        with balls.precision(self.bits):
             found: list[Followed] = []
             inside: Fraction | None = None
             limit = balls.ball(self.radius)
@@ -184,7 +185,7 @@ class _Following:
 
     def settled(self) -> dict[str, Json]:
         """Write the flow until it has settled, and a ball that it does not leave."""
-        with balls.precision(FLOW_BITS):
+        with balls.precision(self.bits):
             found: list[Followed] = []
             last = 1.0
             for piece in self.pieces():

@@ -25,7 +25,7 @@ from fractions import Fraction
 from verification.certificate.check.claims.training_claims import Plateau, largest_pull
 from verification.certificate.check.linear import flows
 from verification.certificate.check.linear.flow_pieces import Followed, read_pieces
-from verification.certificate.check.linear.flows import FLOW_BITS, follow
+from verification.certificate.check.linear.flows import flow_bits, follow
 from verification.certificate.check.linear.losses import Loss
 from verification.certificate.check.linear.networks import norm_of
 from verification.certificate.check.linear.traps import Sphere, require_trap
@@ -81,7 +81,7 @@ def _last_inside(known: Plateau, flow: _Flow, node: Node) -> tuple[Fraction, Fol
 
 def _escape(known: Plateau, members: dict[str, Node]) -> Bounds:
     """Show when the flow leaves the ball."""
-    with precision(FLOW_BITS):
+    with precision(flow_bits(known.rates, _delay(known, members["delay"]))):
         flow = _followed(known, members)
         inside, _ = _last_inside(known, flow, members["inside"])
         outside, last = positive(members["outside"]), flow.pieces[-1]
@@ -144,7 +144,7 @@ def loss_on_the_way(known: Plateau, case: Node, _claimed: Bounds) -> Shown:
     """``J(th0) - J(th(t)) <= r g(r)`` at a time until which the flow is in the ball."""
     members = case.fields(("delay", "pieces", "inside"))
     delay = _delay(known, members["delay"])
-    with precision(FLOW_BITS):
+    with precision(flow_bits(known.rates, delay)):
         flow = _followed(known, members)
         time, last = _last_inside(known, flow, members["inside"])
         if last is not flow.pieces[-1]:
@@ -175,7 +175,7 @@ def trapped(known: Plateau, case: Node, _claimed: Bounds) -> Shown:
     more = ("curvature",) if len(known.rates) > 1 else ()
     members = case.fields(("delay", "radius", "pieces", "stiffness", "rest", "within", *more))
     delay, size = _delay(known, members["delay"]), _size(known, members["radius"])
-    with precision(FLOW_BITS):
+    with precision(flow_bits(known.rates, delay)):
         sphere = Sphere(known.coefficients, known.rates, size, known.budget)
         least = largest_pull(known, delay, size) / ball(size)
         require_trap(sphere, least, members["radius"], members.get("curvature"))

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import ceil
 
 from verification.certificate.check.linear.flow_pieces import DEGREE, Followed, Piece
 from verification.certificate.check.linear.losses import Loss
@@ -48,12 +49,18 @@ from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Vector
 
 FLOW_BITS = 192
+_MOST_BITS = 4096
 _NODES = 32
 _GRID = 64
-_REACHES = (64, 32, 16, 8, 6, 4)
+_REACHES = (2**48, 2**32, 2**16, 2**10, 64, 32, 16, 8, 6, 4)
 _MARGIN = 16
 _LONGEST = 100
 _TRIES = 6
+
+
+def flow_bits(rates: Vector, delay: Fraction) -> int:
+    """Return a precision at which what cancels near the start leaves digits of the bump's pull."""
+    return min(FLOW_BITS + 2 * ceil(min(rates) * delay), _MOST_BITS)
 
 
 def follow(loss: Loss, pieces: Sequence[Piece], budget: Budget) -> list[Followed]:
@@ -73,9 +80,10 @@ def follow(loss: Loss, pieces: Sequence[Piece], budget: Budget) -> list[Followed
 def advanced(loss: Loss, piece: Piece, before: Followed | None, budget: Budget) -> Followed:
     """Enclose the flow on the piece that follows another, or on the first."""
     m = loss.units
-    budget.spend(_NODES * (60 * m + 30 * m**2 + 3 * m**3 + 4 * _NODES) + 4 * _GRID * _NODES)
+    bits = working_precision()
+    budget.spend(_NODES * (60 * m + 30 * m**2 + 3 * m**3 + 4 * _NODES) + 4 * _GRID * _NODES, bits)
     with_box = _Box(loss, piece)
-    tables = _tables(working_precision())
+    tables = _tables(bits)
     rows = [list(column) for column in zip(*piece.offsets, strict=True)]
     coefficients = matrix(rows)
     moved = entries(tables.values * coefficients)
