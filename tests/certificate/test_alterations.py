@@ -157,7 +157,7 @@ EVERY_REPLACEABLE = {
     "C7": 60,
     "C7E": 60,
     "C7L": 60,
-    "C7T": 60,
+    "C7T": 900,
 }
 """Every so manieth field of these is altered: there are hundreds."""
 
