@@ -30,6 +30,7 @@ TRAINING = [("instance", "training")]
 UNIT = [("instance", "activation"), ("instance", "law", "W"), ("instance", "law", "B")]
 SEEN = [("instance", "chain", "inputs"), ("instance", "chain", "targets")]
 RATES = [("instance", "training", "alpha"), ("instance", "training", "beta")]
+ATOM = ("instance", "law", "atoms", 0)
 RESTS_ON = {
     "A1": UNIT[:1],
     "A2": UNIT[:1],
@@ -39,6 +40,7 @@ RESTS_ON = {
     "M3": UNIT,
     "M4": UNIT,
     "M5": UNIT,
+    "M6": [UNIT[0], (*ATOM, "W"), (*ATOM, "B"), (*ATOM, "p")],
     "E1": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
     "E2": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
     "E3": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
@@ -103,6 +105,7 @@ EVERY = {
     "T1": 6,
     "T7Z": 1,
     "M4": 7,
+    "M6": 4,
     "M5": 8,
     "E1": 6,
     "O1": 5,
@@ -118,6 +121,8 @@ EVERY = {
 REPLACEABLE = {
     # A network that none of the cases names.
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), ("networks",)),
+    # Of thirty inputs the first are forgotten.
+    "M6": ("word",),
     # The mean square of the largest sum is known to one or two digits.
     "P3": ("start",),
     "P6M": ("start",),
@@ -148,6 +153,7 @@ REPLACEABLE = {
 
 EVERY_REPLACEABLE = {
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), 150),
+    "M6": 3,
     "C3": 8,
     "C4K": 60,
     "C4Q": 8,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from certificates import (
     CLAIM,
+    OF_ATOMS,
     OF_LARGEST_SUMS,
     OF_LAWS,
     OF_NO_KERNELS,
@@ -38,6 +39,7 @@ OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump",
 """Two channels; a network with shear; jumps; a bump; a long memory."""
 SMALL = ("fair-coin", "near-periodic", "absorbing", "sharp-forgetting", "sharp-ladder")
 """Chains with few sums, one of them a cycle."""
+FEW_ATOMS = ("dependent-b-on-w", "sharp-finite-memory", "rain-tel-aviv", "markov-onegin")
 NO_KERNELS = ("damped-reciprocal", "power-law-half", "power-law-one", "near-box")
 SMOOTH = ("sharp-two-channels", "sharp-barrier", "sharp-switching", "near-box")
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
@@ -49,6 +51,8 @@ TRAPS = ("plateau-trapped", "plateau-two-trapped", "sharp-trap")
 def instances_for(claim_id):
     if claim_id in OF_LARGEST_SUMS:
         return SMALL
+    if claim_id in OF_ATOMS:
+        return FEW_ATOMS
     if claim_id in OF_LAWS:
         return POWER_LAWS
     if claim_id in OF_NO_KERNELS:
@@ -72,6 +76,8 @@ def usual(claim_id):
     """Return the name of an instance on which a claim is certified."""
     if claim_id in OF_LARGEST_SUMS:
         return "fair-coin"
+    if claim_id in OF_ATOMS:
+        return "dependent-b-on-w"
     if not is_of_second_kind(claim_id):
         return "markov-onegin"
     if claim_id in OF_LAWS:
@@ -147,7 +153,7 @@ def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
         if side == "left":
             off = LEFT_COARSELY.get(claim_id, off)
         sides = {side: _scaled(getattr(claim, side), off if side == "right" else 1 / off)}
-    is_usual = is_of_second_kind(claim_id) or claim_id in OF_LARGEST_SUMS
+    is_usual = is_of_second_kind(claim_id) or claim_id in OF_LARGEST_SUMS | OF_ATOMS
     subject = gallery.load(usual(claim_id) if is_usual else "hidden-state")
     found = r"side is|side, [-+.0-9e]+, is|the supremum is as stated|disagree"
     # What is known to few digits is compared with the checker as the certificate is made.

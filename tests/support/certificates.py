@@ -72,6 +72,8 @@ OF_LAWS = {"C5", "C5W", "C5L"}
 """Claims on power laws."""
 OF_LARGEST_SUMS = {"P3", "P6M"}
 """Claims of which a case takes the checker a second on chains with fine observables."""
+OF_ATOMS = {"M6"}
+"""Claims certified for laws of few atoms only."""
 OF_NO_KERNELS = {"C3"}
 """Claims on targets that are not the kernels of networks."""
 
@@ -84,6 +86,8 @@ def lopsided(claim_id):
     """Return the name of the lopsided instance that a claim is about."""
     if claim_id in OF_LARGEST_SUMS:
         return "rain-tel-aviv"
+    if claim_id in OF_ATOMS:
+        return "dependent-b-on-w"
     if claim_id in OF_LAWS:
         return "power-law-one"
     if claim_id in {"C2", "C2P"}:

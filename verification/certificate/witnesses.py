@@ -275,6 +275,10 @@ def _memory_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     }
 
 
+def _frozen_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    return {"width": case.width, "word": list(case.word)}
+
+
 def _joint(instance: Instance) -> dict[str, Json]:
     return {**_memory(instance), **_stationary_law(instance)}
 
@@ -365,6 +369,7 @@ WITNESSES: dict[str, Witnesses] = {
     "M3": Witnesses(_memory, _function_case),
     "M4": Witnesses(_memory, _word_case),
     "M5": Witnesses(_memory, _memory_case),
+    "M6": Witnesses(_nothing, _frozen_case),
     "E1": Witnesses(_joint, _pair_case, _rounded_pair, _pair_grid),
     "E2": Witnesses(_joint, _history_case, together=_history_law),
     "E3": Witnesses(_joint, _start_case, _rounded_start, _start_laws),

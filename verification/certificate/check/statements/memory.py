@@ -68,6 +68,18 @@ MEMORY: dict[str, Formula] = {
         in_balls=True,
         relies_on=ACTIVATIONS,
     ),
+    "M6": Formula(
+        says=(
+            "(E|v_k^N - v_k|^2)^(1/2) <= (s_Phi / N^(1/2)) (1 - qbar^k)/(1 - qbar), "
+            "s_Phi = max_i sup_v sd(B sigma(W.x_i + v))"
+        ),
+        prepare=lazily("frozen_claims", "read_frozen"),
+        derive=lazily("frozen_claims", "distance_from_limit"),
+        witnesses="none; all draws of the units are summed, the supremum is searched again",
+        assumes="qbar = s1 bbar < 1, a law of atoms",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
     "E1": Formula(
         says=(
             "W(zeta Q^m, zeta' Q^m) <= kappa d_M(zeta, zeta'), "
