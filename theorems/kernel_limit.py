@@ -64,7 +64,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 
 from verification.claim import AnyClaim, Assumption, Claim, Constant, Mutant, Number, Vacuity
 from verification.enclosure.balls import (
@@ -76,9 +76,8 @@ from verification.enclosure.balls import (
     pi,
     shown,
     square,
-    working_precision,
 )
-from verification.enclosure.doubles import above, nearest
+from verification.enclosure.doubles import nearest
 from verification.enclosure.eigenvalue import least_eigenvalue
 from verification.enclosure.matrix import Matrix
 from verification.enclosure.numbers import times
@@ -92,6 +91,7 @@ from verification.instance import (
     Normal,
     ProductLaw,
 )
+from verification.kernel.computed_gram import computed_gram, gram_in_doubles
 from verification.kernel.drawn import (
     adds_to_a_cosine,
     draws_one_value,
@@ -102,14 +102,13 @@ from verification.kernel.limiting import (
     Point,
     backward_part,
     forward_part,
-    gram_matrix,
     kernel,
     kernel_bound,
     kernel_slope_bound,
     point,
     squared_input_bound,
 )
-from verification.kernel.trapezoidal import directions, trapezoidal_kernel
+from verification.kernel.trapezoidal import directions, strip_widths, trapezoidal_kernel
 from verification.kernel.variance import mean_of_products, unit_variance
 from verification.recurrent.activation import activation
 from verification.recurrent.law import (
@@ -132,8 +131,6 @@ _MOVE = Fraction(1, 256)
 _PUSH = Fraction(1, 1024)
 _STEPS = (Fraction(2), Fraction(3, 2))
 _SMALLEST_STEPS = {True: Fraction(1, 256), False: Fraction(1, 4)}
-_WIDTHS_TRIED = 16
-_NARROWING = Fraction(3, 4)
 
 
 # Assumptions, vacuities
@@ -500,7 +497,7 @@ def error_of_entry_or_rule(instance: Instance, case: Entry | CoarseRule) -> Ball
     """Enclose ``|G_ij - K_ij|``, or the distance of the trapezoidal rule from K."""
     spec, law = instance.activation, instance.law
     if isinstance(case, Entry):
-        matrix, _ = _gram_in_doubles(instance, case.points)
+        matrix, _ = gram_in_doubles(instance, case.points)
         exact = kernel(spec, law, case.points[case.row], case.points[case.column])
         return abs(ball(matrix.row(case.row)[case.column]) - exact)
     first, second = case.pair.points(instance)
@@ -563,22 +560,17 @@ def stated_error(
     Mutants take the formula of one variable for two, or drop the 2 of E.
     """
     if isinstance(case, Entry):
-        return _gram_in_doubles(instance, case.points)[1]
+        return gram_in_doubles(instance, case.points)[1]
     law = _product(instance.law)
     first, second = case.pair.points(instance)
     where = directions(law, first, second)
     widest = where.along
     aside = maximum((abs(where.shared), where.across))
     sigma = activation(instance.activation)
-    # The error is least at a = 2 pi / h where sigma allows it.
-    top = Fraction(2 * math.pi) / case.step
-    if sigma.pole() is not None:
-        room = ball(sigma.strip_width()) / maximum((widest, aside))
-        top = min(top, -above(-room))
     lever = ball(moment_of_c(law, 2)) * abs(ball(dot(first.input, second.input)))
     bounds = []
-    for k in range(_WIDTHS_TRIED):
-        a = ball(top * _NARROWING**k)
+    for width in strip_widths(instance.activation, law, first, second, case.step):
+        a = ball(width)
         strip = ball(0)
         for order, scale in ((0, ball(1)), (1, lever)):
             own, others = (sigma.strip_bound(order, a * size) for size in (widest, aside))
@@ -624,7 +616,7 @@ def largest_error(instance: Instance, case: Entry | CoarseRule) -> Ball:
     sigma = activation(instance.activation)
     s0, s1 = (square(ball(sigma.bound(order))) for order in (0, 1))
     if isinstance(case, Entry):
-        matrix, _ = _gram_in_doubles(instance, case.points)
+        matrix, _ = gram_in_doubles(instance, case.points)
         first, second = case.points[case.row], case.points[case.column]
     else:
         first, second = case.pair.points(instance)
@@ -637,49 +629,9 @@ def largest_error(instance: Instance, case: Entry | CoarseRule) -> Ball:
     return height * (1 + (mass if where.parallel else square(mass)))
 
 
-# Gram matrices with a stated error
-
-
-def computed_gram(instance: Instance, points: tuple[Point, ...]) -> tuple[Matrix, Fraction]:
-    """Return an exact matrix of doubles and a bound of its distance from K, entry by entry.
-
-    By the features of `verification.kernel.features`, or from balls where these are too many.
-    """
-    try:
-        return _gram_in_doubles(instance, points)
-    except NotEnclosed:
-        return _gram_from_balls(instance, points, working_precision())
-
-
-@lru_cache(maxsize=128)
-def _gram_in_doubles(instance: Instance, points: tuple[Point, ...]) -> tuple[Matrix, Fraction]:
-    import numpy as np  # noqa: PLC0415 - balls do without
-
-    from verification.kernel.features import gram_doubles  # noqa: PLC0415 - loads numpy
-
-    inputs = np.array([[float(x) for x in p.input] for p in points])
-    memory = np.array([float(p.memory) for p in points if isinstance(p.memory, Fraction)])
-    matrix, error = gram_doubles(instance, inputs, memory)
-    exact = [[Fraction(x) for x in row] for row in matrix.tolist()]
-    return Matrix.exact(exact), Fraction(error)
-
-
-@lru_cache(maxsize=128)
-def _gram_from_balls(
-    instance: Instance, points: tuple[Point, ...], _bits: int
-) -> tuple[Matrix, Fraction]:
-    rows, largest = [], ball(0)
-    for enclosed in gram_matrix(instance, points).entries():
-        row = [above(ball(x)) for x in enclosed]
-        far = [abs(ball(x) - ball(y)) for x, y in zip(enclosed, row, strict=True)]
-        largest = maximum((largest, *far))
-        rows.append(row)
-    return Matrix.exact(rows), end_points(largest)[1]
-
-
 def _has_features(instance: Instance, points: tuple[Point, ...]) -> bool:
     try:
-        _gram_in_doubles(instance, points)
+        gram_in_doubles(instance, points)
     except NotEnclosed:
         return False
     return True

@@ -54,6 +54,8 @@ RESTS_ON = {
     "P6": CHAIN,
     "P6M": CHAIN,
     "K1": [*UNIT[:2], SEEN[0]],
+    "K2": UNIT[:2],
+    "K3": UNIT[:2],
     "K5": [*UNIT[:2], SEEN[0]],
     "O1": [*CHAIN, *UNIT, *SEEN],
     "O2": [*CHAIN, *UNIT, *SEEN],
@@ -119,6 +121,9 @@ EVERY = {
 """Every so manieth case is altered, or every third: each altered one is checked, which adds up."""
 
 REPLACEABLE = {
+    # The last digits of doubles, which no stated error resolves, and of what encloses a number.
+    "K2": ("points", "matrix", "error", "eigenvalue"),
+    "K3": ("first", "second", "entry", "error", "width"),
     # A network that none of the cases names.
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), ("networks",)),
     # Of thirty inputs the first are forgotten.
@@ -152,6 +157,8 @@ REPLACEABLE = {
 """Members of which another value may show the same."""
 
 EVERY_REPLACEABLE = {
+    "K2": 12,
+    "K3": 6,
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), 150),
     "M6": 3,
     "C3": 8,

@@ -46,6 +46,7 @@ from verification.instance import (
     Term,
     Uniform,
 )
+from verification.kernel import computed_gram
 from verification.kernel.limiting import Point, kernel
 from verification.recurrent.activation import activation
 from verification.recurrent.law import projection
@@ -206,15 +207,15 @@ def test_the_computed_matrix_is_as_near_as_it_says(name):
         # seattle-weather has five dimensions, too many for features
         if name == "seattle-weather":
             with pytest.raises(NotEnclosed):
-                theorem._gram_in_doubles(instance, points)
+                theorem.gram_in_doubles(instance, points)
 
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_a_matrix_from_balls_is_as_far_as_its_widest_entry(monkeypatch, row):
     rows = [[ball(1), ball(0)], [ball(0), ball(1)]]
     rows[row][1] = interval(ball(2), ball(3))
-    monkeypatch.setattr(theorem, "gram_matrix", lambda *_: Matrix.of_balls(rows))
-    matrix, error = theorem._gram_from_balls.__wrapped__(named("rain-tel-aviv"), (), 128)
+    monkeypatch.setattr(computed_gram, "gram_matrix", lambda *_: Matrix.of_balls(rows))
+    matrix, error = computed_gram._gram_from_balls.__wrapped__(named("rain-tel-aviv"), (), 128)
     value = matrix.entries()[row][1]
     assert max(abs(value - 2), abs(value - 3)) <= error <= F(101, 100)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import lcm
 from typing import Any
 
 from verification.certificate import (
@@ -21,9 +20,9 @@ from verification.certificate import (
     plateau_witnesses,
     training_witnesses,
 )
-from verification.certificate.check.reading import LEAST_DECIMALS, MAX_DIGITS, MOST_DECIMALS
+from verification.certificate.check.reading import LEAST_DECIMALS, MOST_DECIMALS
 from verification.certificate.check.recurrent.rules import MOST_DIRECTIONS
-from verification.certificate.decimals import few_digits
+from verification.certificate.decimals import few_digits, vector
 from verification.enclosure.balls import Ball, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
@@ -67,26 +66,6 @@ class Witnesses:
     share_of_right: Callable[[Any, Any], Ball] | None = None
 
 
-def _vector(values: Sequence[Fraction | object]) -> Json:
-    """Write a vector over its least common denominator.
-
-    Raises
-    ------
-    NotEnclosed
-        Where it is not exact, or too long.
-    """
-    exact = [value for value in values if isinstance(value, Fraction)]
-    if len(exact) < len(values):
-        raise NotEnclosed(
-            "the chain is not solved in rationals: such certificates are not made yet"
-        )
-    common = lcm(*(value.denominator for value in exact))
-    numerators = [value.numerator * (common // value.denominator) for value in exact]
-    if max(common, *map(abs, numerators)).bit_length() > MAX_DIGITS * 3:
-        raise NotEnclosed(f"a witness has numbers of more than {MAX_DIGITS} digits")
-    return {"denominator": str(common), "numerators": [str(value) for value in numerators]}
-
-
 def _texts(values: Sequence[Fraction]) -> list[Json]:
     return [format_number(value) for value in values]
 
@@ -96,13 +75,13 @@ def _stationary_law(instance: Instance) -> dict[str, Json]:
         raise NotEnclosed(
             "the chain is not solved in rationals: such certificates are not made yet"
         )
-    return {"stationary_law": _vector(finite.stationary_law(instance.chain))}
+    return {"stationary_law": vector(finite.stationary_law(instance.chain))}
 
 
 def _equation(chain: Chain, observable: Sequence[Fraction]) -> dict[str, Json]:
     return {
         "observable": _texts(observable),
-        "solution": _vector(finite.poisson_solution(chain, observable)),
+        "solution": vector(finite.poisson_solution(chain, observable)),
     }
 
 
@@ -126,7 +105,7 @@ def _variance_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: A
         solution = Matrix.column(finite.poisson_solution(chain, observable))
         following = finite.transition_matrix(chain) @ solution
         potential = finite.fundamental_matrix(chain) @ following
-        document |= {"steps": case.steps, "potential": _vector(potential.numbers())}
+        document |= {"steps": case.steps, "potential": vector(potential.numbers())}
     return document
 
 
@@ -140,7 +119,7 @@ def _tail_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
         "distance": format_number(case.distance),
     }
     if not case.about_mean:
-        document["solution"] = _vector(finite.poisson_solution(instance.chain, values))
+        document["solution"] = vector(finite.poisson_solution(instance.chain, values))
     return document
 
 
@@ -148,7 +127,7 @@ def _moving_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN
     if hasattr(case, "moving"):
         kind: dict[str, Json] = {"of": "drift", "moving": _texts(case.moving)}
         solution = finite.poisson_solution(instance.chain, case.moving)
-        kind["moving_solution"] = _vector(solution)
+        kind["moving_solution"] = vector(solution)
     else:
         kind = {"of": "visit", "state": case.state} if hasattr(case, "state") else {"of": "sign"}
     observable = case.fixed if hasattr(case, "fixed") else case.values
@@ -167,7 +146,7 @@ def _moving_maximum_case(instance: Instance, case: Any) -> dict[str, Json]:  # n
             "of": "path",
             **_equation(instance.chain, case.fixed),
             "moving": _texts(case.moving),
-            "moving_solution": _vector(finite.poisson_solution(instance.chain, case.moving)),
+            "moving_solution": vector(finite.poisson_solution(instance.chain, case.moving)),
             "times": case.times.index(1) if is_jump else "even",
             "start": case.start,
             "steps": case.steps,
@@ -180,7 +159,7 @@ def _moving_maximum_case(instance: Instance, case: Any) -> dict[str, Json]:  # n
 
 
 def _vector_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    return {"vector": _vector(case.values)}
+    return {"vector": vector(case.values)}
 
 
 def _hitting_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -196,9 +175,9 @@ def _hitting_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
             times[i] = time if isinstance(time, Fraction) else times[i]
     return {
         # p and -p are one case, of which one is written.
-        "vector": _vector([-x for x in case.values] if sum(case.values) < 0 else case.values),
+        "vector": vector([-x for x in case.values] if sum(case.values) < 0 else case.values),
         "target": case.target,
-        "hitting_times": _vector(times),
+        "hitting_times": vector(times),
     }
 
 
@@ -243,7 +222,7 @@ def _function_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: 
 def _word_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {
         "word": list(case.word),
-        "start": _vector([case.start]),
+        "start": vector([case.start]),
         "iterates": case.iterates,
         "fixed_point": _fixed_point(instance, case),
     }
@@ -271,7 +250,7 @@ def _memory_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
         return {"past": list(case.past), "known": case.known}
     return {
         "word": list(case.word),
-        "starts": _vector(sorted((case.first, case.second), reverse=True)),
+        "starts": vector(sorted((case.first, case.second), reverse=True)),
     }
 
 
@@ -304,7 +283,7 @@ def _pair_grid(instance: Instance, cases: Sequence[Any], finer: int) -> dict[str
 
     starts = [memory for case in cases for memory in case.memories]
     memories = joint_witness.grid(instance, starts, finer, rounds=steps)
-    return {"grid": _vector(joint_witness.points(memories))}
+    return {"grid": vector(joint_witness.points(memories))}
 
 
 def _law_on_grid(instance: Instance, starts: Sequence[Fraction], finer: int) -> dict[str, Json]:
@@ -312,7 +291,7 @@ def _law_on_grid(instance: Instance, starts: Sequence[Fraction], finer: int) -> 
 
     points = joint_witness.points(joint_witness.grid(instance, starts, finer))
     weights = joint_witness.weights(instance, points)
-    return {"grid": _vector(points), "weights": [list(row) for row in weights]}
+    return {"grid": vector(points), "weights": [list(row) for row in weights]}
 
 
 def _history_law(instance: Instance, _cases: Sequence[Any], finer: int) -> dict[str, Json]:
@@ -347,7 +326,7 @@ def _start_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN
 def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     return {
         "states": list(case.states),
-        "memories": _vector(case.memories),
+        "memories": vector(case.memories),
         "weight": format_number(case.weight),
     }
 
@@ -385,6 +364,8 @@ WITNESSES: dict[str, Witnesses] = {
     "K1": Witnesses(
         limit_witnesses.nothing, kernel_witnesses.pair_case, kernel_witnesses.rounded_pair
     ),
+    "K2": Witnesses(limit_witnesses.nothing, kernel_witnesses.gram_case),
+    "K3": Witnesses(limit_witnesses.nothing, kernel_witnesses.entry_case),
     "K5": Witnesses(
         limit_witnesses.nothing, kernel_witnesses.move_case, kernel_witnesses.rounded_move
     ),

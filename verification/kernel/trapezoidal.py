@@ -12,11 +12,23 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.enclosure.balls import Ball, ball, pi, square, symmetric, working_precision
+from verification.enclosure.balls import (
+    Ball,
+    ball,
+    maximum,
+    pi,
+    square,
+    symmetric,
+    working_precision,
+)
+from verification.enclosure.doubles import above
 from verification.instance import ActivationSpec, Normal, ProductLaw
 from verification.kernel.limiting import Point
 from verification.recurrent.activation import activation
 from verification.recurrent.law import dot, moment_of_c
+
+_WIDTHS_TRIED = 16
+_NARROWING = Fraction(3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +68,21 @@ def directions(law: ProductLaw, first: Point, second: Point) -> Directions:
         across=std * ball(rest).sqrt(),
         parallel=not rest,
     )
+
+
+def strip_widths(
+    spec: ActivationSpec, law: ProductLaw, first: Point, second: Point, step: Fraction
+) -> list[Fraction]:
+    """Return widths of strips for Z that the error of a rule may be bounded by, the widest first.
+
+    It is least at ``a = 2 pi / h`` where sigma allows it.
+    """
+    sigma, where = activation(spec), directions(law, first, second)
+    top = Fraction(2 * math.pi) / step
+    if sigma.pole() is not None:
+        widest = maximum((where.along, abs(where.shared), where.across))
+        top = min(top, -above(-(ball(sigma.strip_width()) / widest)))
+    return [top * _NARROWING**k for k in range(_WIDTHS_TRIED)]
 
 
 def trapezoidal_kernel(

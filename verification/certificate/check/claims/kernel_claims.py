@@ -6,11 +6,13 @@ from fractions import Fraction
 
 from verification.certificate.check.claims.limit_claims import at_precision, read_spot
 from verification.certificate.check.instances import Instance
-from verification.certificate.check.numbers.balls import Ball, ball, precision
+from verification.certificate.check.linear.spectra import Form, require_least_eigenvalue
+from verification.certificate.check.numbers.balls import Ball, ball, precision, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.coarse_rules import CoarseRule
 from verification.certificate.check.recurrent.kernel_bounds import (
     has_free_square,
     kernel_bound,
@@ -19,7 +21,8 @@ from verification.certificate.check.recurrent.kernel_bounds import (
 )
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
 
-_BOUND_BITS, _SPARE_BITS = 128, 32
+MAX_POINTS = 64
+_BOUND_BITS, _SPARE_BITS, _ENTRY_BITS, _FORM_BITS = 128, 32, 80, 128
 
 
 def read_bounded_kernel(
@@ -76,3 +79,73 @@ def slope_of_kernel(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
 
     what = f"v = {brief(first.memory)}, moved by {brief(by)}, and {brief(second.memory)}"
     return Shown(what, left, at_precision(bound))
+
+
+# K2, K3
+
+
+def _read_point(node: Node, dimension: int) -> Spot:
+    members = node.fields(("input", "memory"))
+    return Spot(members["input"].numbers(dimension), members["memory"].number())
+
+
+def least_eigenvalue(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
+    """``-lambda_min(G) <= n eps`` of a symmetric G whose entries are within eps of K."""
+    members = case.fields(("points", "matrix", "error", "eigenvalue"))
+    dimension, error = len(subject.instance.inputs[0]), members["error"].number()
+    points = [_read_point(item, dimension) for item in members["points"].elements(1, MAX_POINTS)]
+    size = len(points)
+    flat = members["matrix"].vector(size * (size + 1) // 2)
+    rows = [list(flat[i * (i + 1) // 2 : i * (i + 1) // 2 + i + 1]) for i in range(size)]
+    with precision(_ENTRY_BITS):
+        for i, row in enumerate(rows):
+            for j, entry in enumerate(row):
+                if upper(abs(subject.kernel(points[i], points[j]) - ball(entry))) > error:
+                    members["matrix"].invalid(f"entry {i}, {j} is not shown to be near K")
+    bracket = members["eigenvalue"].fields(("lower", "upper"))
+    low, high = (bracket[end].number() for end in ("lower", "upper"))
+    if low > high:
+        members["eigenvalue"].refuse("lower <= upper")
+    claimed = Bounds(low, high)
+    with precision(_FORM_BITS):
+        full = [[ball(rows[max(i, j)][min(i, j)]) for j in range(size)] for i in range(size)]
+        form = Form(full, [Fraction(1)] * size)
+        require_least_eigenvalue(form, claimed, members["eigenvalue"], subject.budget)
+    return Shown(
+        f"{size} points, entries within {brief(error)} of K",
+        Bounds(-claimed.upper, -claimed.lower),
+        Bounds.exactly(size * error),
+    )
+
+
+def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
+    """``|G_ij - K_ij| <= eps`` of an entry, or a coarse rule's distance from K and its bound."""
+    is_entry = case.member("of").choice("entry", "rule") == "entry"
+    more = ("entry", "error") if is_entry else ("step", "width")
+    members = case.fields(("of", "first", "second", *more))
+    dimension = len(subject.instance.inputs[0])
+    first, second = (_read_point(members[key], dimension) for key in ("first", "second"))
+    where = f"v = {brief(first.memory)} and {brief(second.memory)}"
+    if is_entry:
+        entry, error = members["entry"].number(), members["error"].number()
+
+        def distance() -> Ball:
+            return abs(subject.kernel(first, second) - ball(entry))
+
+        left = at_precision(distance, _SPARE_BITS)
+        return Shown(f"an entry, {where}", left, Bounds.exactly(error))
+    step, width = members["step"].number(), members["width"].number()
+    if width <= 0:
+        members["width"].refuse("a number > 0")
+    rule = CoarseRule(
+        subject.instance,
+        (first.input, first.memory),
+        (second.input, second.memory),
+        step,
+        subject.budget,
+    )
+    return Shown(
+        f"a rule of step {brief(step)}, {where}",
+        at_precision(lambda: abs(rule.value() - subject.kernel(first, second)), _SPARE_BITS),
+        at_precision(lambda: rule.error(width), _SPARE_BITS),
+    )

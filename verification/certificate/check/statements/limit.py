@@ -16,6 +16,30 @@ LIMIT: dict[str, Formula] = {
         relies_on=ACTIVATIONS,
         least_digits=1,
     ),
+    "K2": Formula(
+        says="a symmetric matrix with entries within eps of K has no eigenvalue below -n eps",
+        prepare=lazily("limit_claims", "read_kernel"),
+        derive=lazily("kernel_claims", "least_eigenvalue"),
+        witnesses="matrices, and bounds of their least eigenvalues",
+        assumes="the entries are within eps of K",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+        least_digits=1,
+        is_finer=True,
+    ),
+    "K3": Formula(
+        says=(
+            "|G_ij - K_ij| <= eps; |I_h - K| <= S E (d = 1), S E (2 + E) (d = 2), "
+            "E = 2 exp(a^2/2) / (exp(2 pi a/h) - 1)"
+        ),
+        prepare=lazily("limit_claims", "read_kernel"),
+        derive=lazily("kernel_claims", "error_of_entry"),
+        witnesses="entries with their stated errors, widths of strips",
+        assumes="nothing",
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+        is_finer=True,
+    ),
     "K5": Formula(
         says="|K((x, v), z) - K((x, w), z)| / |v - w| <= s0 s1 + E[C^2] s1 s2 R^2",
         prepare=lazily("limit_claims", "read_kernel"),

@@ -1,0 +1,97 @@
+"""Coarse trapezoidal rules as the checker sums them, and matrices near the kernel."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import mpmath
+import pytest
+from certificates import made, outcome, sealed
+
+from verification.certificate.check.instances import Law, Spread, Term
+from verification.certificate.check.numbers.balls import bounds, precision
+from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.recurrent.coarse_rules import CoarseRule
+
+F = Fraction
+LAW = Law(
+    Spread("uniform", (F(-1),), (F(2),)),
+    Spread("normal", (F(1, 2), F(-1, 4)), (F(3, 4),)),
+    Spread("constant", (F(1),), ()),
+    (),
+)
+INSTANCE = SimpleNamespace(law=LAW, activation=(Term(F(1), F(1), F(0), "tanh"),))
+FIRST = (F(1), F(1, 2)), F(1, 3)
+SECOND = (F(-1), F(1)), F(-1, 5)
+PARALLEL = (F(-2), F(-1)), F(1, 4)
+
+
+def exact(x):
+    return mpmath.mpf(x.numerator) / x.denominator
+
+
+def summed(first, second, step):
+    """Return the rule's sum, and the integral, by the definition in two variables."""
+    x, y = ([exact(z) for z in point] for point, _ in (first, second))
+    mean, deviation = [exact(z) for z in LAW.w.first], exact(LAW.w.second[0])
+    lever = mpmath.fdot(x, y)  # E[C^2] = 1
+    size = mpmath.sqrt(mpmath.fdot(x, x))
+    a, b = deviation * size, deviation * lever / size
+    c = mpmath.sqrt(max(deviation**2 * mpmath.fdot(y, y) - b**2, 0))
+    u0 = mpmath.fdot(mean, x) + exact(first[1])
+    t0 = mpmath.fdot(mean, y) + exact(second[1])
+
+    def value(z, w):
+        u, t = u0 + a * z, t0 + b * z + c * w
+        return mpmath.tanh(u) * mpmath.tanh(t) + lever * (mpmath.sech(u) ** 2 * mpmath.sech(t) ** 2)
+
+    def rule(h):
+        nodes = [h * k for k in range(-int(11 / h) - 1, int(11 / h) + 2)]
+        weights = [h * mpmath.npdf(z) for z in nodes]
+        if c < mpmath.mpf(10) ** -12:
+            return sum(p * value(z, 0) for z, p in zip(nodes, weights, strict=True))
+        return sum(
+            p * q * value(z, w)
+            for z, p in zip(nodes, weights, strict=True)
+            for w, q in zip(nodes, weights, strict=True)
+        )
+
+    return rule(exact(step)), rule(mpmath.mpf(1) / 8)
+
+
+@pytest.mark.parametrize("second", [SECOND, PARALLEL])
+@pytest.mark.parametrize("step", [F(2), F(5, 4)])
+def test_a_coarse_rule_is_summed_and_errs_by_less_than_its_bound(second, step):
+    rule = CoarseRule(INSTANCE, FIRST, second, step, Budget())
+    with mpmath.workdps(25), precision(80):
+        coarse, integral = summed(FIRST, second, step)
+        found = bounds(rule.value())
+        assert abs(exact(found.lower) - coarse) < mpmath.mpf(10) ** -18
+        assert abs(exact(found.upper) - coarse) < mpmath.mpf(10) ** -18
+        errors = [exact(bounds(rule.error(F(k, 8))).lower) for k in (1, 2, 4, 6)]
+        assert abs(coarse - integral) < min(errors)
+        assert min(errors) < 10**4 * abs(coarse - integral)
+
+
+def test_a_rule_of_another_law_or_of_no_input_is_invalid():
+    other = SimpleNamespace(law=Law(LAW.c, LAW.c, LAW.b, ()), activation=INSTANCE.activation)
+    with pytest.raises(Invalid, match="normal W"):
+        CoarseRule(other, FIRST, SECOND, F(1), Budget())
+    nothing = (F(0), F(0)), F(1)
+    with pytest.raises(Invalid, match="other than 0"):
+        CoarseRule(INSTANCE, nothing, SECOND, F(1), Budget())
+
+
+def test_a_matrix_that_is_not_near_the_kernel_is_invalid():
+    document = made("K2", "markov-onegin")
+    case = document["cases"][0]["case"]
+    case["matrix"]["numerators"][0] = str(2 * int(case["matrix"]["numerators"][0]))
+    assert outcome(sealed(document)) == "INVALID"
+
+
+def test_an_eigenvalue_that_is_claimed_elsewhere_is_invalid():
+    document = made("K2", "markov-onegin")
+    bracket = document["cases"][0]["case"]["eigenvalue"]
+    bracket["lower"], bracket["upper"] = bracket["upper"], str(2 * Fraction(bracket["upper"]))
+    assert outcome(sealed(document)) in {"INVALID", "REFUSED"}
