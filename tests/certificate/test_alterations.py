@@ -46,6 +46,7 @@ RESTS_ON = {
     "E3": [*CHAIN, *UNIT, ("instance", "chain", "inputs")],
     "E4": CHAIN,
     "E5": CHAIN,
+    "E6": CHAIN,
     "P1": CHAIN,
     "P2": CHAIN,
     "P3": CHAIN,

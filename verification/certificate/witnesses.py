@@ -181,6 +181,21 @@ def _hitting_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: AN
     }
 
 
+def _deviation_matrix(instance: Instance) -> dict[str, Json]:
+    chain, n = instance.chain, instance.chain.n_states
+    shared = _stationary_law(instance)
+    states = [[Fraction(i == j) for i in range(n)] for j in range(n)]
+    return {**shared, "solutions": [_vector(finite.poisson_solution(chain, f)) for f in states]}
+
+
+def _changed_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    matrix = finite.transition_matrix(case.chain).entries()
+    return {
+        "transition": [_vector(row) for row in matrix],
+        "stationary_law": _vector(finite.stationary_law(case.chain)),
+    }
+
+
 def _memory(instance: Instance) -> dict[str, Json]:
     weights = instance.law.w if isinstance(instance.law, ProductLaw) else None
     directions = max(sum(map(bool, point)) for point in instance.chain.inputs)
@@ -354,6 +369,7 @@ WITNESSES: dict[str, Witnesses] = {
     "E3": Witnesses(_joint, _start_case, _rounded_start, _start_laws),
     "E4": Witnesses(_stationary_law, _vector_case),
     "E5": Witnesses(_stationary_law, _hitting_case),
+    "E6": Witnesses(_deviation_matrix, _changed_case),
     "P1": Witnesses(_stationary_law, _poisson_case),
     "P2": Witnesses(_stationary_law, _sum_case),
     "P3": Witnesses(_stationary_law, _maximum_case),

@@ -26,7 +26,7 @@ from itertools import combinations
 from math import lcm
 from typing import TYPE_CHECKING
 
-from verification.enclosure.balls import Number, ball, less_equal, working_precision
+from verification.enclosure.balls import Number, ball, end_points, less_equal, working_precision
 from verification.enclosure.matrix import Matrix, largest
 from verification.enclosure.numbers import absolute, minus, over, times, total
 from verification.errors import InvalidInstance, NotEnclosed
@@ -51,6 +51,7 @@ _POWER_BITS = 60_000
 _DOUBLINGS = 4
 _SMALL_ENOUGH = Fraction(1, 4)
 _STATES_NAMED = 5
+_LARGEST_DOUBLE = 1e290
 
 
 def recurrent_classes(chain: Chain) -> tuple[CommunicatingClass, ...]:
@@ -299,8 +300,26 @@ def _dobrushin_of_power(chain: Chain, steps: int, _bits: int) -> Number:
     index = scrambling_index(chain)
     if index is None or steps < index:
         return Fraction(1)
-    matrix = power(chain, steps)
-    return largest([_total_variation(matrix, i, j) for i, j in _most_distant(matrix)])
+    return most_distant_rows(power(chain, steps))[0]
+
+
+def most_distant_rows(matrix: Matrix) -> tuple[Number, tuple[int, int]]:
+    """Return half the largest distance ``sum_j |A_ij - A_kj|`` of two rows, and two such rows.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        At least two rows.
+
+    Returns
+    -------
+    tuple
+        The number, exact or enclosed; in balls the rows may be others of nearly that distance.
+    """
+    pairs = _most_distant(matrix)
+    distances = [_total_variation(matrix, i, j) for i, j in pairs]
+    widest = max(range(len(pairs)), key=lambda k: end_points(ball(distances[k]))[1])
+    return largest(distances), pairs[widest]
 
 
 def _total_variation(matrix: Matrix, i: int, j: int) -> Number:
@@ -319,8 +338,12 @@ def _most_distant(matrix: Matrix) -> list[tuple[int, int]]:
         return list(combinations(range(size), 2))
     low = np.array([[lower_double(ball(x)) for x in row] for row in matrix.entries()])
     high = np.array([[upper_double(ball(x)) for x in row] for row in matrix.entries()])
-    # Each entry lies between two doubles; n + 3 roundings of sums below 2 follow.
-    margin = 2 * float((high - low).sum(axis=1).max()) + 4 * (size + 3) * 2.0**-53
+    greatest = max(1.0, float(np.abs(low).max()), float(np.abs(high).max()))
+    if greatest > _LARGEST_DOUBLE:
+        return list(combinations(range(size), 2))
+    # Each entry lies between two doubles; n + 3 roundings of sums below 2 scale follow.
+    scale = max(1.0, float(np.maximum(np.abs(low), np.abs(high)).sum(axis=1).max()))
+    margin = 2 * float((high - low).sum(axis=1).max()) + 4 * (size + 3) * 2.0**-53 * scale
     estimates = np.array([np.abs(low[i] - low[i + 1 :]).sum(axis=1).max() for i in range(size - 1)])
     # The true maximum is no smaller than that of the estimates less the margin.
     least = float(estimates.max()) - 2 * margin

@@ -18,6 +18,13 @@ CHAIN: dict[str, Formula] = {
         witnesses="the stationary law, mean hitting times",
         assumes="one recurrent class",
     ),
+    "E6": Formula(
+        says="|pi' - pi|_1 <= tau max_i sum_j |P'_ij - P_ij|, tau of the deviation matrix of P",
+        prepare=lazily("perturbation_claims", "read_sensitive_chain"),
+        derive=lazily("perturbation_claims", "moved_law"),
+        witnesses="both stationary laws, the deviation matrix by its columns",
+        assumes="one recurrent class",
+    ),
     "P1": Formula(
         says="u = Z (f - pi(f)) solves u - P u = f - pi(f), and osc(u) <= Delta osc(f)",
         prepare=chain_claims.read_chain,
