@@ -185,14 +185,14 @@ def _deviation_matrix(instance: Instance) -> dict[str, Json]:
     chain, n = instance.chain, instance.chain.n_states
     shared = _stationary_law(instance)
     states = [[Fraction(i == j) for i in range(n)] for j in range(n)]
-    return {**shared, "solutions": [_vector(finite.poisson_solution(chain, f)) for f in states]}
+    return {**shared, "solutions": [vector(finite.poisson_solution(chain, f)) for f in states]}
 
 
 def _changed_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     matrix = finite.transition_matrix(case.chain).entries()
     return {
-        "transition": [_vector(row) for row in matrix],
-        "stationary_law": _vector(finite.stationary_law(case.chain)),
+        "transition": [vector(row) for row in matrix],
+        "stationary_law": vector(finite.stationary_law(case.chain)),
     }
 
 
