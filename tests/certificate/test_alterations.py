@@ -70,6 +70,7 @@ RESTS_ON = {
     "T4": [*UNIT[:2], ("instance", "law", "C"), SEEN[0], RATES[1]],
     "T7": [UNIT[0], *SEEN, *RATES],
     "T7Z": [UNIT[0], *SEEN, *RATES],
+    "T8": [UNIT[0], *SEEN, *RATES],
     "T6D": [*UNIT[:2], SEEN[0]],
     "C1": NETWORK,
     "C1S": NETWORK,
@@ -107,6 +108,7 @@ EVERY = {
     "P6M": 20,
     "T1": 6,
     "T7Z": 1,
+    "T8": 9,
     "M4": 7,
     "M6": 4,
     "M5": 8,
@@ -127,6 +129,8 @@ REPLACEABLE = {
     "K3": ("first", "second", "entry", "error", "width"),
     # A network that none of the cases names.
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), ("networks",)),
+    # The difference may be largest before the last step.
+    "T8": ("units", "path"),
     # Of thirty inputs the first are forgotten.
     "M6": ("word",),
     # The mean square of the largest sum is known to one or two digits.
@@ -162,6 +166,7 @@ EVERY_REPLACEABLE = {
     "K3": 6,
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), 150),
     "M6": 3,
+    "T8": 40,
     "C3": 8,
     "C4K": 60,
     "C4Q": 8,

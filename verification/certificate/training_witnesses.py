@@ -9,7 +9,7 @@ from typing import Any
 
 from verification.certificate.decimals import few_digits
 from verification.errors import NotEnclosed
-from verification.instance import Atom, AtomicLaw, Instance, Json, Uniform, Vector
+from verification.instance import Atom, AtomicLaw, Constant, Instance, Json, Uniform, Vector
 from verification.strict_json import format_number
 
 _WEIGHTS = {"|C_k - C_0|": "C", "|W_k - W_0|": "W", "|B_k - B_0|": "B"}
@@ -22,27 +22,42 @@ def nothing(_instance: Instance) -> dict[str, Json]:
 
 def rounded_units(instance: Instance, case: Any) -> Any:  # noqa: ANN401
     """Round the weights of a network's units to few digits, where the initial law allows it."""
+    return dataclasses.replace(case, units=_rounded(instance, case.units))
+
+
+def rounded_course(instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    """Round the weights of a stratified network's units."""
+    law = _rounded(instance, case.course.law)
+    return dataclasses.replace(case, course=dataclasses.replace(case.course, law=law))
+
+
+def _rounded(instance: Instance, units: AtomicLaw) -> AtomicLaw:
     law = instance.law
     if isinstance(law, AtomicLaw):
-        return case
+        return units
 
     def rounded(values: Vector, spread: object) -> Vector:
         found = tuple(map(few_digits, values))
         if isinstance(spread, Uniform):
             inside = zip(spread.low, found, values, spread.high, strict=True)
             return tuple(x if low <= x <= high else value for low, x, value, high in inside)
-        return values if values == getattr(spread, "value", None) else found
+        return values if isinstance(spread, Constant) else found
 
-    atoms = tuple(
-        Atom(
-            p=unit.p,
-            c=rounded((unit.c,), law.c)[0],
-            w=rounded(unit.w, law.w),
-            b=rounded((unit.b,), law.b)[0],
+    def rounded_output(c: Fraction) -> Fraction:
+        size = rounded((abs(c),), law.c)[0]
+        return size if c > 0 else -size
+
+    return AtomicLaw(
+        atoms=tuple(
+            Atom(
+                p=unit.p,
+                c=rounded_output(unit.c),
+                w=rounded(unit.w, law.w),
+                b=rounded((unit.b,), law.b)[0],
+            )
+            for unit in units.atoms
         )
-        for unit in case.units.atoms
     )
-    return dataclasses.replace(case, units=AtomicLaw(atoms=atoms))
 
 
 def networks(_instance: Instance, cases: Sequence[Any], _finer: int) -> dict[str, Json]:
@@ -60,11 +75,33 @@ def networks(_instance: Instance, cases: Sequence[Any], _finer: int) -> dict[str
     return {"networks": [_network(found[width]) for width in sorted(found)]}
 
 
-def _network(units: AtomicLaw) -> Json:
+def _network(units: AtomicLaw) -> dict[str, Json]:
     return {
         "C": _texts([unit.c for unit in units.atoms]),
         "W": [_texts(unit.w) for unit in units.atoms],
         "B": _texts([unit.b for unit in units.atoms]),
+    }
+
+
+def weighted_units(_instance: Instance, cases: Sequence[Any], _finer: int) -> dict[str, Json]:
+    """Bring the units that the cases of T8 are about, with their shares."""
+    found = {case.course.width: case.course.law for case in cases}
+    return {
+        "units": [
+            {"width": width, "p": _texts([unit.p for unit in found[width].atoms])}
+            | _network(found[width])
+            for width in sorted(found)
+        ]
+    }
+
+
+def lazy_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write a case of T8."""
+    return {
+        "width": case.course.width,
+        "path": list(case.course.word),
+        "state": instance.chain.inputs.index(case.place.input),
+        "memory": format_number(case.place.memory),
     }
 
 

@@ -404,6 +404,12 @@ WITNESSES: dict[str, Witnesses] = {
     "T4": Witnesses(_memory, training_witnesses.drawing_case),
     "T7": _trained(training_witnesses.path_case),
     "T7Z": _trained(training_witnesses.step_case),
+    "T8": Witnesses(
+        training_witnesses.nothing,
+        training_witnesses.lazy_case,
+        training_witnesses.rounded_course,
+        training_witnesses.weighted_units,
+    ),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

@@ -78,4 +78,14 @@ NETWORKS: dict[str, Formula] = {
         relies_on=ACTIVATIONS,
         is_finer=True,
     ),
+    "T8": Formula(
+        says="sup_{k <= n} |G_k - L_k| <= eps^2 Gamma, eps = N^(beta-1), L the linear recursion",
+        prepare=lazily("lazy_claims", "read_lazy"),
+        derive=lazily("lazy_claims", "lazy_error"),
+        witnesses="units that occur up to the sign of C; they are trained again",
+        assumes="training constants, E[C | W, B] = E[C^3 | W, B] = 0, q < 1, what Gamma asks for",
+        in_balls=True,
+        is_finer=True,
+        relies_on=ACTIVATIONS,
+    ),
 }

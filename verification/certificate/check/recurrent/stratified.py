@@ -1,0 +1,162 @@
+r"""The stratified network, a weighted unit an atom, and the linear recursion, in balls.
+
+With ``<f> = sum_a p_a f_a``, ``eps = N^(beta-1)`` and ``h = alpha / N`` the network is trained by
+
+    v_k = <B_k S_k>,    S_{k+1} = sigma(W_k.x + v_k),    e_k = psi(<C_k S_{k+1}> / eps) - y,
+    C_{k+1} = C_k - h eps e_k S_{k+1},    W_{k+1} = W_k - h eps e_k C_k sigma' x,
+    B_{k+1} = B_k - h eps e_k S_k <C_k sigma'>,    G_k(x, v) = <C_k sigma(W_k.x + v)> / eps.
+
+The linear recursion, ``L_{k+1} = L_k - h l_k K(zeta_k, .)``, ``l_k = L_k(zeta_k) - y``, K the
+kernel and v_k the memory of the units as they were, is followed by its sums: ``L_k = -h sum_{j<k}
+l_j K(zeta_j, .)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.numbers.balls import Ball, ball, total, working_precision
+from verification.certificate.check.outcome import Budget
+from verification.certificate.check.recurrent.activations import curve
+from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.training import Rates, clip, inner
+
+
+@dataclass(frozen=True)
+class Units:
+    """Kinds of units with their shares."""
+
+    p: Vector
+    c: Vector
+    w: tuple[Vector, ...]
+    b: Vector
+
+    def moment(self, order: int, *, with_b: bool = False) -> Fraction:
+        """Return ``<|C|^j>``, or ``<|B| |C|^j>``."""
+        rows = zip(self.p, self.c, self.b, strict=True)
+        return sum(
+            (p * abs(c) ** order * (abs(b) if with_b else 1) for p, c, b in rows), Fraction(0)
+        )
+
+    def has_no_odd_moments(self) -> bool:
+        """Tell whether ``<C> = <C^3> = 0`` given (W, B)."""
+        found: dict[tuple[Vector, Fraction], tuple[Fraction, Fraction]] = {}
+        for p, c, w, b in zip(self.p, self.c, self.w, self.b, strict=True):
+            first, third = found.get((w, b), (Fraction(0), Fraction(0)))
+            found[w, b] = first + p * c, third + p * c**3
+        return not any(first or third for first, third in found.values())
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A point, and what each unit makes of it with the weights that it had at first."""
+
+    point: Vector
+    values: list[Ball]
+    slopes: list[Ball]
+
+
+class Both:
+    """The network and the linear recursion along one path, at the working precision."""
+
+    def __init__(
+        self, instance: Instance, units: Units, rates: Rates, path: Sequence[int], budget: Budget
+    ) -> None:
+        self.units, self.rates = units, rates
+        self.eps = rates.power(rates.training.beta - 1)
+        self._value, self._slope = (curve(instance.activation, order) for order in (0, 1))
+        self._p, self._c = [ball(x) for x in units.p], [ball(x) for x in units.c]
+        self._budget, self._cost = budget, 40 * len(units.p) * len(instance.activation)
+        self.weights: list[tuple[list[Ball], list[list[Ball]]]] = []
+        self._train(instance, path)
+        self._seen: list[_Seen] = []
+        self._errors: list[Ball] = []
+        self._follow(instance, path)
+
+    def largest_difference(self, point: Vector, memory: Fraction) -> Ball:
+        """Enclose ``sup_k |G_k - L_k|`` at a point."""
+        place, linear = self._at(point, ball(memory)), ball(0)
+        x, shift, largest = [ball(t) for t in point], ball(memory), ball(0)
+        for k, (c, moved) in enumerate(self.weights):
+            self._budget.spend(2 * self._cost, working_precision())
+            projections = [ball(dot(w, point)) for w in self.units.w]
+            arguments = [
+                u + inner(turned, x) + shift for u, turned in zip(projections, moved, strict=True)
+            ]
+            through = [p * t for p, t in zip(self._p, c, strict=True)]
+            output = inner(through, [self._value(u) for u in arguments]) / self.eps
+            largest = largest.max(abs(output - linear))
+            if k < len(self._errors):
+                kernel = self._kernel(self._seen[k], place)
+                linear = linear - self.rates.step * self._errors[k] * kernel
+        return largest
+
+    def squared_feature(self, point: Vector, memory: Fraction) -> Ball:
+        """Enclose ``K(zeta, zeta)``."""
+        place = self._at(point, ball(memory))
+        return self._kernel(place, place)
+
+    def _at(self, point: Vector, memory: Ball) -> _Seen:
+        arguments = [ball(dot(w, point)) + memory for w in self.units.w]
+        return _Seen(
+            point, [self._value(u) for u in arguments], [self._slope(u) for u in arguments]
+        )
+
+    def _kernel(self, first: _Seen, second: _Seen) -> Ball:
+        self._budget.spend(10 * len(self._p), working_precision())
+        product, found = ball(dot(first.point, second.point)), ball(0)
+        units = zip(
+            self._p, self._c, first.values, second.values, first.slopes, second.slopes, strict=True
+        )
+        for p, c, one, other, steep, steeper in units:
+            found = found + p * (one * other + c * c * steep * steeper * product)
+        return found
+
+    def _train(self, instance: Instance, path: Sequence[int]) -> None:
+        nothing = [ball(0)] * len(self._p)
+        c, b = self._c, [ball(x) for x in self.units.b]
+        moved: list[list[Ball]] = [[ball(0)] * len(w) for w in self.units.w]
+        hidden, memory = nothing, ball(0)
+        self.weights.append((c, moved))
+        for state in path:
+            self._budget.spend(2 * self._cost, working_precision())
+            point = instance.inputs[state]
+            x = [ball(t) for t in point]
+            arguments = [
+                ball(dot(w, point)) + inner(turned, x) + memory
+                for w, turned in zip(self.units.w, moved, strict=True)
+            ]
+            after = [self._value(u) for u in arguments]
+            back = [t * self._slope(u) for t, u in zip(c, arguments, strict=True)]
+            output = self._mean(c, after) / self.eps
+            error = clip(output, self.rates.clip) - ball(instance.targets[state])
+            pull = self.rates.step * self.eps * error
+            shared = pull * inner(self._p, back)
+            c = [t - pull * s for t, s in zip(c, after, strict=True)]
+            moved = [
+                [d - pull * t * entry for d, entry in zip(row, x, strict=True)]
+                for row, t in zip(moved, back, strict=True)
+            ]
+            b = [t - shared * s for t, s in zip(b, hidden, strict=True)]
+            hidden, memory = after, self._mean(b, after)
+            self.weights.append((c, moved))
+
+    def _follow(self, instance: Instance, path: Sequence[int]) -> None:
+        memory, b = ball(0), [ball(x) for x in self.units.b]
+        for state in path:
+            here = self._at(instance.inputs[state], memory)
+            terms = [
+                error * self._kernel(seen, here)
+                for error, seen in zip(self._errors, self._seen, strict=True)
+            ]
+            linear = -self.rates.step * total(terms)
+            self._errors.append(linear - ball(instance.targets[state]))
+            self._seen.append(here)
+            memory = self._mean(b, here.values)
+
+    def _mean(self, factors: Sequence[Ball], values: Sequence[Ball]) -> Ball:
+        weighted = [p * f for p, f in zip(self._p, factors, strict=True)]
+        return inner(weighted, values)
