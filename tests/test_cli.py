@@ -127,6 +127,14 @@ def test_list_has_a_line_for_each_claim(run):
         assert all(used in line for used in claim.uses)
 
 
+def test_list_tears_nothing_apart_that_a_claim_uses(run):
+    _, output, _ = run("list", claims=CLAIMS)
+    lines = output.splitlines()
+    assert max(map(len, lines)) < 80
+    assert not [line for line in lines if line.endswith("(uses")]
+    assert any(line.strip().startswith("(uses M1, M5)") for line in lines)
+
+
 def test_list_as_json(run):
     code, output, errors = run("list", "--json", claims=CLAIMS)
     assert (code, errors) == (0, "")

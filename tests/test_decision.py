@@ -543,6 +543,12 @@ def test_a_number_that_cannot_be_enclosed_anywhere_leaves_the_claim_undecided(pa
     assert "the series did not converge" in found.reason
 
 
+@pytest.mark.parametrize("symbol", ["", " ", "\u00a0\t"])
+def test_a_constant_needs_a_symbol(symbol):
+    with pytest.raises(ValueError, match="a constant has no symbol: the gap"):
+        Constant(symbol=symbol, meaning="the gap", formula="g", value=lambda _instance: Fraction(1))
+
+
 def test_a_constant_that_cannot_be_enclosed_is_left_out_and_decides_nothing():
     known = Constant(symbol="one", meaning="", formula="", value=lambda _instance: Fraction(1))
     lost = Constant(symbol="q", meaning="", formula="", value=unenclosed)

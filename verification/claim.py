@@ -61,6 +61,11 @@ class Constant(Generic[Inst]):
     formula: str
     value: Callable[[Inst], Enclosed]
 
+    def __post_init__(self) -> None:
+        # The symbol is the header of the constant's row: nobody is told what a blank one heads.
+        if not self.symbol.strip():
+            raise ValueError(f"a constant has no symbol: {self.meaning}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vacuity(Generic[Inst]):

@@ -208,9 +208,16 @@ def _list(claims: Sequence[AnyClaim], *, as_json: bool) -> None:
         )
         return
     for claim in claims:
-        uses = f"  (uses {', '.join(claim.uses)})" if claim.uses else ""
+        uses = f"(uses {', '.join(claim.uses)})" if claim.uses else ""
         head = f"{claim.id:<4} {claim.evidence:<10} "
-        _say(_filled(f"{claim.title}{uses}", head))
+        line = f"{head}{claim.title}  {uses}".rstrip()
+        if len(line) <= _WIDTH:
+            _say(line)
+            continue
+        # What it uses is not torn apart, but begins a line.
+        _say(_filled(claim.title, head))
+        if uses:
+            _say(_filled(uses, " " * len(head)))
 
 
 @_commands.command("show")

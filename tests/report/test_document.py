@@ -182,6 +182,7 @@ def _changed(document, where, value):
         (["claims", 0, "title"], "x" * 100_001, "claims[0].title: has 100001 characters"),
         (["claims", 1, "id"], "M1", "claims[1]: repeats id of element 0"),
         (["claims", 0, "uses"], "M1", 'claims[0].uses: is "M1", expected a list'),
+        (["claims", 0, "constants", 0, "symbol"], " ", 'claims[0].constants[0].symbol: is " "'),
         (["claims", 0, "constants", 0, "symbol"], ..., "claims[0].constants[0]: lacks the key"),
         (["claims", 0, "mutants", 0, "refuted_on"], 1, "claims[0].mutants[0].refuted_on: is 1"),
         (["instances", 1, "name"], "coin", "instances[1]: repeats name of element 0"),

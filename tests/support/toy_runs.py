@@ -175,7 +175,13 @@ def hostile_run():
             sharp=(name,),
             uses=HOSTILE,
             constants=(
-                Constant(symbol=name, meaning=name, formula=name, value=lambda i: Fraction(1)),
+                # A blank symbol is refused.
+                Constant(
+                    symbol=name if name.strip() else f"{name}.",
+                    meaning=name,
+                    formula=name,
+                    value=lambda i: Fraction(1),
+                ),
             ),
             mutants=(Mutant(name=name, error=name, refuted_on=(name,)),),
         )

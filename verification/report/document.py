@@ -342,6 +342,8 @@ def _read_dispute(node: Node) -> Document:
 def _read_constants(node: Node) -> list[Document]:
     def constant(item: Node) -> Document:
         members = item.fields(("symbol", "meaning", "formula"))
+        if not read_text(members["symbol"]).strip():
+            members["symbol"].expected("a symbol")
         return {key: read_text(members[key]) for key in ("symbol", "meaning", "formula")}
 
     return read_list(node, constant, MAX_ITEMS, "constants")
