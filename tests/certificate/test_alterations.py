@@ -21,6 +21,7 @@ from certificates import alterations, at, lopsided, made, outcome, paths, sealed
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.outcome import Invalid, Refused
+from verification.certificate.check.recurrent import joint_functions
 
 CHAIN = [("instance", "chain", "transition")]
 NETWORK = [("instance", "network")]
@@ -54,6 +55,7 @@ RESTS_ON = {
     "P5": CHAIN,
     "P6": CHAIN,
     "P6M": CHAIN,
+    "P7": [*CHAIN, *UNIT, *SEEN],
     "K1": [*UNIT[:2], SEEN[0]],
     "K2": UNIT[:2],
     "K3": UNIT[:2],
@@ -109,6 +111,7 @@ EVERY = {
     "T1": 6,
     "T7Z": 1,
     "T8": 9,
+    "P7": 9,
     "M4": 7,
     "M6": 4,
     "M5": 8,
@@ -136,6 +139,8 @@ REPLACEABLE = {
     # The mean square of the largest sum is known to one or two digits.
     "P3": ("start",),
     "P6M": ("start",),
+    # U is as steep between memories a little farther apart.
+    "P7": ("distance",),
     # With two states the values exchanged are those of a constant less f.
     "P4": ("observable",),
     # On every strip that is narrow enough the logistic function is at most 1.
@@ -179,6 +184,12 @@ EVERY_REPLACEABLE = {
     "C7T": 900,
 }
 """Every so manieth field of these is altered: there are hundreds."""
+
+
+@pytest.fixture(autouse=True)
+def _coarse_grids(monkeypatch):
+    """Make and check with few memories: what is found out does not depend on how many."""
+    monkeypatch.setattr(joint_functions, "MOST_CELLS", 512)
 
 
 def test_it_is_known_of_every_claim_what_it_rests_on():

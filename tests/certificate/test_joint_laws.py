@@ -251,7 +251,7 @@ def test_images_that_are_developed_are_those_of_the_map(name):
     point = chain.instance.inputs[0]
     with precision(64):
         for some in (grid, fine):
-            images = list(some._images(point))
+            images = list(some.images(point))
             assert len(images) == len(some.points)
             for place, (low, high) in list(zip(some.points, images, strict=True))[::7]:
                 truth = bounds(memory.image(point, ball(Fraction(place, some.unit))))

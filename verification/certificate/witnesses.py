@@ -355,6 +355,18 @@ def _trained(case: Callable[[Any, Any], dict[str, Json]]) -> Witnesses:
     )
 
 
+def _joint_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    document: dict[str, Json] = {"of": case.asked, "slope": format_number(case.slope)}
+    if case.asked == "memory":
+        from verification.recurrent import joint_grid  # noqa: PLC0415 - loads numpy
+
+        # As far apart as the claim takes them: a 32nd of the solver's grid.
+        reach = Fraction(float(joint_grid.grid(instance).memories[-1]))
+        return document | {"distance": vector([reach / 16])}
+    document["observable"] = _texts(case.levels)
+    return document | ({"steps": case.steps} if case.asked == "sum" else {})
+
+
 WITNESSES: dict[str, Witnesses] = {
     "A1": Witnesses(_nothing, _order_case),
     "A2": Witnesses(_nothing, _strip_case),
@@ -367,6 +379,7 @@ WITNESSES: dict[str, Witnesses] = {
     "E1": Witnesses(_joint, _pair_case, _rounded_pair, _pair_grid),
     "E2": Witnesses(_joint, _history_case, together=_history_law),
     "E3": Witnesses(_joint, _start_case, _rounded_start, _start_laws),
+    "P7": Witnesses(_joint, _joint_case),
     "E4": Witnesses(_stationary_law, _vector_case),
     "E5": Witnesses(_stationary_law, _hitting_case),
     "E6": Witnesses(_deviation_matrix, _changed_case),

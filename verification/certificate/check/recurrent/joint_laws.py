@@ -255,7 +255,7 @@ class Grid:
     def _map(self, point: Vector) -> tuple[list[int], list[int]]:
         if point not in self._maps:
             targets, costs = [], []
-            for low, high in self._images(point):
+            for low, high in self.images(point):
                 target, cost = self._nearest(low, high)
                 targets.append(target)
                 costs.append(cost)
@@ -270,7 +270,7 @@ class Grid:
             k -= 1
         return k, max(abs(low - points[k]), abs(high - points[k]))
 
-    def _images(self, point: Vector) -> Iterable[tuple[int, int]]:
+    def images(self, point: Vector) -> Iterable[tuple[int, int]]:
         """Return whole bounds, in units, of the image of each point of the grid.
 
         The grid is cut into cells; where points are many in one, and the memory map is no short

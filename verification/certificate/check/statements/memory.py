@@ -113,4 +113,21 @@ MEMORY: dict[str, Formula] = {
         relies_on=ACTIVATIONS,
         least_digits=1,
     ),
+    "P7": Formula(
+        says=(
+            "max_{i,j} sup_v |U(i, v) - U(j, v)| <= Omega = (o_F + l D/(1 - q)) Delta, Lip(U) <= "
+            "l/(1 - q), E[(sum_k F - mu(F))^2]^(1/2) <= Omega + 2 vbar l/(1 - q) + (n p/2)^(1/2) "
+            "Omega; U - Q U = F - mu(F), F = a + l v"
+        ),
+        prepare=lazily("joint_claims", "read_joint_equation"),
+        derive=lazily("joint_claims", "joint_equation"),
+        witnesses="the stationary law; functions of state and memory are followed on a grid",
+        assumes="q = s1 E|B| < 1, one recurrent class, aperiodic",
+        in_balls=True,
+        relies_on=(
+            f"{ACTIVATIONS}; the claim itself, for what U adds after so many terms of its series"
+        ),
+        least_digits=1,
+        is_finer=True,
+    ),
 }
