@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import pytest
 from certificates import made, replaced, sealed
 
 from verification.certificate.check import checking, outcome, reading
 from verification.certificate.check.checking import check_file, check_text
+from verification.certificate.check.numbers.lattices import largest_common_divisor, work_of_sum
 from verification.certificate.check.outcome import Invalid, Refused, Unsupported
 
 GOOD = made("P5", "hidden-state")
@@ -96,6 +98,66 @@ def test_work_is_limited_whatever_the_file_says(monkeypatch):
     monkeypatch.setattr(checking, "Budget", lambda: outcome.Budget(left=1_000))
     with pytest.raises(Refused, match="asks for more than"):
         check_text(json.dumps(GOOD))
+
+
+def test_a_case_is_not_counted_twice_in_other_words():
+    """0.3 and 3/10 are two texts, and one case."""
+    document = made("P4", "rain-tel-aviv")
+    case = document["cases"][0]
+    again = replaced(case, ("case", "distance"), f"{case['case']['distance']}.0")
+    both = sorted([case, again], key=lambda item: json.dumps(item["case"], sort_keys=True))
+    with pytest.raises(Invalid, match="in other words"):
+        check_text(json.dumps(sealed(document | {"cases": both})))
+
+
+def test_a_huge_distance_is_refused_in_words():
+    case = ("cases", 0, "case", "distance")
+    with pytest.raises(Refused, match="too large or too small"):
+        check_text(json.dumps(sealed(replaced(made("P4", "rain-tel-aviv"), case, "9" * 400))))
+
+
+def test_a_wide_strip_of_a_flat_activation_is_named():
+    """Beyond 1e308 no float names a number."""
+    document = made("A2", "lopsided")
+    flat = {"weight": "1", "of": "tanh", "scale": "1/1" + "0" * 400}
+    activation = {"kind": "mixture", "terms": [flat]}
+    document = replaced(document, ("instance", "activation"), activation)
+    document = replaced(document, ("cases",), document["cases"][:1])
+    document = replaced(document, ("cases", 0, "case", "width"), "1" + "0" * 399)
+    assert "beyond 1e308" in check_text(json.dumps(sealed(document))).cases[0].what
+
+
+def test_a_sum_of_many_values_is_refused():
+    """A kilobyte that would ask for gigabytes."""
+    document = made("P4", "hidden-state")
+    chain = {
+        "transition": [["0", "1", "0"], ["0", "0", "1"], ["1", "0", "0"]],
+        "inputs": [["1"], ["2"], ["3"]],
+        "targets": ["0"] * 3,
+        "initial": 0,
+    }
+    document = replaced(document, ("instance", "chain"), chain)
+    law = {"denominator": "3", "numerators": ["1"] * 3}
+    document = replaced(document, ("witness", "stationary_law"), law)
+    case = {
+        "about": "the mean",
+        "observable": ["0", "1", "30000000"],
+        "start": 0,
+        "steps": 2,
+        "distance": "3",
+    }
+    document = replaced(document, ("cases",), document["cases"][:1])
+    document = replaced(document, ("cases", 0, "case"), case)
+    with pytest.raises(Refused, match="too many values"):
+        check_text(json.dumps(sealed(document)))
+
+
+def test_long_denominators_are_refused_before_they_are_multiplied():
+    """Hours of common divisors, of which no operation was counted."""
+    numbers = [Fraction(1, 2**13_000 + 2 * k + 1) for k in range(400)]
+    with pytest.raises(Refused, match="asks for more than"):
+        largest_common_divisor(numbers, outcome.Budget(left=10**6))
+    assert work_of_sum(numbers) > outcome.MAX_WORK
 
 
 def test_a_file_is_not_read_beyond_its_limit(tmp_path, monkeypatch):

@@ -10,10 +10,10 @@ import pytest
 
 from verification.certificate.check.markov.maxima import (
     Walk,
-    largest_common_divisor,
     mean_squared_maximum,
     rounded,
 )
+from verification.certificate.check.numbers.lattices import largest_common_divisor
 from verification.certificate.check.outcome import Budget, Refused
 
 ROWS = (
@@ -68,7 +68,7 @@ def test_more_places_are_looked_at_until_the_bound_is_low_enough():
 
 def test_a_coarser_walk_is_as_far_off_as_it_says():
     walk = Walk(ROWS, WALKS["moving"], 0)
-    coarse, off = rounded(walk, Fraction(1, 3))
+    coarse, off = rounded(walk, Fraction(1, 3), Budget())
     assert 0 < off <= Fraction(1, 6) * 6
     apart = over_all_paths(walk), over_all_paths(coarse)
     assert abs(float(apart[0]) ** 0.5 - float(apart[1]) ** 0.5) <= off
@@ -77,13 +77,13 @@ def test_a_coarser_walk_is_as_far_off_as_it_says():
         for path in product(range(3), repeat=6)
     ]
     assert max(distances) <= off
-    assert rounded(walk, Fraction(1, 10**6)) == (walk, 0)
+    assert rounded(walk, Fraction(1, 10**6), Budget()) == (walk, 0)
 
 
 def test_divisors():
-    assert largest_common_divisor([Fraction(1, 2), Fraction(-1, 3)]) == Fraction(1, 6)
-    assert largest_common_divisor([Fraction(4), Fraction(6)]) == 2
-    assert largest_common_divisor([Fraction(0)]) == 1
+    assert largest_common_divisor([Fraction(1, 2), Fraction(-1, 3)], Budget()) == Fraction(1, 6)
+    assert largest_common_divisor([Fraction(4), Fraction(6)], Budget()) == 2
+    assert largest_common_divisor([Fraction(0)], Budget()) == 1
 
 
 def test_a_fine_lattice_is_refused_before_any_work():

@@ -150,8 +150,8 @@ def test_means_and_squares_of_oscillations(chain):
 
 
 def test_a_lattice_is_the_coarsest():
-    assert lattice(VALUES) == (Fraction(-1, 3), Fraction(1, 6), [0, 14, 5])
-    assert lattice((Fraction(2),) * 2) == (2, 1, [0, 0])
+    assert lattice(VALUES, Budget()) == (Fraction(-1, 3), Fraction(1, 6), [0, 14, 5])
+    assert lattice((Fraction(2),) * 2, Budget()) == (2, 1, [0, 0])
 
 
 def test_a_long_sum_of_many_values_is_refused_before_any_work(chain):

@@ -92,13 +92,17 @@ def check_text(text: str) -> Checked:
     instance = formula.read(members["instance"], budget)
     context = formula.prepare(instance, members["witness"], budget)
     cases: list[CheckedCase] = []
-    before = ""
+    before, seen = "", set[object]()
     for case in members["cases"].elements(1, MAX_CASES):
         parts = case.fields(("case", "left", "right"))
         text = json.dumps(parts["case"].value, sort_keys=True)
         if text <= before:
             case.invalid("is there twice, or out of order")
         before = text
+        meant = reading.meaning(parts["case"].value)
+        if meant in seen:
+            case.invalid("is there twice, in other words")
+        seen.add(meant)
         claimed = (
             stated(parts["left"], formula.least_digits),
             stated(parts["right"], formula.least_digits),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 
@@ -19,6 +21,7 @@ MAX_STATES = 400
 MAX_DIMENSION = 64
 MAX_ATOMS = 4_096
 MAX_TERMS = 64
+_PRODUCTS = 4
 
 Vector = tuple[Fraction, ...]
 
@@ -94,6 +97,11 @@ class Instance:
         """Number of states."""
         return len(self.rows)
 
+    @cached_property
+    def squared_radius(self) -> Fraction:
+        """The largest ``|x|^2``."""
+        return max(sum((x * x for x in point), Fraction(0)) for point in self.inputs)
+
 
 def read_instance(node: Node, budget: Budget) -> Instance:
     """Read an instance.
@@ -117,11 +125,11 @@ def read_instance(node: Node, budget: Budget) -> Instance:
     return Instance(
         name=top["name"].text(120),
         rows=rows,
-        inputs=tuple(point.numbers(dimension) for point in points),
+        inputs=tuple(_read_vector(point, dimension, budget) for point in points),
         targets=chain["targets"].numbers(size),
         initial=chain["initial"].integer(0, size - 1),
         activation=_read_activation(top["activation"]),
-        law=_read_law(top["law"], dimension),
+        law=_read_law(top["law"], dimension, budget),
         training=_read_training(top["training"]) if "training" in top else None,
     )
 
@@ -143,9 +151,17 @@ def _read_rows(node: Node, budget: Budget) -> tuple[tuple[tuple[int, Fraction], 
         entries = [dict(enumerate(line.numbers(size))) for line in lines]
     budget.spend(10 * size * size)
     for i, row in enumerate(entries):
+        budget.spend(work_of_sum(row.values()))
         if min(row.values(), default=-1) < 0 or sum(row.values()) != 1:
             node.invalid(f"row {i} holds no probabilities that sum to 1")
     return tuple(tuple((j, p) for j, p in sorted(row.items()) if p) for row in entries)
+
+
+def _read_vector(node: Node, dimension: int, budget: Budget) -> Vector:
+    """Read a vector of which inner products are taken."""
+    found = node.numbers(dimension)
+    budget.spend(_PRODUCTS * work_of_sum(found))
+    return found
 
 
 def _read_activation(node: Node) -> tuple[Term, ...]:
@@ -166,7 +182,7 @@ def _read_activation(node: Node) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def _read_law(node: Node, dimension: int) -> Law:
+def _read_law(node: Node, dimension: int, budget: Budget) -> Law:
     if node.has("kind"):
         members = node.fields(("kind", "atoms"))
         members["kind"].choice("atoms")
@@ -174,7 +190,10 @@ def _read_law(node: Node, dimension: int) -> Law:
         for item in members["atoms"].elements(1, MAX_ATOMS):
             parts = item.fields(("p", "C", "W", "B"))
             p, c, b = (parts[key].number() for key in ("p", "C", "B"))
-            atoms.append(Atom(p, c, parts["W"].numbers(dimension), b))
+            atoms.append(Atom(p, c, _read_vector(parts["W"], dimension, budget), b))
+        budget.spend(
+            _PRODUCTS * work_of_sum([x for atom in atoms for x in (atom.p, atom.c, atom.b)])
+        )
         if any(atom.p <= 0 for atom in atoms) or sum(atom.p for atom in atoms) != 1:
             node.invalid("the atoms' probabilities are not positive or do not sum to 1")
         return Law(None, None, None, tuple(atoms))

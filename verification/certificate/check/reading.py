@@ -117,6 +117,20 @@ def digest(document: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+def meaning(value: object) -> object:
+    """Return what a value means, to be compared: a number may be written in more ways than one."""
+    if isinstance(value, dict):
+        return frozenset((key, meaning(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return tuple(map(meaning, value))
+    if isinstance(value, str):
+        try:
+            return Node(value, "").number()
+        except Refused:
+            return value
+    return value
+
+
 @dataclass(frozen=True)
 class Node:
     """A parsed value and the path to it.

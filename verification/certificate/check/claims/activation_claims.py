@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import bounds, precision
-from verification.certificate.check.numbers.bounds import Bounds, Shown, Side
+from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant, strip_constant
@@ -59,4 +59,4 @@ def supremum_on_strip(activation: Activation, case: Node, _claimed: Bounds) -> S
             return bounds(strip_constant(terms, order, width))
 
     supremum = largest_on_strip(terms, order, width, activation.budget)
-    return Shown(f"|sigma{chr(39) * order}| on |Im z| <= {float(width):.6g}", supremum, named)
+    return Shown(f"|sigma{chr(39) * order}| on |Im z| <= {brief(width)}", supremum, named)

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.markov.chains import Chain, Vector, oscillation
-from verification.certificate.check.numbers.bounds import Bounds, Shown
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 
@@ -148,5 +148,5 @@ def error_by_hitting_times(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
 
 
 def _shown_vector(vector: Vector) -> str:
-    numbers = ", ".join(f"{float(x):.3g}" for x in vector[:4])
+    numbers = ", ".join(brief(x, 3) for x in vector[:4])
     return f"p = ({numbers}{', ...' if len(vector) > 4 else ''})"

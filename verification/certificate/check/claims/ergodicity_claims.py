@@ -19,7 +19,7 @@ from verification.certificate.check.numbers.balls import (
     precision,
     upper,
 )
-from verification.certificate.check.numbers.bounds import Bounds, Shown
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.joint_laws import Grid, Law
@@ -191,7 +191,7 @@ def contracting_step(joint: JointChain, case: Node, _claimed: Bounds) -> Shown:
             found = Bounds(least, found.upper)
         return joint.contraction_of_laws(found, weight, bits).times(distance)
 
-    what = f"from ({i}, {float(v):.6g}) and ({j}, {float(w):.6g}), M = {float(weight):.6g}"
+    what = f"from ({i}, {brief(v)}) and ({j}, {brief(w)}), M = {brief(weight)}"
     if steps == 1:
         return Shown(what, after_one, right)
     _limit(steps)
@@ -245,7 +245,7 @@ def convergence(joint: JointChain, case: Node, _claimed: Bounds) -> Shown:
             )
         return Bounds(widest.lower * low.lower, widest.upper * high.upper)
 
-    what = f"k = {rounds} from ({state}, {float(start):.6g}), M = {float(weight):.6g}"
+    what = f"k = {rounds} from ({state}, {brief(start)}), M = {brief(weight)}"
     return Shown(what, left, right)
 
 

@@ -11,11 +11,13 @@ from verification.certificate.check.claims.moving_claims import covariances, sum
 from verification.certificate.check.markov.chains import Chain, oscillation
 from verification.certificate.check.markov.maxima import Rows, Walk, mean_squared_maximum, rounded
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, at
+from verification.certificate.check.outcome import longest
 from verification.certificate.check.reading import Node
 
 MAX_STEPS = 1_000
 _TOLERANCE = Fraction(1, 32)
 _COARSE = 64
+_EXACT = 10
 _BITS = 128
 
 
@@ -58,6 +60,7 @@ def largest_moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
         chain.require_solution(moving, slope)
         times = _read_times(members["times"], members["steps"].integer(2, MAX_STEPS))
         drift = chain.centred(moving)
+        chain.budget.spend(_EXACT * len(set(times)) * chain.size, longest((*centred, *drift)))
         at_time = {
             t: tuple(f + t * g for f, g in zip(centred, drift, strict=True)) for t in set(times)
         }
@@ -106,7 +109,7 @@ def _shown(chain: Chain, what: str, walk: Walk, boundary: Bounds, squares: Side)
         return boundary.plus(at(squares, bits).root(bits).times(Fraction(2)))
 
     bound = right(_BITS).lower
-    coarse, off = rounded(walk, bound / (_COARSE * len(walk.values)))
+    coarse, off = rounded(walk, bound / (_COARSE * len(walk.values)), chain.budget)
     most = max(bound - off, Fraction(0)) ** 2
     found = mean_squared_maximum(coarse, chain.budget, _TOLERANCE, lambda upper: upper <= most)
 

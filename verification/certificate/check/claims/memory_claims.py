@@ -16,7 +16,7 @@ from verification.certificate.check.numbers.balls import (
     lower,
     precision,
 )
-from verification.certificate.check.numbers.bounds import SLACK, Bounds, Shown
+from verification.certificate.check.numbers.bounds import SLACK, Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import LEAST_DECIMALS, MOST_DECIMALS, Node
 from verification.certificate.check.recurrent.activations import constant
@@ -77,7 +77,7 @@ def distance_to_fixed_point(memory: Memory, case: Node, _claimed: Bounds) -> Sho
         return rate * step / (1 - integer_power(q, len(word)))
 
     rounds = f"after {iterates} rounds" if iterates else "a posteriori"
-    what = f"word {','.join(map(str, word))}, c = {float(start):.6g}, {rounds}"
+    what = f"word {','.join(map(str, word))}, c = {brief(start)}, {rounds}"
     return Shown(what, _at(distance), _at(bound))
 
 
@@ -122,7 +122,7 @@ def forgetting(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
     def bound() -> Ball:
         return integer_power(memory.contraction_factor(), len(word)) * ball(abs(first - second))
 
-    what = f"after {len(word)} steps from {float(first):.6g} and {float(second):.6g}"
+    what = f"after {len(word)} steps from {brief(first)} and {brief(second)}"
     return Shown(what, _at(gap), _at(bound))
 
 
@@ -182,7 +182,7 @@ def _ratio_of_norms(
         return (image / layer.squared_distance(one, other)).sqrt()
 
     def words(function: Function) -> str:
-        level, slope, shift, share = (f"{float(x):.4g}" for x in astuple(function))
+        level, slope, shift, share = (brief(x, 4) for x in astuple(function))
         return f"{level} + {slope} sigma(W.x + {shift}) + {share} E[B|W]"
 
     return Shown(f"state {state}, {words(one)}; {words(other)}", _at(ratio), right)

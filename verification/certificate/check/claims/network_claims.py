@@ -28,6 +28,7 @@ from verification.certificate.check.numbers.balls import (
     upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant
@@ -88,7 +89,7 @@ class Trained:
 
     def squared_input(self) -> Ball:
         """Return R^2."""
-        return ball(max(dot(point, point) for point in self.instance.inputs))
+        return ball(self.instance.squared_radius)
 
 
 # Assumptions
@@ -276,10 +277,12 @@ def step_of_kernel(known: Trained, case: Node, _claimed: Bounds) -> Shown:
     state = _first_with_its_input(instance, members["state"])
 
     here, where = instance.inputs[along.path[steps]], instance.inputs[state]
+    known.budget.spend(4 * work_of_sum((*here, *where)))
+    crossed = dot(here, where)
 
     def left(course: Course) -> Ball:
         place = where, ball(memory)
-        if not dot(here, where):
+        if not crossed:
             # The output weights move alone, and the output is linear in them.
             return ball(0)
         change = course.output(steps + 1, place) - course.output(steps, place)

@@ -17,12 +17,14 @@ from verification.certificate.check.numbers.balls import (
     matrix,
     precision,
 )
-from verification.certificate.check.numbers.bounds import Bounds, Shown
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 
 MAX_STEPS = 2_000
 _BITS = 192
+_FEW = 20
+"""What a number costs beside the products in which it is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def rare_sums(sums: Sums, case: Node, _claimed: Bounds) -> Shown:
     key = (observable, start, steps)
     if key not in sums.laws:
         sums.laws[key] = law_of_sum(chain, *key)
+    chain.budget.spend(len(sums.laws[key].probabilities))
     left = sums.laws[key].beyond(centre, Bounds.exactly(threshold))
 
     def right(bits: int) -> Bounds:
@@ -77,14 +80,14 @@ def rare_sums(sums: Sums, case: Node, _claimed: Bounds) -> Shown:
             return Bounds(bounds(least).lower, bounds(most).upper)
 
     what = f"about {about}, {named(chain.instance, observable)}, from state {start}, n = {steps}"
-    return Shown(f"{what}, r = {float(distance):.6g}", left, right)
+    return Shown(f"{what}, r = {brief(distance)}", left, right)
 
 
 def _means(sums: Sums, observable: Vector, steps: int) -> tuple[list[Bounds], Bounds]:
     """Return ``E_i[S_n]`` and ``sum_{l<n} osc(u_l)^2``, ``u_l(i) = E_i[S_l]``."""
     if (observable, steps) not in sums.means:
         chain = sums.chain
-        chain.budget.spend(steps * chain.size**2)
+        chain.budget.spend(steps * chain.size * (chain.size + _FEW))
         with precision(_BITS):
             one_step, factors = matrix(chain.dense()), [ball(f) for f in observable]
             mean = column([Fraction(0)] * chain.size)

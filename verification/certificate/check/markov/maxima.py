@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from heapq import heappop, heappush
-from math import ceil, floor, gcd, lcm
+from math import ceil, floor
 
 from verification.certificate.check.numbers.bounds import Bounds
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.numbers.lattices import largest_common_divisor
+from verification.certificate.check.outcome import Budget, Refused
 
 MOST_PLACES = 600
 _BITS = 64
@@ -28,6 +28,8 @@ _SLOT_BYTES = 17
 _KEPT = b"\xff" * 8 + b"\x03" + b"\x00" * 8
 """The low 66 bits of a slot of 136; the rest, after a step, are of its neighbour."""
 _SLOT = 8 * _SLOT_BYTES
+_MOST_SLOTS = 4_000_000
+"""So much memory is 68 MB for each long integer."""
 _ONE = 1 << _BITS
 
 Rows = Sequence[Sequence[tuple[int, Fraction]]]
@@ -56,13 +58,13 @@ class Walk:
         return sum((max(map(abs, values)) for values in self.values), Fraction(0))
 
 
-def rounded(walk: Walk, unit: Fraction) -> tuple[Walk, Fraction]:
+def rounded(walk: Walk, unit: Fraction, budget: Budget) -> tuple[Walk, Fraction]:
     """Return a walk with steps between states of a coarser lattice, and how far off its sums are.
 
     Where the differences between states are multiples of as large a unit already, nothing is done.
     """
     off, nearest, distinct = Fraction(0), {}, set(walk.values)
-    if _unit_between(list(distinct)) >= unit:
+    if _unit_between(list(distinct), budget) >= unit:
         return walk, off
     for values in distinct:
         base = min(values)
@@ -72,14 +74,8 @@ def rounded(walk: Walk, unit: Fraction) -> tuple[Walk, Fraction]:
     return Walk(walk.rows, [nearest[values] for values in walk.values], walk.start), off
 
 
-def _unit_between(functions: Sequence[Values]) -> Fraction:
-    return largest_common_divisor([x - values[0] for values in functions for x in values])
-
-
-def largest_common_divisor(numbers: Sequence[Fraction]) -> Fraction:
-    """Return the largest number of which all are multiples; 1 where all are 0."""
-    common = lcm(*(x.denominator for x in numbers))
-    return Fraction(reduce(gcd, (int(x * common) for x in numbers), 0) or common, common)
+def _unit_between(functions: Sequence[Values], budget: Budget) -> Fraction:
+    return largest_common_divisor([x - values[0] for values in functions for x in values], budget)
 
 
 def mean_squared_maximum(
@@ -97,7 +93,7 @@ def mean_squared_maximum(
     enough : callable
         Whether an upper bound is low enough; if not, more places are looked at.
     """
-    step = largest_common_divisor([x for values in set(walk.values) for x in values])
+    step = largest_common_divisor([x for values in set(walk.values) for x in values], budget)
     reaching = _Reaching(walk, budget, step)
     last = floor(walk.farthest() / step) + 1
     intervals: list[tuple[int, int, int, int, int]] = []
@@ -141,7 +137,7 @@ class _Reaching:
             [(j, (p.numerator << _BITS) // p.denominator) for j, p in r] for r in walk.rows
         ]
         distinct = list(dict.fromkeys(walk.values))
-        self._unit = largest_common_divisor([x - values[0] for values in distinct for x in values])
+        self._unit = _unit_between(distinct, budget)
         places = {
             values: (min(values), [int((x - min(values)) / self._unit) for x in values])
             for values in distinct
@@ -155,6 +151,8 @@ class _Reaching:
         slots = min(ceil(2 * barrier / self._unit) + 1, self._most)
         n_links = sum(map(len, self._links))
         self._budget.spend((n_links + 2 * len(self._links)) * len(self._moves) * slots // 16 + 1)
+        if slots * len(self._links) > _MOST_SLOTS:
+            raise Refused("the largest sum along the chain takes too many values")
         kept = int.from_bytes(_KEPT * slots, "little")
         masses = [0] * len(self._links)
         masses[self._start] = _ONE

@@ -11,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, gcd, lcm
+from math import ceil, floor
 
 from verification.certificate.check.markov.chains import Chain, Vector
 from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.lattices import largest_common_divisor
+from verification.certificate.check.outcome import Budget, Refused
 
 _BITS = 96
 _SLOT_BYTES = 25
+_MOST_SLOTS = 4_000_000
+"""So much memory is 100 MB for each long integer."""
 _KEPT = b"\xff" * 12 + b"\x03" + b"\x00" * 12
 """The low 98 bits of a slot of 200: a sum of numbers below 2^96; the rest are of its neighbour."""
 
@@ -45,13 +49,11 @@ class SumLaw:
         return sum(self.probabilities[:last]) + sum(self.probabilities[first:])
 
 
-def lattice(values: Vector) -> tuple[Fraction, Fraction, list[int]]:
+def lattice(values: Vector, budget: Budget) -> tuple[Fraction, Fraction, list[int]]:
     """Return low, unit and k of ``f = low + unit k``; the unit of a constant is 1."""
     low = min(values)
-    common = lcm(*(value.denominator for value in values))
-    whole = [int((value - low) * common) for value in values]
-    step = gcd(*whole) or 1
-    return low, Fraction(step, common), [k // step for k in whole]
+    unit = largest_common_divisor([value - low for value in values], budget)
+    return low, unit, [int((value - low) / unit) for value in values]
 
 
 def law_of_sum(chain: Chain, values: Vector, start: int, steps: int) -> SumLaw:
@@ -62,7 +64,7 @@ def law_of_sum(chain: Chain, values: Vector, start: int, steps: int) -> SumLaw:
     Refused
         Where that is too much work.
     """
-    low, unit, places = lattice(values)
+    low, unit, places = lattice(values, chain.budget)
     span = max(places)
     links = [
         [(j, (p.numerator << _BITS) // p.denominator) for j, p in row]
@@ -70,6 +72,8 @@ def law_of_sum(chain: Chain, values: Vector, start: int, steps: int) -> SumLaw:
     ]
     n_links = sum(map(len, links))
     chain.budget.spend((n_links + chain.size) * steps * (steps * span + 2) // 8)
+    if (steps * span + 1) * chain.size > _MOST_SLOTS:
+        raise Refused("a sum along the chain takes too many values")
     slot, kept = 8 * _SLOT_BYTES, int.from_bytes(_KEPT * (steps * span + 1), "little")
     masses = [0] * chain.size
     masses[start] = 1 << _BITS

@@ -184,10 +184,10 @@ def _violation(left: Bounds, right: Bounds, *, identity: bool) -> str:
     return f"not shown that left {sign} right: {shown(left)} against {shown(right)}"
 
 
-def brief(value: Fraction) -> str:
-    """Return a number to six digits, for a sentence."""
+def brief(value: Fraction, digits: int = 6) -> str:
+    """Return a number to a few digits, for a sentence."""
     try:
-        return f"{float(value):.6g}"
+        return f"{float(value):.{digits}g}"
     except OverflowError:
         return "a number beyond 1e308"
 

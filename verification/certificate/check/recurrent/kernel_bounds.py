@@ -16,7 +16,6 @@ from verification.certificate.check.numbers.search import largest_value
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import curve
 from verification.certificate.check.recurrent.features import mean_square_of_c
-from verification.certificate.check.recurrent.memory import dot
 from verification.certificate.check.recurrent.suprema import beyond, reach_of, repeats
 
 _TOLERANCE = Fraction(1, 2**40)
@@ -34,7 +33,7 @@ def mean_square(instance: Instance) -> Fraction:
 
 def squared_radius(instance: Instance) -> Fraction:
     """Return ``R^2``."""
-    return max(dot(point, point) for point in instance.inputs)
+    return instance.squared_radius
 
 
 def kernel_bound(instance: Instance, budget: Budget) -> Bounds:

@@ -29,6 +29,7 @@ from verification.certificate.check.numbers.balls import (
     upper,
     working_precision,
 )
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.activations import curve
 from verification.certificate.check.recurrent.memory import dot
@@ -174,6 +175,9 @@ class Course:
             working_precision(),
         )
         if point not in self._projections:
+            # They are exact, however long the numbers are.
+            for w in self._network.w:
+                self._budget.spend(work_of_sum((*w, *point)))
             self._projections[point] = [ball(dot(w, point)) for w in self._network.w]
         x = [ball(entry) for entry in point]
         return [
