@@ -28,8 +28,8 @@ _SLOT_BYTES = 17
 _KEPT = b"\xff" * 8 + b"\x03" + b"\x00" * 8
 """The low 66 bits of a slot of 136; the rest, after a step, are of its neighbour."""
 _SLOT = 8 * _SLOT_BYTES
-_MOST_SLOTS = 4_000_000
-"""So much memory is 68 MB for each long integer."""
+_MOST_SLOTS = 10_000_000
+"""So many, of all states together, are some hundred megabytes."""
 _ONE = 1 << _BITS
 
 Rows = Sequence[Sequence[tuple[int, Fraction]]]

@@ -20,8 +20,8 @@ from verification.certificate.check.outcome import Budget, Refused
 
 _BITS = 96
 _SLOT_BYTES = 25
-_MOST_SLOTS = 4_000_000
-"""So much memory is 100 MB for each long integer."""
+_MOST_SLOTS = 10_000_000
+"""So many, of all states together, are some hundred megabytes."""
 _KEPT = b"\xff" * 12 + b"\x03" + b"\x00" * 12
 """The low 98 bits of a slot of 200: a sum of numbers below 2^96; the rest are of its neighbour."""
 
