@@ -62,6 +62,16 @@ def _point(instance: Instance, state: int, memory: Any) -> dict[str, Json]:  # n
     return {"state": inputs.index(inputs[state]), "memory": format_number(memory)}
 
 
+def rounded_drawing(instance: Instance, case: Any) -> Any:  # noqa: ANN401
+    """Return a drawing with memories of few digits."""
+    return replace(case, pair=rounded_pair(instance, case.pair))
+
+
+def drawing_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Write two points and a number of units."""
+    return {**pair_case(instance, case.pair), "units": case.units}
+
+
 def gram_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write points, their matrix as it was moved, and bounds of its least eigenvalue."""
     matrix, error = computed_gram(instance, case.points)

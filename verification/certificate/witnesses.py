@@ -395,6 +395,9 @@ WITNESSES: dict[str, Witnesses] = {
     ),
     "K2": Witnesses(limit_witnesses.nothing, kernel_witnesses.gram_case),
     "K3": Witnesses(limit_witnesses.nothing, kernel_witnesses.entry_case),
+    "K4": Witnesses(
+        limit_witnesses.nothing, kernel_witnesses.drawing_case, kernel_witnesses.rounded_drawing
+    ),
     "K5": Witnesses(
         limit_witnesses.nothing, kernel_witnesses.move_case, kernel_witnesses.rounded_move
     ),

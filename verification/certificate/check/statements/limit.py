@@ -40,6 +40,16 @@ LIMIT: dict[str, Formula] = {
         relies_on=ACTIVATIONS,
         is_finer=True,
     ),
+    "K4": Formula(
+        says="E[(K^N - K)^2] = Var(Y)/N, Y = sigma sigma' + C^2 dsigma dsigma' x.x'",
+        prepare=lazily("drawn_claims", "read_drawn"),
+        derive=lazily("drawn_claims", "distance_of_drawn_kernel"),
+        witnesses="none; few draws are summed again, or integrated over",
+        assumes="nothing",
+        identity=True,
+        in_balls=True,
+        relies_on=ACTIVATIONS,
+    ),
     "K5": Formula(
         says="|K((x, v), z) - K((x, w), z)| / |v - w| <= s0 s1 + E[C^2] s1 s2 R^2",
         prepare=lazily("limit_claims", "read_kernel"),
