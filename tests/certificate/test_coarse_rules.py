@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -9,9 +10,13 @@ import mpmath
 import pytest
 from certificates import made, outcome, sealed
 
+from verification.certificate.check.checking import check_text
 from verification.certificate.check.instances import Law, Spread, Term
-from verification.certificate.check.numbers.balls import bounds, precision
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.linear.spectra import Form, require_least_eigenvalue
+from verification.certificate.check.numbers.balls import ball, bounds, precision
+from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.outcome import Budget, Invalid, Refused
+from verification.certificate.check.reading import parse
 from verification.certificate.check.recurrent.coarse_rules import CoarseRule
 
 F = Fraction
@@ -90,8 +95,47 @@ def test_a_matrix_that_is_not_near_the_kernel_is_invalid():
     assert outcome(sealed(document)) == "INVALID"
 
 
-def test_an_eigenvalue_that_is_claimed_elsewhere_is_invalid():
+@pytest.mark.parametrize("case", range(4))
+def test_a_stated_error_that_is_too_small_is_invalid(case):
+    document = made("K2", "markov-onegin")
+    written = document["cases"][case]["case"]
+    written["error"] = str(Fraction(written["error"]) / 2)
+    with pytest.raises(Invalid, match="not shown to be near K"):
+        check_text(json.dumps(sealed(document)))
+
+
+@pytest.mark.parametrize("case", range(4))
+@pytest.mark.parametrize("factors", [(F(2), F(3, 2)), (F(2, 3), F(1, 2))])
+def test_an_eigenvalue_that_is_claimed_elsewhere_is_invalid(case, factors):
+    document = made("K2", "markov-onegin")
+    bracket = document["cases"][case]["case"]["eigenvalue"]
+    # Negative: the larger factor gives the lower end, and both ends lie on one side of it.
+    least = Fraction(bracket["lower"])
+    assert least < 0
+    bracket["lower"], bracket["upper"] = (str(least * factor) for factor in factors)
+    with pytest.raises(Invalid, match="not shown that the least eigenvalue is there"):
+        check_text(json.dumps(sealed(document)))
+
+
+def test_bounds_of_an_eigenvalue_in_the_wrong_order_are_refused():
     document = made("K2", "markov-onegin")
     bracket = document["cases"][0]["case"]["eigenvalue"]
-    bracket["lower"], bracket["upper"] = bracket["upper"], str(2 * Fraction(bracket["upper"]))
-    assert outcome(sealed(document)) in {"INVALID", "REFUSED"}
+    bracket["lower"], bracket["upper"] = bracket["upper"], bracket["lower"]
+    with pytest.raises(Refused, match="lower <= upper"):
+        check_text(json.dumps(sealed(document)))
+
+
+@pytest.mark.parametrize("shift", [F(0), F(-1), F(7, 3)])
+def test_a_least_eigenvalue_is_shown_within_narrow_bounds_only(shift):
+    # 2 on the diagonal and -1 beside it: 2 - 2 cos(pi / (n + 1)) is the least eigenvalue.
+    size, width, node = 5, F(1, 10**20), parse("{}")
+    with mpmath.workdps(40), precision(128):
+        beside = {0: 2 + shift, 1: F(-1)}
+        rows = [[ball(beside.get(abs(i - j), F(0))) for j in range(size)] for i in range(size)]
+        form = Form(rows, [F(1)] * size)
+        least = shift + F(mpmath.nstr(2 - 2 * mpmath.cos(mpmath.pi / (size + 1)), 36))
+        require_least_eigenvalue(form, Bounds(least - width, least + width), node, Budget())
+        for elsewhere in (least - 2 * width, least + 2 * width):
+            claimed = Bounds(elsewhere - width / 2, elsewhere + width / 2)
+            with pytest.raises(Invalid, match="not shown"):
+                require_least_eigenvalue(form, claimed, node, Budget())
