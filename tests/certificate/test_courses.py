@@ -204,6 +204,19 @@ def test_the_mean_square_of_an_untrained_sum_is_that_over_all_draws(width):
         contains(_moment(known, INSTANCE.inputs[1], F(1, 3), 2, 128), square)
 
 
+def test_draws_of_long_probabilities_are_quick():
+    """Their exact products took half a minute, for which hardly an operation was counted."""
+    p = F(10**3_998, 10**3_999 + 7)
+    atoms = (Atom(p, F(1), (F(1), F(0)), F(1)), Atom(1 - p, F(-1), (F(1), F(0)), F(1)))
+    instance = SimpleNamespace(activation=TERMS, law=Law(None, None, None, atoms))
+    with mpmath.workdps(DIGITS), precision(160):
+        found = _mean_square_of_sum(
+            Untrained(instance, RATES, Budget()), 40, (F(1), F(0)), F(1, 3), 128
+        )
+        height = sigma(exact(F(4, 3)))
+        contains(found, height**2 * (40 + 40 * 39 * exact((2 * p - 1) ** 2)))
+
+
 def test_what_a_law_says_of_one_unit():
     atoms = Law(None, None, None, ATOMS)
     assert units.has_centred_output(atoms)

@@ -23,6 +23,7 @@ from verification.certificate.check.numbers.balls import (
     total,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import curve
@@ -99,8 +100,10 @@ def _mean_square_of_sum(
 def _kinds(known: Untrained, point: Vector) -> dict[tuple[Fraction, Fraction], Fraction]:
     """Return the values of (C, W.x) of a law of atoms, with their probabilities."""
     known.budget.spend(10 * len(known.instance.law.atoms) * len(point))
+    known.budget.spend(work_of_sum([atom.p for atom in known.instance.law.atoms]))
     found: dict[tuple[Fraction, Fraction], Fraction] = {}
     for atom in known.instance.law.atoms:
+        known.budget.spend(work_of_sum((*atom.w, *point)))
         kind = atom.c, dot(atom.w, point)
         found[kind] = found.get(kind, Fraction(0)) + atom.p
     return found
@@ -115,12 +118,15 @@ def _over_all_draws(
     known.budget.spend(_MOST_DRAWS * 10 * width)
     value = curve(known.instance.activation, 0)
     heights = {(c, place): ball(c) * value(ball(place + memory)) for c, place in kinds}
+    masses = {kind: ball(p) for kind, p in kinds.items()}
     found = ball(0)
     for drawn in combinations_with_replacement(kinds, width):
-        orders = Fraction(factorial(width), prod(map(factorial, Counter(drawn).values())))
-        chance = prod((kinds[kind] for kind in drawn), start=orders)
+        counts = Counter(drawn)
+        chance = ball(factorial(width) // prod(map(factorial, counts.values())))
+        for kind, count in counts.items():
+            chance = chance * integer_power(masses[kind], count)
         summed = total([heights[kind] for kind in drawn])
-        found = found + ball(chance) * summed * summed
+        found = found + chance * summed * summed
     return found
 
 
@@ -130,6 +136,8 @@ def _moment(known: Untrained, point: Vector, memory: Fraction, order: int, bits:
     value = curve(instance.activation, 0)
     if law.c is None:
         known.budget.spend(40 * len(law.atoms) * len(instance.activation), bits)
+        for atom in law.atoms:
+            known.budget.spend(work_of_sum((*atom.w, *point)))
         return total(
             [
                 ball(atom.p * atom.c**order)
