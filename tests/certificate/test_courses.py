@@ -234,6 +234,6 @@ def test_what_a_law_says_of_one_unit():
     assert units.occurs(spread, F(1, 2), (F(100),), F(3))
     assert not units.occurs(spread, F(3, 4), (F(100),), F(3))
     assert not units.occurs(spread, F(0), (F(0),), F(2))
-    assert units.moment_of_output_weight(spread.c, 1) == F(-1, 4)
-    assert units.moment_of_output_weight(spread.c, 2) == F(1, 4)
+    assert units.moment_of_c(spread.c, 1) == F(-1, 4)
+    assert units.moment_of_c(spread.c, 2) == F(1, 4)
     assert units.largest_output_weight(SimpleNamespace(law=spread)) == 1

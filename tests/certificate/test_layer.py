@@ -25,7 +25,7 @@ from verification.certificate.check.recurrent.layer import (
     mean_square_of_conditional_b,
 )
 from verification.certificate.check.recurrent.memory import Memory
-from verification.certificate.check.recurrent.speed import largest_squared_speed
+from verification.certificate.check.recurrent.speed import largest_squares
 from verification.recurrent.law import mean_square_of_conditional_b as solver_mean_square
 
 # Normal, uniform and constant W, atoms with B dependent on W; two dimensions; a mixture.
@@ -200,7 +200,7 @@ def test_the_largest_speed_is_enclosed_tightly(data):
     )
     stretch = data.draw(st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(100)]))
     with precision(64):
-        found = largest_squared_speed(terms, stretch, Budget())
+        found = largest_squares(terms, 1, stretch, Budget())
     places = np.linspace(-60, 60, 240_001)
     here, there = slope(terms, places), slope(terms, places + 1e-4)
     back = slope(terms, places - 1e-4)
@@ -215,7 +215,7 @@ def test_slopes_on_wide_cells_are_no_larger_than_their_constants():
     quarter = Fraction(1, 4)
     terms = tuple(Term(quarter, scale, quarter, "erf") for scale in (quarter, 3 * quarter))
     with precision(64):
-        found = largest_squared_speed(terms, Fraction(0), Budget())
+        found = largest_squares(terms, 1, Fraction(0), Budget())
     places = np.linspace(-10, 10, 40_001)
     assert float(found.upper) == pytest.approx((slope(terms, places) ** 2).max(), rel=1e-6)
     assert found.upper - found.lower <= found.upper / 2**31
@@ -224,5 +224,5 @@ def test_slopes_on_wide_cells_are_no_larger_than_their_constants():
 @pytest.mark.parametrize(("radius", "speed"), [(Fraction(1, 9), 36), (Fraction(4), 576)])
 def test_a_sine_has_a_speed_in_closed_form(radius, speed):
     terms = (Term(Fraction(3), Fraction(2), Fraction(1), "sin"),)
-    found = largest_squared_speed(terms, radius, Budget())
+    found = largest_squares(terms, 1, radius, Budget())
     assert found.lower == found.upper == speed

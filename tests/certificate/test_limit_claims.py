@@ -25,10 +25,11 @@ from verification.certificate.check.markov.chains import Chain
 from verification.certificate.check.numbers.balls import ball, bounds, lower, precision, upper
 from verification.certificate.check.numbers.special import growth_constant
 from verification.certificate.check.outcome import Budget, Invalid, Refused
-from verification.certificate.check.recurrent.features import mean_square_of_c
-from verification.certificate.check.recurrent.kernel_bounds import kernel_bound, largest_height
+from verification.certificate.check.recurrent.kernel_bounds import kernel_bound
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
 from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.speed import largest_squares
+from verification.certificate.check.recurrent.units import moment_of_c as moment_of_spread
 from verification.certificate.check.recurrent.word_laws import Memories, Place, is_odd, read_law
 from verification.certificate.writing import NotCertified, certificate
 from verification.enclosure.balls import end_points
@@ -181,7 +182,7 @@ def test_kernels_are_those_of_the_solver_which_has_other_rules(name):
 def test_a_kernel_is_the_integral():
     subject, instance = subject_of("markov-onegin"), gallery.load("markov-onegin")
     spots = Spot((Fraction(1),), Fraction(1, 4)), Spot((Fraction(-1),), Fraction(1, 2))
-    assert mean_square_of_c(subject.instance.law.c) == moment_of_c(instance.law, 2)
+    assert moment_of_spread(subject.instance.law.c, 2) == moment_of_c(instance.law, 2)
     with mpmath.workdps(30), precision(128):
         square = real(moment_of_c(instance.law, 2))
 
@@ -263,14 +264,14 @@ def test_the_bound_of_the_kernel(name):
 def test_the_largest_height_of_tanh_is_at_zero_or_at_infinity(factor, truth):
     """``tanh^2 + f (1 - tanh^2)^2`` is convex in tanh^2."""
     with precision(80):
-        found = largest_height((Term(ONE, ONE, ZERO, "tanh"),), factor, Budget())
+        found = largest_squares((Term(ONE, ONE, ZERO, "tanh"),), 0, factor, Budget())
     assert found.lower <= truth <= found.upper
     assert found.upper - found.lower < Fraction(1, 2**37)
 
 
 def test_the_largest_height_of_a_sine_is_a_closed_form():
     terms = (Term(Fraction(3), Fraction(2), ONE, "sin"),)
-    assert largest_height(terms, Fraction(1), Budget()).upper == 36
+    assert largest_squares(terms, 0, Fraction(1), Budget()).upper == 36
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
 from verification.certificate.check.claims.limit_claims import at_precision, read_spot
-from verification.certificate.check.instances import Instance, Spread
+from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import Ball, around, ball, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Unsupported
@@ -29,6 +29,7 @@ from verification.certificate.check.recurrent.activations import curve, strip_co
 from verification.certificate.check.recurrent.layer import Layer
 from verification.certificate.check.recurrent.limit_equation import Spot
 from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.units import moment_of_c
 
 MAX_UNITS = 3
 MAX_DRAWS = 5_000
@@ -162,20 +163,11 @@ def _unit(known: Drawn, first: Spot, second: Spot) -> _Unit:
         masses,
         f,
         g,
-        ball(_moment(law.c, 2)),
-        ball(_moment(law.c, 4)),
+        ball(moment_of_c(law.c, 2)),
+        ball(moment_of_c(law.c, 4)),
         error,
         (sizes[0] * sizes[0], sizes[1] * sizes[1] * abs(inner)),
     )
-
-
-def _moment(spread: Spread, order: int) -> Fraction:
-    """Return ``E[C^k]``."""
-    low = spread.first[0]
-    if spread.kind == "constant":
-        return low**order
-    high = spread.second[0]
-    return (high ** (order + 1) - low ** (order + 1)) / ((order + 1) * (high - low))
 
 
 def _kernel(unit: _Unit) -> Ball:

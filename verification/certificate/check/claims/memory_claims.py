@@ -26,7 +26,7 @@ from verification.certificate.check.recurrent.layer import (
     mean_square_of_conditional_b,
 )
 from verification.certificate.check.recurrent.memory import Memory, dot, largest_slope
-from verification.certificate.check.recurrent.speed import largest_squared_speed
+from verification.certificate.check.recurrent.speed import largest_squares
 
 MAX_WORD = 64
 MAX_PAST = 1_000
@@ -160,7 +160,7 @@ def sobolev_bound(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
     if memory.speed is None:
         squared_radius = max(dot(point, point) for point in instance.inputs)
         with precision(_SPEED_BITS):
-            memory.speed = largest_squared_speed(instance.activation, squared_radius, memory.budget)
+            memory.speed = largest_squares(instance.activation, 1, squared_radius, memory.budget)
     speed, share = memory.speed, mean_square_of_conditional_b(instance)
     return _ratio_of_norms(memory, case, lambda bits: speed.times(share).root(bits), gradient=True)
 

@@ -32,7 +32,7 @@ from verification.certificate.check.recurrent.memory import dot
 from verification.certificate.check.recurrent.training import Rates
 from verification.certificate.check.recurrent.units import (
     has_centred_output,
-    moment_of_output_weight,
+    moment_of_c,
 )
 
 MAX_WIDTH = 64
@@ -152,4 +152,4 @@ def _moment(known: Untrained, point: Vector, memory: Fraction, order: int, bits:
         lambda node, _: integer_power(value(node + shift), order),
         lambda sizes: integer_power(sizes[0], order),
     )
-    return ball(moment_of_output_weight(law.c, order)) * mean
+    return ball(moment_of_c(law.c, order)) * mean

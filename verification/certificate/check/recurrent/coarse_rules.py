@@ -25,8 +25,8 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
-from verification.certificate.check.recurrent.features import mean_square_of_c
 from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.units import moment_of_c
 
 Point = tuple[Vector, Fraction]
 
@@ -71,7 +71,7 @@ class CoarseRule:
     def _lever(self) -> Ball:
         """Return ``E[C^2] x.x'``."""
         spread = self.instance.law.c
-        square = mean_square_of_c(spread) if spread else Fraction(0)
+        square = moment_of_c(spread, 2) if spread else Fraction(0)
         return ball(square * dot(self.first[0], self.second[0]))
 
     def value(self) -> Ball:

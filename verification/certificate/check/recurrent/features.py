@@ -26,18 +26,11 @@ from verification.certificate.check.recurrent.rules import (
     normal_rule,
     uniform_rule,
 )
+from verification.certificate.check.recurrent.units import moment_of_c
 
 MAX_FEATURES = 20_000
 
 Row = list[Ball]
-
-
-def mean_square_of_c(spread: Spread) -> Fraction:
-    """Return ``E[C^2]`` of an independent C."""
-    if spread.kind == "constant":
-        return spread.first[0] ** 2
-    low, high = spread.first[0], spread.second[0]
-    return (low * low + low * high + high * high) / 3
 
 
 @dataclass(frozen=True)
@@ -108,7 +101,7 @@ class Features:
             return [
                 _Node(atom.w, ball(atom.p), ball(atom.p * atom.c * atom.c)) for atom in law.atoms
             ]
-        square = mean_square_of_c(law.c)
+        square = moment_of_c(law.c, 2)
         if law.w.kind == "constant":
             return [_Node(law.w.first, ball(1), ball(square))]
         if len(inputs[0]) > 1:

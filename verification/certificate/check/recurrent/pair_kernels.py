@@ -27,13 +27,13 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
-from verification.certificate.check.recurrent.features import mean_square_of_c
 from verification.certificate.check.recurrent.memory import dot
 from verification.certificate.check.recurrent.rules import (
     NormalRule,
     normal_rule,
     uniform_rule,
 )
+from verification.certificate.check.recurrent.units import moment_of_c
 
 MAX_PAIR_NODES = 2**18
 
@@ -77,7 +77,7 @@ def pair_kernel(instance: Instance, first: Point, second: Point, budget: Budget)
     starts = [memory for _, memory in (first, second)]
     if law.w.kind == "normal":
         starts = [ball(dot(law.w.first, point)) + memory for point, memory in (first, second)]
-    inner = ball(dot(first[0], second[0]) * mean_square_of_c(law.c))
+    inner = ball(dot(first[0], second[0]) * moment_of_c(law.c, 2))
     means = []
     for order in range(2):
         function = curve(terms, order)

@@ -1,8 +1,9 @@
-"""How fast sigma and R times its derivative change: ``sup_u sigma'(u)^2 + R^2 sigma''(u)^2``.
+"""How large a derivative of sigma and a multiple of the next are together, over the real line.
 
-Over the whole real line: cells of an interval, the one with the largest bound halved until none is
-much above the largest value seen, by the mean value theorem; beyond the interval each term by a
-decreasing bound, or a sine by 1.  A sine alone, a sin(b u + c), has ``(a b)^2 max(1, (R b)^2)``.
+``sup_u sigma^(k)(u)^2 + c sigma^(k+1)(u)^2``: of k = 1 and c = R^2 the squared speed of a layer, of
+k = 0 and ``c = E[C^2] R^2`` the bound of the kernel.  By search on an interval, with the mean value
+theorem; beyond it by bounds of both terms, or by the limit of the first.  A sine alone, a sin(b u +
+c'), has ``(a b^k)^2 max(1, b^2 c)``.
 """
 
 from __future__ import annotations
@@ -10,66 +11,50 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verification.certificate.check.instances import Term
-from verification.certificate.check.numbers.balls import Ball, around, ball, lower, total, upper
+from verification.certificate.check.numbers.balls import around, ball, lower, upper
 from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.numbers.search import largest_value
 from verification.certificate.check.outcome import Budget, Invalid
-from verification.certificate.check.recurrent.activations import constant, curve
-from verification.certificate.check.recurrent.suprema import REACH, tail_on_line
+from verification.certificate.check.recurrent.activations import curve
+from verification.certificate.check.recurrent.suprema import beyond, reach_of, repeats
 
-_TOLERANCE = Fraction(1, 2**32)
+_TOLERANCE = Fraction(1, 2**40)
 _MOST_CELLS = 20_000
+_WORK = 200
 
 
-def largest_squared_speed(
-    terms: tuple[Term, ...], squared_radius: Fraction, budget: Budget
+def largest_squares(
+    terms: tuple[Term, ...], order: int, factor: Fraction, budget: Budget
 ) -> Bounds:
-    """Return bounds of the supremum, at the working precision.
+    """Return bounds of ``sup sigma^(k)^2 + factor sigma^(k+1)^2``, k = 0, 1.
 
     Raises
     ------
     Invalid
         Where the cells are too many.
     """
-    if len(terms) == 1 and terms[0].family == "sin":
+    if repeats(terms):
         squared = terms[0].scale ** 2
-        speed = max(Fraction(1), squared_radius * squared)
-        return Bounds.exactly(terms[0].weight ** 2 * squared * speed)
-    stretch = ball(squared_radius)
-    first, second, third = (curve(terms, order) for order in (1, 2, 3))
-    most = constant(terms, 1), constant(terms, 2)
-    anything = upper(most[0] * most[0] + stretch * most[1] * most[1])
+        size = terms[0].weight ** 2 * squared**order
+        return Bounds.exactly(size * max(Fraction(1), squared * factor))
+    scale = ball(factor)
+    first, second, third = (curve(terms, order + k) for k in range(3))
+    far, steep = (beyond(terms, order + k, None) for k in range(2))
 
-    def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
-        budget.spend(200 * len(terms))
+    def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction | None]:
+        budget.spend(_WORK * len(terms))
         middle, half = ball((low + high) / 2), ball((high - low) / 2)
-        slope, turn = first(middle), second(middle)
-        value = slope * slope + stretch * turn * turn
+        one, two = first(middle), second(middle)
+        value = one * one + scale * two * two
         cell = around(middle, half)
-        bend = second(cell)
-        steep = 2 * bend * (first(cell) + stretch * third(cell))
-        bound = anything
+        one, two = first(cell), second(cell)
+        change = 2 * two * (one + scale * third(cell))
         # On wide cells a quotient may not be enclosed at all.
-        for found in (value + abs(steep) * half, first(cell) * first(cell) + stretch * bend * bend):
-            if found.is_finite():
-                bound = min(bound, upper(found))
-        return lower(value), bound
+        found = (value + abs(change) * half, one * one + scale * two * two)
+        return lower(value), min((upper(x) for x in found if x.is_finite()), default=None)
 
-    reach, beyond = _beyond(terms, stretch)
-    found = largest_value(look, reach, _TOLERANCE, _MOST_CELLS)
-    if found is None or found.upper > found.lower * (1 + _TOLERANCE):
-        raise Invalid("the supremum of sigma'^2 + R^2 sigma''^2 is not found in so many cells")
-    return Bounds(found.lower, max(found.upper, beyond))
-
-
-def _beyond(terms: tuple[Term, ...], stretch: Ball) -> tuple[Fraction, Fraction]:
-    """Return the end of the interval, and a bound of what lies beyond it."""
-    reach = max((REACH + abs(term.shift)) / abs(term.scale) for term in terms)
-    slopes, turns = [], []
-    for term in terms:
-        least = ball(abs(term.scale) * reach - abs(term.shift))
-        slope, turn = (tail_on_line(term.family, order, least) for order in (1, 2))
-        slopes.append(ball(abs(term.weight * term.scale)) * slope)
-        turns.append(ball(abs(term.weight) * term.scale**2) * turn)
-    slope, turn = total(slopes), total(turns)
-    return reach, upper(slope * slope + stretch * turn * turn)
+    least = far.lower**2 if far else Fraction(0)
+    found = largest_value(look, reach_of(terms), _TOLERANCE, _MOST_CELLS, least)
+    if found is None or far is None or steep is None:
+        raise Invalid("a supremum of the activation is not found in so many cells")
+    return Bounds(found.lower, max(found.upper, far.upper**2 + factor * steep.upper**2))

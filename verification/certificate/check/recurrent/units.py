@@ -41,17 +41,19 @@ def _holds(spread: Spread, values: Vector) -> bool:
     )
 
 
-def moment_of_output_weight(spread: Spread, order: int) -> Fraction:
-    """Return ``E[C]`` or ``E[C^2]`` of an independent C."""
+def moment_of_c(spread: Spread, order: int) -> Fraction:
+    """Return ``E[C^k]`` of an independent C."""
     low = spread.first[0]
-    high = spread.second[0] if spread.second else low
-    return (low + high) / 2 if order == 1 else (low * low + low * high + high * high) / 3
+    if not spread.second:
+        return low**order
+    high = spread.second[0]
+    return (high ** (order + 1) - low ** (order + 1)) / ((order + 1) * (high - low))
 
 
 def has_centred_output(law: Law) -> bool:
     """Tell whether ``E[C | W] = 0``."""
     if law.c is not None:
-        return moment_of_output_weight(law.c, 1) == 0
+        return moment_of_c(law.c, 1) == 0
     means: dict[Vector, Fraction] = {}
     for atom in law.atoms:
         means[atom.w] = means.get(atom.w, Fraction(0)) + atom.p * atom.c
