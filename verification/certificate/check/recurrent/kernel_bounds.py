@@ -1,7 +1,6 @@
 r"""What bounds the kernel: ``Kbar = sup_u (sigma(u)^2 + E[C^2] R^2 sigma'(u)^2)``, and its slope.
 
-Where C^2
-depends on W, a law of atoms, it is the mean over the values of C of such suprema.
+Where C^2 depends on W, a law of atoms, Kbar is the mean over the values of C of such suprema.
 """
 
 from __future__ import annotations
