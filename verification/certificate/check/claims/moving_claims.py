@@ -57,6 +57,7 @@ def moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
         moved = Fraction(steps - 1, steps) * oscillation(moving)
         if any(slope):
             moments = partial(_drifting, chain, centred, chain.centred(moving), steps)
+            chain.budget.spend(10 * steps)
             even = [Fraction(k, steps) for k in range(steps)]
             squares = partial(summed_variances, chain, solution, slope, even)
             what = f"f + (k/n) g, {what}"
@@ -76,7 +77,7 @@ def moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
 
 def _drifting(chain: Chain, fixed: Vector, moving: Vector, steps: int) -> list[Ball]:
     """Enclose ``E_i[(sum_{k<n} f(xi_k) + (k/n) g(xi_k))^2]``, from the last step backwards."""
-    chain.budget.spend(steps * chain.size**2)
+    chain.budget.spend(steps * chain.size * (chain.size + 40))
     one_step = matrix(chain.dense())
     constant, slope = [ball(f) for f in fixed], [ball(g) for g in moving]
     mean = moment = column([Fraction(0)] * chain.size)
@@ -97,7 +98,7 @@ def _switched_at_visit(chain: Chain, centred: Vector, state: int, steps: int) ->
     The sum after a visit has the moments of -ft from there; the sum before goes on, at each step,
     with what follows in the next state, or with what follows a visit.
     """
-    chain.budget.spend(2 * steps * chain.size**2)
+    chain.budget.spend(2 * steps * chain.size * (chain.size + 40))
     one_step, factors = matrix(chain.dense()), [ball(f) for f in centred]
     zero = column([Fraction(0)] * chain.size)
     before, after = (zero, zero), (zero, zero)

@@ -144,6 +144,8 @@ class Course:
 
     def _step(self, state: int) -> None:
         width, point = self.rates.width, self._instance.inputs[state]
+        # What is kept of every step takes memory too.
+        self._budget.spend(20 * width * (2 + len(point)))
         now = self.weights[-1]
         arguments = self.arguments(len(self.path), (point, self.memories[-1]))
         hidden = [self._value(u) for u in arguments]
@@ -219,6 +221,7 @@ class Course:
 
     def memory_is_frozen(self, step: int) -> bool:
         """Tell whether nothing that the memory depends on has moved so far, not by a hair."""
+        self._budget.spend(len(self.first.c) * (1 + len(self.first.w[0])))
         still = [x for w in self.moved[max(step - 1, 0)].w for x in w] + self.moved[step].b
         return all(x.is_zero() for x in still)
 
