@@ -82,6 +82,7 @@ CHAIN: dict[str, Formula] = {
         witnesses="the stationary law, solutions of the Poisson equation",
         assumes="one recurrent class, aperiodic",
         in_balls=True,
+        is_finer=True,
     ),
     "P6M": Formula(
         says=(
