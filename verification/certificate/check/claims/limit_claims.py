@@ -176,7 +176,7 @@ def at_precision(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callabl
 
 
 def sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
-    """Return a small difference of large numbers, with as many bits to spare as it takes."""
+    """Return the size of a small difference, with as many bits to spare as it takes."""
 
     def at(bits: int) -> Bounds:
         found = at_precision(value)(bits)
@@ -184,7 +184,7 @@ def sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
             if (found.upper - found.lower) * 2**bits <= found.lower:
                 break
             found = at_precision(value, spare)(bits)
-        return found
+        return Bounds(max(found.lower, Fraction(0)), found.upper)
 
     return at
 

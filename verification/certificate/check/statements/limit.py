@@ -103,6 +103,8 @@ LIMIT: dict[str, Formula] = {
         assumes=_ASSUMES,
         in_balls=True,
         relies_on=ACTIVATIONS,
+        least_digits=1,
+        is_finer=True,
     ),
     "O5": Formula(
         says="|theta_t|^2 <= c alpha t |y|^2, c = max_s (1 - exp(-s))^2 / s",

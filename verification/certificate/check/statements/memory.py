@@ -10,6 +10,8 @@ MEMORY: dict[str, Formula] = {
         witnesses="none; the suprema are searched again",
         assumes="nothing",
         in_balls=True,
+        least_digits=1,
+        is_finer=True,
     ),
     "A2": Formula(
         says="|sigma| <= m(a) and |sigma'| <= m1(a) on |Im z| <= a, a below the nearest pole",
@@ -18,6 +20,8 @@ MEMORY: dict[str, Formula] = {
         witnesses="none; the suprema are searched again",
         assumes="a below the distance of the nearest pole",
         in_balls=True,
+        least_digits=1,
+        is_finer=True,
         relies_on="the maximum principle",
     ),
     "M1": Formula(
