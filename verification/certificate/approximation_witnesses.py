@@ -10,12 +10,12 @@ from verification.certificate.check import targets
 from verification.certificate.check.claims.rate_claims import network_of
 from verification.certificate.check.linear.kernels import function_of
 from verification.certificate.check.linear.norms import NORM_BITS
+from verification.certificate.decimals import texts
 from verification.certificate.law_witnesses import written_rule, written_sum
 from verification.certificate.linear_witnesses import (
     BITS,
     hankel_places,
     target_of,
-    texts,
     written_network,
 )
 from verification.certificate.sign_changes import sign_changes

@@ -9,6 +9,7 @@ from math import lcm
 from verification.certificate.check.reading import MAX_DIGITS
 from verification.errors import NotEnclosed
 from verification.instance import Json
+from verification.strict_json import format_number
 
 _DIGITS = 6
 
@@ -43,3 +44,8 @@ def vector(values: Sequence[Fraction | object]) -> Json:
     if max(common, *map(abs, numerators)).bit_length() > MAX_DIGITS * 3:
         raise NotEnclosed(f"a witness has numbers of more than {MAX_DIGITS} digits")
     return {"denominator": str(common), "numerators": [str(value) for value in numerators]}
+
+
+def texts(values: Sequence[Fraction]) -> list[Json]:
+    """Write exact numbers."""
+    return [format_number(value) for value in values]

@@ -14,7 +14,7 @@ from verification.certificate.check.numbers.balls import upper
 from verification.certificate.check.outcome import Budget, Refused
 from verification.certificate.check.reading import parse
 from verification.certificate.check.recurrent.coarse_rules import CoarseRule
-from verification.certificate.decimals import few_digits, vector
+from verification.certificate.decimals import few_digits, texts, vector
 from verification.enclosure.balls import end_points, precision
 from verification.enclosure.eigenvalue import least_eigenvalue
 from verification.enclosure.matrix import Matrix
@@ -133,7 +133,7 @@ def _given(point: Point) -> dict[str, Json]:
     if not isinstance(point.memory, Fraction):
         raise TypeError("the memory of a point is a number")
     return {
-        "input": [format_number(x) for x in point.input],
+        "input": texts(point.input),
         "memory": format_number(point.memory),
     }
 

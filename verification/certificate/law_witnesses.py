@@ -10,7 +10,8 @@ from typing import Any
 from verification.certificate.check import targets
 from verification.certificate.check.linear import kernels, rules
 from verification.certificate.check.linear.norms import NORM_BITS
-from verification.certificate.linear_witnesses import BITS, rounded_text, texts
+from verification.certificate.decimals import texts
+from verification.certificate.linear_witnesses import BITS, rounded_text
 from verification.certificate.sign_changes import sign_changes
 from verification.enclosure.balls import Number, ball, double_estimate, end_points, precision
 from verification.errors import NotEnclosed

@@ -6,12 +6,11 @@ says nothing that both sides do not depend on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from verification.certificate.decimals import few_digits
+from verification.certificate.decimals import few_digits, texts
 from verification.enclosure.balls import Ball
 from verification.flow.finite_law import AllWords, Data, GivenWords
 from verification.instance import AtomicLaw, Instance, Json, Vector
@@ -62,11 +61,6 @@ def history_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN
     }
 
 
-def nothing(_instance: Instance) -> dict[str, Json]:
-    """Return what the cases of T6D share."""
-    return {}
-
-
 def normalised(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
     """Leave steps out that do not move d; change all signs where the first force is negative."""
     steps = [step for step in zip(case.places, case.factors, case.forces, strict=True) if step[1]]
@@ -83,8 +77,8 @@ def recursion_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: A
     """Write points, factors and forces of a recursion."""
     return {
         "points": [_place(instance, place) for place in case.places],
-        "factors": _texts(case.factors),
-        "forces": _texts(case.forces),
+        "factors": texts(case.factors),
+        "forces": texts(case.forces),
     }
 
 
@@ -101,13 +95,9 @@ def _units(law: AtomicLaw) -> Json:
     """Write units in order; of C no sign: only its square matters."""
     units = sorted((atom.w, atom.b, abs(atom.c), atom.p) for atom in law.atoms)
     return [
-        {"p": format_number(p), "C": format_number(c), "W": _texts(w), "B": format_number(b)}
+        {"p": format_number(p), "C": format_number(c), "W": texts(w), "B": format_number(b)}
         for w, b, c, p in units
     ]
-
-
-def _texts(values: Sequence[Fraction]) -> list[Json]:
-    return [format_number(value) for value in values]
 
 
 def _place(instance: Instance, point: Point) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor, log10
 from typing import Any
@@ -13,6 +12,7 @@ from verification.certificate.check.linear.norms import DISTANCE_BITS, NORM_BITS
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH
+from verification.certificate.decimals import texts
 from verification.certificate.sign_changes import sign_changes
 from verification.enclosure.balls import Between, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
@@ -29,11 +29,6 @@ _SPARE_DIGITS = 2
 _HEIGHT_DECIMALS = 40
 ROUGHLY = 2.0**-45
 """More than the roundings of a singular value of a small matrix, relative to the largest one."""
-
-
-def texts(values: Sequence[Fraction]) -> list[Json]:
-    """Write exact numbers."""
-    return [format_number(value) for value in values]
 
 
 def target_of(instance: LinearFunctional) -> targets.Target:
@@ -114,11 +109,6 @@ def barrier_case(instance: LinearFunctional, _case: Any) -> dict[str, Json]:  # 
 
 
 # Claims on all networks of a width
-
-
-def nothing(_instance: LinearFunctional) -> dict[str, Json]:
-    """Bring nothing that all cases share."""
-    return {}
 
 
 def _approximation(instance: LinearFunctional, width: int) -> dict[str, Json]:

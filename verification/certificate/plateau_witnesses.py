@@ -25,7 +25,8 @@ from verification.certificate.check.numbers import balls
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import Training
-from verification.certificate.linear_witnesses import rounded_text, texts
+from verification.certificate.decimals import texts
+from verification.certificate.linear_witnesses import rounded_text
 from verification.deadline import heed_deadline
 from verification.errors import NotEnclosed
 from verification.instance import Json

@@ -7,17 +7,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from verification.certificate.decimals import few_digits
+from verification.certificate.decimals import few_digits, texts
 from verification.errors import NotEnclosed
 from verification.instance import Atom, AtomicLaw, Constant, Instance, Json, Uniform, Vector
 from verification.strict_json import format_number
 
 _WEIGHTS = {"|C_k - C_0|": "C", "|W_k - W_0|": "W", "|B_k - B_0|": "B"}
-
-
-def nothing(_instance: Instance) -> dict[str, Json]:
-    """Bring nothing that does not depend on the cases."""
-    return {}
 
 
 def rounded_units(instance: Instance, case: Any) -> Any:  # noqa: ANN401
@@ -77,9 +72,9 @@ def networks(_instance: Instance, cases: Sequence[Any], _finer: int) -> dict[str
 
 def _network(units: AtomicLaw) -> dict[str, Json]:
     return {
-        "C": _texts([unit.c for unit in units.atoms]),
-        "W": [_texts(unit.w) for unit in units.atoms],
-        "B": _texts([unit.b for unit in units.atoms]),
+        "C": texts([unit.c for unit in units.atoms]),
+        "W": [texts(unit.w) for unit in units.atoms],
+        "B": texts([unit.b for unit in units.atoms]),
     }
 
 
@@ -88,7 +83,7 @@ def weighted_units(_instance: Instance, cases: Sequence[Any], _finer: int) -> di
     found = {case.course.width: case.course.law for case in cases}
     return {
         "units": [
-            {"width": width, "p": _texts([unit.p for unit in found[width].atoms])}
+            {"width": width, "p": texts([unit.p for unit in found[width].atoms])}
             | _network(found[width])
             for width in sorted(found)
         ]
@@ -103,10 +98,6 @@ def lazy_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
         "state": instance.chain.inputs.index(case.place.input),
         "memory": format_number(case.place.memory),
     }
-
-
-def _texts(values: Sequence[Fraction]) -> list[Json]:
-    return [format_number(value) for value in values]
 
 
 def _along(case: Any, steps: int) -> dict[str, Json]:  # noqa: ANN401

@@ -22,7 +22,7 @@ from verification.certificate import (
 )
 from verification.certificate.check.reading import LEAST_DECIMALS, MOST_DECIMALS
 from verification.certificate.check.recurrent.rules import MOST_DIRECTIONS
-from verification.certificate.decimals import few_digits, vector
+from verification.certificate.decimals import few_digits, texts, vector
 from verification.enclosure.balls import Ball, ball, end_points, precision
 from verification.enclosure.matrix import Matrix
 from verification.errors import NotEnclosed
@@ -66,10 +66,6 @@ class Witnesses:
     share_of_right: Callable[[Any, Any], Ball] | None = None
 
 
-def _texts(values: Sequence[Fraction]) -> list[Json]:
-    return [format_number(value) for value in values]
-
-
 def _stationary_law(instance: Instance) -> dict[str, Json]:
     if not is_exact(instance.chain):
         raise NotEnclosed(
@@ -80,7 +76,7 @@ def _stationary_law(instance: Instance) -> dict[str, Json]:
 
 def _equation(chain: Chain, observable: Sequence[Fraction]) -> dict[str, Json]:
     return {
-        "observable": _texts(observable),
+        "observable": texts(observable),
         "solution": vector(finite.poisson_solution(chain, observable)),
     }
 
@@ -113,7 +109,7 @@ def _tail_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
     values = case.observable.values
     document: dict[str, Json] = {
         "about": "the mean" if case.about_mean else "0",
-        "observable": _texts(values),
+        "observable": texts(values),
         "start": case.start,
         "steps": case.steps,
         "distance": format_number(case.distance),
@@ -125,7 +121,7 @@ def _tail_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
 
 def _moving_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     if hasattr(case, "moving"):
-        kind: dict[str, Json] = {"of": "drift", "moving": _texts(case.moving)}
+        kind: dict[str, Json] = {"of": "drift", "moving": texts(case.moving)}
         solution = finite.poisson_solution(instance.chain, case.moving)
         kind["moving_solution"] = vector(solution)
     else:
@@ -145,7 +141,7 @@ def _moving_maximum_case(instance: Instance, case: Any) -> dict[str, Json]:  # n
         return {
             "of": "path",
             **_equation(instance.chain, case.fixed),
-            "moving": _texts(case.moving),
+            "moving": texts(case.moving),
             "moving_solution": vector(finite.poisson_solution(instance.chain, case.moving)),
             "times": case.times.index(1) if is_jump else "even",
             "start": case.start,
@@ -206,7 +202,7 @@ def _memory(instance: Instance) -> dict[str, Json]:
     return {}
 
 
-def _nothing(_instance: Instance) -> dict[str, Json]:
+def _nothing(_instance: object) -> dict[str, Json]:
     return {}
 
 
@@ -231,7 +227,7 @@ def _function_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: 
         ),
         reverse=True,
     )
-    return {"state": case.state, "first": _texts(functions[0]), "second": _texts(functions[1])}
+    return {"state": case.state, "first": texts(functions[0]), "second": texts(functions[1])}
 
 
 def _word_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -348,7 +344,7 @@ def _pair_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
 
 def _trained(case: Callable[[Any, Any], dict[str, Json]]) -> Witnesses:
     return Witnesses(
-        training_witnesses.nothing,
+        _nothing,
         case,
         training_witnesses.rounded_units,
         training_witnesses.networks,
@@ -363,7 +359,7 @@ def _joint_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
         # As far apart as the claim takes them: a 32nd of the solver's grid.
         reach = Fraction(float(joint_grid.grid(instance).memories[-1]))
         return document | {"distance": vector([reach / 16])}
-    document["observable"] = _texts(case.levels)
+    document["observable"] = texts(case.levels)
     return document | ({"steps": case.steps} if case.asked == "sum" else {})
 
 
@@ -390,17 +386,11 @@ WITNESSES: dict[str, Witnesses] = {
     "P5": Witnesses(_stationary_law, _variance_case),
     "P6": Witnesses(_stationary_law, _moving_case),
     "P6M": Witnesses(_stationary_law, _moving_maximum_case),
-    "K1": Witnesses(
-        limit_witnesses.nothing, kernel_witnesses.pair_case, kernel_witnesses.rounded_pair
-    ),
-    "K2": Witnesses(limit_witnesses.nothing, kernel_witnesses.gram_case),
-    "K3": Witnesses(limit_witnesses.nothing, kernel_witnesses.entry_case),
-    "K4": Witnesses(
-        limit_witnesses.nothing, kernel_witnesses.drawing_case, kernel_witnesses.rounded_drawing
-    ),
-    "K5": Witnesses(
-        limit_witnesses.nothing, kernel_witnesses.move_case, kernel_witnesses.rounded_move
-    ),
+    "K1": Witnesses(_nothing, kernel_witnesses.pair_case, kernel_witnesses.rounded_pair),
+    "K2": Witnesses(_nothing, kernel_witnesses.gram_case),
+    "K3": Witnesses(_nothing, kernel_witnesses.entry_case),
+    "K4": Witnesses(_nothing, kernel_witnesses.drawing_case, kernel_witnesses.rounded_drawing),
+    "K5": Witnesses(_nothing, kernel_witnesses.move_case, kernel_witnesses.rounded_move),
     "O1": Witnesses(_stationary_law, limit_witnesses.solution_case, limit_witnesses.rounded_case),
     "O2": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
     "O3": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
@@ -411,9 +401,7 @@ WITNESSES: dict[str, Witnesses] = {
         share_of_right=limit_witnesses.share_of_bound,
     ),
     "O5": Witnesses(_stationary_law, limit_witnesses.energy_case, limit_witnesses.rounded_case),
-    "T6D": Witnesses(
-        limit_witnesses.nothing, limit_witnesses.recursion_case, limit_witnesses.normalised
-    ),
+    "T6D": Witnesses(_nothing, limit_witnesses.recursion_case, limit_witnesses.normalised),
     "T1": _trained(training_witnesses.weight_case),
     "T2": _trained(training_witnesses.path_case),
     "T3": _trained(training_witnesses.placed_case),
@@ -421,7 +409,7 @@ WITNESSES: dict[str, Witnesses] = {
     "T7": _trained(training_witnesses.path_case),
     "T7Z": _trained(training_witnesses.step_case),
     "T8": Witnesses(
-        training_witnesses.nothing,
+        _nothing,
         training_witnesses.lazy_case,
         training_witnesses.rounded_course,
         training_witnesses.weighted_units,
@@ -429,25 +417,25 @@ WITNESSES: dict[str, Witnesses] = {
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),
-    "C4": Witnesses(linear_witnesses.nothing, linear_witnesses.singular_case),
-    "C4B": Witnesses(linear_witnesses.nothing, linear_witnesses.switched_case),
-    "C4K": Witnesses(linear_witnesses.nothing, linear_witnesses.ky_fan_case),
-    "C4Q": Witnesses(linear_witnesses.nothing, linear_witnesses.quadratic_case),
-    "C4T": Witnesses(linear_witnesses.nothing, linear_witnesses.trace_case),
-    "C2": Witnesses(linear_witnesses.nothing, approximation_witnesses.polynomial_case),
-    "C2P": Witnesses(linear_witnesses.nothing, approximation_witnesses.quoted_case),
-    "C3": Witnesses(linear_witnesses.nothing, approximation_witnesses.network_case),
+    "C4": Witnesses(_nothing, linear_witnesses.singular_case),
+    "C4B": Witnesses(_nothing, linear_witnesses.switched_case),
+    "C4K": Witnesses(_nothing, linear_witnesses.ky_fan_case),
+    "C4Q": Witnesses(_nothing, linear_witnesses.quadratic_case),
+    "C4T": Witnesses(_nothing, linear_witnesses.trace_case),
+    "C2": Witnesses(_nothing, approximation_witnesses.polynomial_case),
+    "C2P": Witnesses(_nothing, approximation_witnesses.quoted_case),
+    "C3": Witnesses(_nothing, approximation_witnesses.network_case),
     "C5": Witnesses(
-        linear_witnesses.nothing,
+        _nothing,
         law_witnesses.rule_error_case,
         law_witnesses.rounded_rule,
     ),
-    "C5W": Witnesses(linear_witnesses.nothing, law_witnesses.rule_case),
-    "C5L": Witnesses(linear_witnesses.nothing, law_witnesses.least_width_case),
-    "C7G": Witnesses(linear_witnesses.nothing, linear_witnesses.point_case),
-    "C7": Witnesses(linear_witnesses.nothing, plateau_witnesses.pull_case),
-    "C7E": Witnesses(linear_witnesses.nothing, plateau_witnesses.energy_case),
-    "C7L": Witnesses(linear_witnesses.nothing, plateau_witnesses.loss_case),
-    "C7T": Witnesses(linear_witnesses.nothing, plateau_witnesses.trap_case),
+    "C5W": Witnesses(_nothing, law_witnesses.rule_case),
+    "C5L": Witnesses(_nothing, law_witnesses.least_width_case),
+    "C7G": Witnesses(_nothing, linear_witnesses.point_case),
+    "C7": Witnesses(_nothing, plateau_witnesses.pull_case),
+    "C7E": Witnesses(_nothing, plateau_witnesses.energy_case),
+    "C7L": Witnesses(_nothing, plateau_witnesses.loss_case),
+    "C7T": Witnesses(_nothing, plateau_witnesses.trap_case),
 }
 """How certificates are made, by claim."""

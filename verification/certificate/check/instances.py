@@ -103,6 +103,14 @@ class Instance:
         return max(sum((x * x for x in point), Fraction(0)) for point in self.inputs)
 
 
+def read_state_of_input(node: Node, instance: Instance) -> int:
+    """Read a state in the place of its input: the first with this input."""
+    state = node.integer(0, instance.size - 1)
+    if instance.inputs.index(instance.inputs[state]) != state:
+        node.refuse("the first state with its input")
+    return state
+
+
 def read_instance(node: Node, budget: Budget) -> Instance:
     """Read an instance.
 

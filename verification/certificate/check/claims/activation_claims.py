@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verification.certificate.check.instances import Instance
-from verification.certificate.check.numbers.balls import bounds, precision
+from verification.certificate.check.numbers.balls import at_precision
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
@@ -37,11 +37,7 @@ def supremum_of_derivative(activation: Activation, case: Node, _claimed: Bounds)
     if order not in activation.suprema:
         activation.suprema[order] = largest_derivative(terms, order, activation.budget)
     supremum = activation.suprema[order]
-
-    def named(bits: int) -> Bounds:
-        with precision(bits):
-            return bounds(constant(terms, order))
-
+    named = at_precision(lambda: constant(terms, order))
     symbol = f"sup |sigma{chr(39) * order}|"
     sides: tuple[Side, Side] = (named, supremum) if attained else (supremum, named)
     what = f"s{order} <= {symbol}" if attained else f"{symbol} <= s{order}"
@@ -53,10 +49,6 @@ def supremum_on_strip(activation: Activation, case: Node, _claimed: Bounds) -> S
     members = case.fields(("order", "width"))
     order, width = members["order"].integer(0, 1), members["width"].number()
     terms = activation.instance.activation
-
-    def named(bits: int) -> Bounds:
-        with precision(bits):
-            return bounds(strip_constant(terms, order, width))
-
+    named = at_precision(lambda: strip_constant(terms, order, width))
     supremum = largest_on_strip(terms, order, width, activation.budget)
     return Shown(f"|sigma{chr(39) * order}| on |Im z| <= {brief(width)}", supremum, named)

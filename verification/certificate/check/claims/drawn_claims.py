@@ -19,9 +19,9 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
-from verification.certificate.check.claims.limit_claims import at_precision, read_spot
+from verification.certificate.check.claims.limit_claims import read_spot
 from verification.certificate.check.instances import Instance
-from verification.certificate.check.numbers.balls import Ball, around, ball, total
+from verification.certificate.check.numbers.balls import Ball, around, at_precision, ball, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.reading import Node

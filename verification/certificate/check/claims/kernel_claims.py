@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.claims.limit_claims import at_precision, read_spot
+from verification.certificate.check.claims.limit_claims import read_spot
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.linear.spectra import Form, require_least_eigenvalue
-from verification.certificate.check.numbers.balls import Ball, ball, precision, upper
+from verification.certificate.check.numbers.balls import Ball, at_precision, ball, precision, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -17,7 +17,6 @@ from verification.certificate.check.recurrent.kernel_bounds import (
     has_free_square,
     kernel_bound,
     mean_square,
-    squared_radius,
 )
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
 
@@ -68,7 +67,7 @@ def slope_of_kernel(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
 
     def bound() -> Ball:
         s0, s1, s2 = (constant(subject.instance.activation, order) for order in range(3))
-        factor = mean_square(subject.instance) * squared_radius(subject.instance)
+        factor = mean_square(subject.instance) * subject.instance.squared_radius
         return s0 * s1 + ball(factor) * s1 * s2
 
     enclosed = at_precision(slope, _SPARE_BITS)
@@ -78,7 +77,7 @@ def slope_of_kernel(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
         return Bounds(max(found.lower, Fraction(0)), found.upper)
 
     what = f"v = {brief(first.memory)}, moved by {brief(by)}, and {brief(second.memory)}"
-    return Shown(what, left, at_precision(bound))
+    return Shown(what, left, at_precision(bound, _SPARE_BITS))
 
 
 # K2, K3

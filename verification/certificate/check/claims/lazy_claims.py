@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from verification.certificate.check.claims.network_claims import training_of
-from verification.certificate.check.instances import Instance, Training
+from verification.certificate.check.instances import Instance, Training, read_state_of_input
 from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget
@@ -84,9 +84,7 @@ def lazy_error(known: Lazy, case: Node, _claimed: Bounds) -> Shown:
     if width not in known.units:
         members["width"].refuse("the width of some of the units")
     path = members["path"].states(MAX_PATH, instance.size)
-    state = members["state"].integer(0, instance.size - 1)
-    if instance.inputs.index(instance.inputs[state]) != state:
-        members["state"].refuse("the first state with its input")
+    state = read_state_of_input(members["state"], instance)
     point, memory = instance.inputs[state], members["memory"].number()
 
     def side(value: Callable[[Both], Ball]) -> Side:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from verification.certificate.check.claims.chain_claims import read_chain
-from verification.certificate.check.instances import Atom, Instance, Law
+from verification.certificate.check.instances import Atom, Instance, Law, read_state_of_input
 from verification.certificate.check.linear.semigroups import inverse_form, rotated
 from verification.certificate.check.markov.chains import Chain
 from verification.certificate.check.numbers.balls import (
     Ball,
+    at_precision,
     ball,
     between,
-    bounds,
     integer_power,
     precision,
     upper,
@@ -33,7 +33,6 @@ from verification.certificate.check.recurrent.activations import constant
 from verification.certificate.check.recurrent.kernel_bounds import (
     kernel_bound,
     mean_square,
-    squared_radius,
 )
 from verification.certificate.check.recurrent.limit_equation import (
     Spot,
@@ -159,27 +158,15 @@ def _read_case(known: Limit, case: Node, *more: str) -> _Case:
 def read_spot(node: Node, instance: Instance) -> Spot:
     """Read a state, the first with its input, and a memory."""
     members = node.fields(("state", "memory"))
-    state = members["state"].integer(0, instance.size - 1)
-    if instance.inputs.index(instance.inputs[state]) != state:
-        members["state"].refuse("the first state with its input")
+    state = read_state_of_input(members["state"], instance)
     return Spot(instance.inputs[state], members["memory"].number())
-
-
-def at_precision(value: Callable[[], Ball], spare: int = _SPARE_BITS) -> Callable[[int], Bounds]:
-    """Return a side that is enclosed at the precision asked for, with some bits to spare."""
-
-    def at(bits: int) -> Bounds:
-        with precision(bits + spare):
-            return bounds(value())
-
-    return at
 
 
 def sharply(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
     """Return the size of a small difference, with as many bits to spare as it takes."""
 
     def at(bits: int) -> Bounds:
-        found = at_precision(value)(bits)
+        found = at_precision(value, _SPARE_BITS)(bits)
         for spare in _MORE_BITS:
             if (found.upper - found.lower) * 2**bits <= found.lower:
                 break
@@ -209,19 +196,19 @@ def two_forms(known: Limit, case: Node, _claimed: Bounds) -> Shown:
         what = f"|g| at v = {brief(spot.memory)}, {read.what}"
         return Shown(
             what,
-            at_precision(lambda: abs(subject.value(law, time, spot))),
-            at_precision(lambda: abs(solution(subject, law, time, spot).last_value())),
+            at_precision(lambda: abs(subject.value(law, time, spot)), _SPARE_BITS),
+            at_precision(lambda: abs(solution(subject, law, time, spot).last_value()), _SPARE_BITS),
         )
     if quantity == "loss":
         return Shown(
             f"|g - y|^2, {read.what}",
-            at_precision(lambda: subject.flow(law, time).squared_residual()),
-            at_precision(lambda: solution(subject, law, time, None).loss()),
+            at_precision(lambda: subject.flow(law, time).squared_residual(), _SPARE_BITS),
+            at_precision(lambda: solution(subject, law, time, None).loss(), _SPARE_BITS),
         )
     return Shown(
         f"|theta|^2, {read.what}",
-        at_precision(lambda: subject.flow(law, time).squared_norm()),
-        at_precision(lambda: solution(subject, law, time, None).squared_norm()),
+        at_precision(lambda: subject.flow(law, time).squared_norm(), _SPARE_BITS),
+        at_precision(lambda: solution(subject, law, time, None).squared_norm(), _SPARE_BITS),
     )
 
 
@@ -250,8 +237,8 @@ def spectral_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
 
     return Shown(
         read.what,
-        at_precision(lambda: subject.flow(law, time).squared_residual()),
-        at_precision(spectral),
+        at_precision(lambda: subject.flow(law, time).squared_residual(), _SPARE_BITS),
+        at_precision(spectral, _SPARE_BITS),
     )
 
 
@@ -281,7 +268,7 @@ def excess_loss(known: Limit, case: Node, _claimed: Bounds) -> Shown:
             raise Invalid(f"{case.path}: the kernel's matrix is not shown to be positive definite")
         return shortest / (2 * ball(1).exp() * ball(time))
 
-    return Shown(read.what, at_precision(excess), at_precision(bound))
+    return Shown(read.what, at_precision(excess, _SPARE_BITS), at_precision(bound, _SPARE_BITS))
 
 
 # O4
@@ -306,13 +293,13 @@ def dependence_on_history(known: Limit, case: Node, _claimed: Bounds) -> Shown:
         s, tau = ball(time), ball(time) * known.kernel_bound(subject)
         growth = 1 + tau.min((2 * tau / 3).sqrt())
         s0, s1, s2 = (constant(subject.instance.activation, order) for order in range(3))
-        factor = mean_square(subject.instance) * squared_radius(subject.instance)
+        factor = mean_square(subject.instance) * subject.instance.squared_radius
         slope = s0 * s1 + ball(factor) * s1 * s2
         forgotten = integer_power(memory.contraction_factor(), steps) * memory.bound()
         return s * ball(law.squared_target).sqrt() * slope * growth * forgotten
 
     what = f"m = {steps}, {read.what}, v = {brief(spot.memory)}"
-    return Shown(what, sharply(gap), at_precision(bound))
+    return Shown(what, sharply(gap), at_precision(bound, _SPARE_BITS))
 
 
 # O5
@@ -324,6 +311,6 @@ def growth_of_weight(known: Limit, case: Node, _claimed: Bounds) -> Shown:
     subject, law, time = read.subject, read.law, read.time
     return Shown(
         read.what,
-        at_precision(lambda: subject.flow(law, time).squared_norm()),
-        at_precision(lambda: growth_constant() * ball(time * law.squared_target)),
+        at_precision(lambda: subject.flow(law, time).squared_norm(), _SPARE_BITS),
+        at_precision(lambda: growth_constant() * ball(time * law.squared_target), _SPARE_BITS),
     )

@@ -10,8 +10,8 @@ from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import (
     Ball,
     around,
+    at_precision,
     ball,
-    bounds,
     integer_power,
     lower,
     precision,
@@ -25,7 +25,7 @@ from verification.certificate.check.recurrent.layer import (
     layer_at,
     mean_square_of_conditional_b,
 )
-from verification.certificate.check.recurrent.memory import Memory, dot, largest_slope
+from verification.certificate.check.recurrent.memory import Memory, largest_slope
 from verification.certificate.check.recurrent.speed import largest_squares
 
 MAX_WORD = 64
@@ -52,7 +52,7 @@ def steepest_slope(memory: Memory, case: Node, claimed: Bounds) -> Shown:
     with precision(_SLOPE_BITS):
         ceiling = lower(memory.contraction_factor()) * (1 + SLACK / 2)
         left = largest_slope(memory, claimed, ceiling)
-    return Shown("every state and memory", left, _at(memory.contraction_factor))
+    return Shown("every state and memory", left, at_precision(memory.contraction_factor))
 
 
 # M4
@@ -78,7 +78,7 @@ def distance_to_fixed_point(memory: Memory, case: Node, _claimed: Bounds) -> Sho
 
     rounds = f"after {iterates} rounds" if iterates else "a posteriori"
     what = f"word {','.join(map(str, word))}, c = {brief(start)}, {rounds}"
-    return Shown(what, _at(distance), _at(bound))
+    return Shown(what, at_precision(distance), at_precision(bound))
 
 
 def _half_unit(memory: Memory, word: tuple[int, ...], node: Node) -> Fraction:
@@ -123,7 +123,7 @@ def forgetting(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
         return integer_power(memory.contraction_factor(), len(word)) * ball(abs(first - second))
 
     what = f"after {len(word)} steps from {brief(first)} and {brief(second)}"
-    return Shown(what, _at(gap), _at(bound))
+    return Shown(what, at_precision(gap), at_precision(bound))
 
 
 def _history(memory: Memory, case: Node) -> Shown:
@@ -137,7 +137,7 @@ def _history(memory: Memory, case: Node) -> Shown:
     def bound() -> Ball:
         return integer_power(memory.contraction_factor(), known) * memory.bound()
 
-    return Shown(f"the last {known} of {len(past)} inputs", _at(gap), _at(bound))
+    return Shown(f"the last {known} of {len(past)} inputs", at_precision(gap), at_precision(bound))
 
 
 # M2, M3
@@ -151,16 +151,17 @@ def layer_contraction(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
         root = ball(mean_square_of_conditional_b(instance)).sqrt()
         return constant(instance.activation, 1) * root
 
-    return _ratio_of_norms(memory, case, _at(factor), gradient=False)
+    return _ratio_of_norms(memory, case, at_precision(factor), gradient=False)
 
 
 def sobolev_bound(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
     """In H1 ``sup_u (sigma'^2 + R^2 sigma''^2)^(1/2)`` in the place of s1."""
     instance = memory.instance
     if memory.speed is None:
-        squared_radius = max(dot(point, point) for point in instance.inputs)
         with precision(_SPEED_BITS):
-            memory.speed = largest_squares(instance.activation, 1, squared_radius, memory.budget)
+            memory.speed = largest_squares(
+                instance.activation, 1, instance.squared_radius, memory.budget
+            )
     speed, share = memory.speed, mean_square_of_conditional_b(instance)
     return _ratio_of_norms(memory, case, lambda bits: speed.times(share).root(bits), gradient=True)
 
@@ -185,14 +186,4 @@ def _ratio_of_norms(
         level, slope, shift, share = (brief(x, 4) for x in astuple(function))
         return f"{level} + {slope} sigma(W.x + {shift}) + {share} E[B|W]"
 
-    return Shown(f"state {state}, {words(one)}; {words(other)}", _at(ratio), right)
-
-
-def _at(value: Callable[[], Ball]) -> Callable[[int], Bounds]:
-    """Return a side that is enclosed at the precision asked for."""
-
-    def at(bits: int) -> Bounds:
-        with precision(bits):
-            return bounds(value())
-
-    return at
+    return Shown(f"state {state}, {words(one)}; {words(other)}", at_precision(ratio), right)

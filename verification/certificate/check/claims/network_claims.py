@@ -17,7 +17,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
-from verification.certificate.check.instances import Instance, Training
+from verification.certificate.check.instances import Instance, Training, read_state_of_input
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -274,7 +274,7 @@ def step_of_kernel(known: Trained, case: Node, _claimed: Bounds) -> Shown:
     members = case.fields(("width", "path", "state", "memory"))
     along, memory = _along(known, members), members["memory"].number()
     instance, steps = known.instance, len(along.path) - 1
-    state = _first_with_its_input(instance, members["state"])
+    state = read_state_of_input(members["state"], instance)
 
     here, where = instance.inputs[along.path[steps]], instance.inputs[state]
     known.budget.spend(4 * work_of_sum((*here, *where)))
@@ -301,13 +301,6 @@ def step_of_kernel(known: Trained, case: Node, _claimed: Bounds) -> Shown:
 
     what = f"N = {along.width}, k = {steps}, at the input of state {state}, v = {brief(memory)}"
     return along.shown(what, left, right)
-
-
-def _first_with_its_input(instance: Instance, node: Node) -> int:
-    state = node.integer(0, instance.size - 1)
-    if instance.inputs.index(instance.inputs[state]) != state:
-        node.refuse("the first state with its input")
-    return state
 
 
 # T7, T7Z

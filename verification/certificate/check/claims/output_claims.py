@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
-from verification.certificate.check.instances import Instance, Training, Vector
+from verification.certificate.check.instances import Instance, Training, Vector, read_state_of_input
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -64,10 +64,8 @@ def initial_output(known: Untrained, case: Node, _claimed: Bounds) -> Shown:
     """``E[G_0^2] = N^(1 - 2 beta) E[C^2 sigma(W.x + v)^2]`` at a point."""
     members = case.fields(("width", "state", "memory"))
     instance, width = known.instance, members["width"].integer(1, MAX_WIDTH)
-    state = members["state"].integer(0, instance.size - 1)
+    state = read_state_of_input(members["state"], instance)
     point, memory = instance.inputs[state], members["memory"].number()
-    if instance.inputs.index(point) != state:
-        members["state"].refuse("the first state with its input")
 
     def left(bits: int) -> Bounds:
         with precision(bits + _SPARE_BITS):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.claims.limit_claims import at_precision, read_spot
-from verification.certificate.check.numbers.balls import Ball, ball, lower
+from verification.certificate.check.claims.limit_claims import read_spot
+from verification.certificate.check.numbers.balls import Ball, at_precision, ball, lower
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Invalid
 from verification.certificate.check.reading import Node

@@ -18,9 +18,8 @@ from fractions import Fraction
 from verification.certificate.check.linear.networks import norm_of
 from verification.certificate.check.numbers.balls import (
     Ball,
+    at_precision,
     ball,
-    bounds,
-    precision,
     working_precision,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
@@ -72,15 +71,8 @@ def pull(known: Plateau, case: Node, _claimed: Bounds) -> Shown:
         members["offset"].invalid("lies outside of the ball")
     a = [x + d for x, d in zip(known.coefficients, offset[:size], strict=True)]
     w = [x + d for x, d in zip(known.rates, offset[size:], strict=True)]
-
-    def left(bits: int) -> Bounds:
-        with precision(bits + _SPARE_BITS):
-            return bounds(_pull(known, delay, a, w))
-
-    def right(bits: int) -> Bounds:
-        with precision(bits + _SPARE_BITS):
-            return bounds(largest_pull(known, delay, known.radius))
-
+    left = at_precision(lambda: _pull(known, delay, a, w), _SPARE_BITS)
+    right = at_precision(lambda: largest_pull(known, delay, known.radius), _SPARE_BITS)
     moved = "the start" if not any(offset) else "a point of the ball"
     return Shown(f"S = {brief(delay)}, {moved}", left, right)
 

@@ -6,7 +6,7 @@ operators of python-flint, which answer yes or no where nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -104,6 +104,16 @@ def _exact(x: Ball) -> Fraction:
     if exponent >= 0:
         return Fraction(mantissa << exponent)
     return Fraction(mantissa, 1 << -exponent)
+
+
+def at_precision(value: Callable[[], Ball], spare: int = 0) -> Callable[[int], Bounds]:
+    """Return a side that is enclosed at the precision asked for, with some bits to spare."""
+
+    def at(bits: int) -> Bounds:
+        with precision(bits + spare):
+            return bounds(value())
+
+    return at
 
 
 def upper(x: Ball) -> Fraction:

@@ -22,14 +22,9 @@ def mean_square(instance: Instance) -> Fraction:
     return sum((atom.p * atom.c**2 for atom in law.atoms), Fraction(0))
 
 
-def squared_radius(instance: Instance) -> Fraction:
-    """Return ``R^2``."""
-    return instance.squared_radius
-
-
 def kernel_bound(instance: Instance, budget: Budget) -> Bounds:
     """Return bounds of Kbar, at the working precision."""
-    terms, square = instance.activation, squared_radius(instance)
+    terms, square = instance.activation, instance.squared_radius
     if has_free_square(instance):
         return largest_squares(terms, 0, mean_square(instance) * square, budget)
     masses: dict[Fraction, Fraction] = {}
