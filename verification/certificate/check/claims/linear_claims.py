@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from verification.certificate.check.linear.kernels import Function, function_of, integral
+from verification.certificate.check.linear.kernels import Function, function_of, integral, weight
 from verification.certificate.check.linear.networks import (
     MAX_INTERVALS,
     Signal,
@@ -129,7 +129,8 @@ def memory_barrier(known: Barrier, case: Node, _claimed: Bounds) -> Shown:
     changes = read_changes(members["changes"], rests, stable.budget)
 
     def left(bits: int) -> Bounds:
-        stable.budget.spend(100 * len(ends) * len(known.functions), bits)
+        work = sum(map(weight, known.functions)) + len(known.functions)
+        stable.budget.spend(100 * len(ends) * work, bits)
         with precision(bits + _SPARE_BITS):
             parts = []
             for a, b in zip(ends, (*ends[1:], None), strict=True):

@@ -28,6 +28,7 @@ from verification.certificate.check.linear.kernels import (
     function_of,
     integral,
     primitive,
+    weight,
 )
 from verification.certificate.check.linear.networks import read_modes
 from verification.certificate.check.linear.norms import DISTANCE_BITS, norms, read_changes
@@ -134,8 +135,8 @@ def _compression(function: Function, place: Node, budget: Budget) -> tuple[Form,
     if place.has("scale"):
         members = place.fields(("scale", "size", "values"))
         size = members["size"].integer(1, MAX_FUNCTIONS)
+        budget.spend(10 * size * weight(function), MATRIX_BITS + _LAGUERRE_BITS * 2 * size)
         moments = laguerre_moments(function, positive(members["scale"]), 2 * size, members["scale"])
-        budget.spend(40 * size * len(function), MATRIX_BITS)
         rows = [[moments[i + j] - moments[i + j + 1] for j in range(size)] for i in range(size)]
         return Form(rows, (Fraction(1),) * size), members["values"]
     members = place.fields(("ends", "values"))
@@ -158,7 +159,7 @@ def charge_matrix(
 ) -> None:
     """Charge for `indicator_matrix`: the sums of end points are exact, however long they are."""
     pairs = len(ends) ** 2
-    budget.spend(20 * pairs * len(function), bits)
+    budget.spend(20 * pairs * weight(function), bits)
     if longest(ends) > bits:
         budget.spend(_EXACT * pairs * len(function), longest(ends))
 
@@ -238,7 +239,7 @@ def switched_inputs(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
         found = Bounds.exactly(Fraction(0))
         with precision(bits + SPARE_BITS):
             for function, ends, points in read:
-                known.budget.spend(20 * len(function) * len(points) ** 2, bits)
+                known.budget.spend(20 * weight(function) * len(points) ** 2, bits)
                 found = found.plus(bounds(bang_bang(function, ends, points)))
         return found
 

@@ -95,6 +95,24 @@ def function_of(parts: tuple[Part, ...], *, sign: int = 1) -> Function:
     return tuple(pieces)
 
 
+def weight(function: Function) -> int:
+    """Return about how many exponentials a value or a primitive of a function costs."""
+    found = 0
+    for piece in function:
+        found += 1 + len(piece.kinks)
+        if isinstance(piece, Wave):
+            found += piece.power
+        elif isinstance(piece, AiryPiece):
+            found += piece.work
+    return found
+
+
+def numbers_of(function: Function) -> list[Fraction]:
+    """Return the exact numbers of a function, kinks included: by their digits work is charged."""
+    own = [x for piece in function for x in vars(piece).values() if isinstance(x, Fraction)]
+    return own + [x for piece in function for x in piece.kinks]
+
+
 def primitive(function: Function, t: Fraction, times: int = 1) -> Ball:
     """Enclose a primitive of a function."""
     return total([piece.primitive(t, times) for piece in function])

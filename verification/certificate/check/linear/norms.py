@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise
 
-from verification.certificate.check.linear.kernels import Function, Wave, primitive
+from verification.certificate.check.linear.kernels import Function, numbers_of, primitive, weight
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -84,12 +84,9 @@ def read_changes(
 
 def _work(function: Function, times: Iterable[Fraction] = ()) -> int:
     """Return about how many operations a value of a function takes, at times so long."""
-    powers = sum(piece.power for piece in function if isinstance(piece, Wave))
-    kinks = [x for piece in function for x in piece.kinks]
-    numbers = [x for piece in function for x in vars(piece).values() if isinstance(x, Fraction)]
     # Times are halved, compared and multiplied by rates exactly, for each piece.
-    exact = len(function) * (longest([*times, *kinks, *numbers]) // _LONG_BITS)
-    return _OPERATIONS * (powers + len(function) + len(kinks) + exact)
+    exact = len(function) * (longest([*times, *numbers_of(function)]) // _LONG_BITS)
+    return _OPERATIONS * (weight(function) + exact)
 
 
 def _sign_at(function: Function, t: Fraction) -> int:

@@ -35,6 +35,8 @@ _ZERO = Fraction(0)
 _LARGEST_AIRY = Fraction(67, 125)
 _LARGEST_SERIES = 40
 _RATIOS = (2, 4, 8)
+_COMPARED = 48
+_SQUARE_A_WORK = 36
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,12 @@ class AiryPiece:
     def kinks(self) -> tuple[Fraction, ...]:
         """See `Piece`."""
         return ()
+
+    @property
+    def work(self) -> int:
+        """How many exponentials an integral costs: its series is the longer, the larger |x| is."""
+        farthest = max(_LARGEST_SERIES, math.ceil(self.scale * self.shift))
+        return farthest**2 // _SQUARE_A_WORK
 
     def taylor(self, middle: Fraction, count: int) -> list[Ball]:
         """See `Piece`."""
@@ -263,10 +271,14 @@ def _airy_integral(x: Fraction, bits: int) -> Ball:
         at, (value, slope) = ball(x), airy(ball(0))
         cube, floor = at * at * at, Fraction(1, 2 ** (bits + spare))
         result = ball(Fraction(1, 3))
+        growing = math.ceil(2 * abs(x) ** 3)
         # a_k x^(k+1), k = 0, 3, 6, .. and k = 1, 4, 7, ..; a_(k+3) = a_k / ((k+2)(k+3)).
         for first, term in enumerate((value * at, slope * at * at)):
             k = first
-            while 2 * abs(x) ** 3 > (k + 2) * (k + 3) or upper(abs(term)) > floor:
+            # A term is compared now and then only: that takes longer than the next few terms.
+            while (
+                growing > (k + 2) * (k + 3) or (k - first) % _COMPARED or upper(abs(term)) > floor
+            ):
                 result = result - term / (k + 1)
                 term = term * cube / ((k + 2) * (k + 3))  # noqa: PLW2901 - the next one
                 k += 3

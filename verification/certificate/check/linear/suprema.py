@@ -32,7 +32,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 
-from verification.certificate.check.linear.kernels import Function, function_of
+from verification.certificate.check.linear.kernels import Function, function_of, numbers_of, weight
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -50,7 +50,7 @@ from verification.certificate.check.numbers.complex_balls import (
     size,
 )
 from verification.certificate.check.numbers.series import TERMS
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.outcome import Budget, Invalid, longest
 from verification.certificate.check.targets import (
     Airy,
     DampedReciprocal,
@@ -64,6 +64,7 @@ MOST_DERIVATIVES = 4
 MAX_INTERVALS = 4_000
 _CLOSE = 1 + Fraction(1, 2**36)
 _MARKS, _DOUBLINGS = 40, 64
+_MARK_BITS = 10
 _SAMPLES = 32
 _WIDER = (1, 16, 256)
 _BITS = 256
@@ -201,17 +202,18 @@ class _Weighted:
 
     def __init__(self, function: Function, beta: Fraction, order: int, budget: Budget) -> None:
         self.function, self.beta, self.order, self.budget = function, beta, order, budget
+        self.bits = max(_BITS, longest([beta, *numbers_of(function)]))
 
     def value(self, t: Fraction) -> Fraction:
         """Return a lower bound of the absolute value."""
-        self.budget.spend(20 * len(self.function), _BITS)
+        self.budget.spend(20 * weight(self.function), self.bits)
         series = [piece.taylor(t, self.order + 1)[self.order] for piece in self.function]
         found = math.factorial(self.order) * total(series) * ball(self.beta * t).exp()
         return max(lower(abs(found)), _ZERO)
 
     def around(self, middle: Fraction, reach: Fraction) -> tuple[list[Ball], Ball] | None:
         """Return terms ``c_n r^n`` around a point, and the rest; None where none is known."""
-        self.budget.spend(4 * TERMS * (len(self.function) + TERMS), _BITS)
+        self.budget.spend(4 * TERMS * (len(self.function) + TERMS), self.bits)
         missed = self._missed(middle, 2 * reach)
         if missed is None:
             return None
@@ -245,8 +247,8 @@ class _Weighted:
 
 def _searched(function: _Weighted, start: Fraction, beyond: _Tail) -> Bounds:
     """Enclose the supremum; `beyond` bounds it from any point after `start` on."""
-    best = max(function.value(start * i / _SAMPLES) for i in range(_SAMPLES + 1))
-    end = start
+    end = _not_before(start)
+    best = max(function.value(end * i / _SAMPLES) for i in range(_SAMPLES + 1))
     for _ in range(_DOUBLINGS):
         if upper(beyond(end)) <= best:
             break
@@ -269,6 +271,12 @@ def _searched(function: _Weighted, start: Fraction, beyond: _Tail) -> Bounds:
                 continue
         waiting += [(a, a + reach), (a + reach, b)]
     return Bounds(best, best * _CLOSE)
+
+
+def _not_before(t: Fraction) -> Fraction:
+    """Return a time that is no earlier, and of few digits: of it many more are made."""
+    unit = Fraction(2) ** (t.numerator.bit_length() - t.denominator.bit_length() - _MARK_BITS)
+    return unit * math.ceil(t / unit)
 
 
 def _largest(terms: list[Ball], rest: Ball) -> Fraction:

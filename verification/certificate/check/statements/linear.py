@@ -88,7 +88,7 @@ LINEAR: dict[str, Formula] = {
     ),
     "C4Q": _of_target(
         "lambda_min(A) / max |M_i(t)| <= ||rho - rho_hat||, A = sum_i int rho_i M_i",
-        "form_claims",
+        "quadratic_claims",
         "quadratic_form",
         "the functions of the form, bounds of an eigenvalue and a norm",
     ),
