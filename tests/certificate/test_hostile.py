@@ -6,7 +6,7 @@ import json
 from fractions import Fraction
 
 import pytest
-from certificates import made, replaced, sealed
+from certificates import LOPSIDED_FADING, made, replaced, sealed
 
 from verification.certificate.check import checking, outcome, reading
 from verification.certificate.check.checking import check_file, check_text
@@ -125,6 +125,24 @@ def test_a_wide_strip_of_a_flat_activation_is_named():
     document = replaced(document, ("cases",), document["cases"][:1])
     document = replaced(document, ("cases", 0, "case", "width"), "1" + "0" * 399)
     assert "beyond 1e308" in check_text(json.dumps(sealed(document))).cases[0].what
+
+
+@pytest.mark.parametrize("step", ["9" * 400, "1/" + "9" * 400])
+def test_a_rule_of_a_huge_or_tiny_step_ends_in_words(step):
+    document = made("K3", "markov-onegin")
+    rule = next(case for case in document["cases"] if case["case"]["of"] == "rule")
+    document = document | {"cases": [replaced(rule, ("case", "step"), step)]}
+    with pytest.raises((Invalid, Refused), match="."):
+        check_text(json.dumps(sealed(document)))
+
+
+def test_memories_beyond_1e308_apart_are_refused_in_words():
+    document = made("P7", LOPSIDED_FADING)
+    case = next(case for case in document["cases"] if case["case"]["of"] == "memory")
+    far = {"denominator": "1", "numerators": ["9" * 400]}
+    document = document | {"cases": [replaced(case, ("case", "distance"), far)]}
+    with pytest.raises(Invalid, match="memories are not about"):
+        check_text(json.dumps(sealed(document)))
 
 
 def test_a_sum_of_many_values_is_refused():

@@ -26,7 +26,7 @@ from verification.certificate.check.numbers.balls import (
     precision,
     upper,
 )
-from verification.certificate.check.numbers.bounds import Bounds, Shown
+from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.joint_functions import (
@@ -126,7 +126,7 @@ def joint_equation(equation: JointEquation, case: Node, _claimed: Bounds) -> Sho
         members = case.fields(("of", "slope", "distance"))
         slope = _slope(members["slope"], alone=True)
         (apart,) = members["distance"].vector(1)
-        what = f"U between memories {float(apart):.6g} apart"
+        what = f"U between memories {brief(apart)} apart"
         return Shown(what, _between_memories(equation, slope, apart), _fading(equation, slope))
     more = ("steps",) if of == "sum" else ()
     members = case.fields(("of", "observable", "slope", *more))

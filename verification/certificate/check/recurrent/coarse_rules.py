@@ -78,7 +78,7 @@ class CoarseRule:
         """Enclose the rule's sum, at the working precision."""
         terms, law = self.instance.activation, self.instance.law
         bits = working_precision() + 8
-        count = ceil(sqrt(2 * log(2) * bits) / float(self.step))
+        count = ceil(Fraction(sqrt(2 * log(2) * bits)) / self.step)
         cells = (2 * count + 1) ** (2 if self._rest() else 1)
         self.budget.spend(80 * cells * len(terms), bits)
         nodes = [ball(self.step * k) for k in range(-count, count + 1)]
