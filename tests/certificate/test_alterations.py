@@ -156,7 +156,7 @@ REPLACEABLE = {
     "C4Q": ("form", "network"),
     "C4T": ("places", "network"),
     "C2": ("coefficients",),
-    "C2P": ("places",),
+    "C2P": ("places", "network"),
     "C3": ("network",),
     "C5W": ("step", "first"),
     "C7G": ("offset", "height"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from fractions import Fraction
 from itertools import pairwise
 
@@ -12,12 +13,15 @@ import pytest
 from certificates import CLAIM, at, lopsided, made, outcome, replaced, sealed
 from scipy import special
 
+from theorems.linear_approximation import RateCase
 from verification import gallery
+from verification.certificate import approximation_witnesses
+from verification.certificate.check.checking import check_text
 from verification.certificate.check.linear import suprema
 from verification.certificate.check.linear.rules import NodePiece, Rule
 from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.numbers.series import TERMS
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.targets import (
     Airy,
     Box,
@@ -245,8 +249,75 @@ def test_what_is_refuted_is_not_shown_even_if_it_is_said_to_be_certified():
     claim = dataclasses.replace(CLAIM["C2P"], right=lambda _instance, _case: F(1000))
     instance = gallery.load("fast-erlang")
     assert decide(CLAIM["C2P"], instance).verdict is Verdict.REFUTED
-    with pytest.raises(NotCertified, match="does not show C2P in the case: a = "):
+    with pytest.raises(
+        NotCertified, match="does not show C2P: network: is not shown to be as near"
+    ):
         certificate(claim, instance)
+
+
+def test_an_error_that_no_network_reaches_is_not_shown_even_if_it_is_said_to_be_certified():
+    def closer(instance, rng):
+        return [
+            dataclasses.replace(case, error=case.error / 10**6)
+            for case in CLAIM["C3"].cases(instance, rng)
+        ]
+
+    claim = dataclasses.replace(
+        CLAIM["C3"], cases=closer, left=lambda _instance, case: case.error / 2
+    )
+    with pytest.raises(NotCertified, match="does not show C3 in the case: a network within"):
+        certificate(claim, gallery.load("damped-reciprocal"))
+
+
+def test_what_is_refuted_is_not_certified_by_a_lower_bound_that_says_nothing():
+    """At no place the bound is 0, which contradicts nothing: a network has to be brought."""
+    instance = gallery.load("fast-erlang")
+    case = approximation_witnesses.quoted_case(instance, RateCase(order=1, width=1))
+    document = of("C2P") | {
+        "instance": instance.to_json(),
+        "cases": [
+            {
+                "case": case | {"places": ["none"]},
+                "left": {"lower": "0", "upper": "0"},
+                "right": {"lower": "0.000373", "upper": "0.000375"},
+            }
+        ],
+    }
+    with pytest.raises(Invalid, match="not shown to be as near to the target as the claim says"):
+        check_text(json.dumps(sealed(document)))
+
+
+ZERO = [[{"kind": "exponential", "coefficient": "0", "rate": "1"}]]
+NOTHING = {
+    "no target, C2": (lambda: of("C2"), ("instance", "target"), ZERO, "not zero"),
+    "no target, C2P": (lambda: of("C2P"), ("instance", "target"), ZERO, "not zero"),
+    "no target, C3": (lambda: of("C3"), ("instance", "target"), ZERO, "kernel of a network itself"),
+    "a multiple of 0": (
+        of_law,
+        ("instance", "target", 0, 0, "coefficient"),
+        "0",
+        "kernel of a network itself",
+    ),
+    "a bound beyond the norm": (
+        lambda: of("C2"),
+        ("cases", 0, "case"),
+        {"order": 2, "width": 5, "coefficients": [["0"] * 5], "changes": [[]]},
+        "no smaller than d g",
+    ),
+    "a kernel of the width": (
+        lambda: of("C2P"),
+        ("instance", "target"),
+        [[{"kind": "exponential", "coefficient": "1", "rate": "1"}]],
+        "the kernel of a network so wide",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_where_a_claim_says_nothing_there_is_no_certificate(name):
+    document, path, value, words = NOTHING[name]
+    with pytest.raises(Invalid, match=words):
+        check_text(json.dumps(sealed(replaced(document(), path, value))))
 
 
 FORGERIES = {

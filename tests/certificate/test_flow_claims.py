@@ -203,6 +203,12 @@ def test_what_is_false_of_a_flow_is_not_shown():
     assert "bounded from below" in refusal(stiffer)
 
 
+@pytest.mark.parametrize("claim_id", [*FLOWS, "C7G"])
+def test_without_a_bump_there_is_no_certificate(claim_id):
+    none = replaced(of(claim_id), ("instance", "training", "bump", "height"), "0")
+    assert "the bump is not zero" in refusal(none)
+
+
 @pytest.mark.parametrize("claim_id", FLOWS)
 def test_a_piece_that_is_no_flow_is_found_out(claim_id):
     first = (*CASE, "pieces", 0)

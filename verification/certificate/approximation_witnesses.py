@@ -14,6 +14,7 @@ from verification.certificate.decimals import texts
 from verification.certificate.law_witnesses import written_rule, written_sum
 from verification.certificate.linear_witnesses import (
     BITS,
+    approximation,
     hankel_places,
     target_of,
     written_network,
@@ -76,6 +77,6 @@ def polynomial_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  
 
 
 def quoted_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    """Write at which functions the singular value of C2P is taken, and bounds of it."""
+    """Write a near-best network, and the functions and the singular value of C2P's lower bound."""
     places = hankel_places(instance, case.width)
-    return {"order": case.order, "width": case.width, "places": places}
+    return {"order": case.order, "places": places, **approximation(instance, case.width)}

@@ -111,7 +111,7 @@ def barrier_case(instance: LinearFunctional, _case: Any) -> dict[str, Json]:  # 
 # Claims on all networks of a width
 
 
-def _approximation(instance: LinearFunctional, width: int) -> dict[str, Json]:
+def approximation(instance: LinearFunctional, width: int) -> dict[str, Json]:
     """Write a near-best network and where its error changes its sign."""
     from verification.linear_rnn.near_best import near_best_network  # noqa: PLC0415 - loads scipy
 
@@ -185,7 +185,7 @@ def _places(
 
 def singular_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write at which functions the singular value of C4 is taken, and bounds of it."""
-    return {**_approximation(instance, case.width), "places": hankel_places(instance, case.width)}
+    return {**approximation(instance, case.width), "places": hankel_places(instance, case.width)}
 
 
 def hankel_places(instance: LinearFunctional, width: int) -> list[Json]:
@@ -218,7 +218,7 @@ def switched_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # 
             return None
         return {"ends": texts(found.ends), "points": texts(found.points)}
 
-    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+    return {**approximation(instance, case.width), "places": _places(instance, place)}
 
 
 def ky_fan_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -238,7 +238,7 @@ def ky_fan_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # no
             "largest": _largest_knots(found.ends, found.count),
         }
 
-    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+    return {**approximation(instance, case.width), "places": _places(instance, place)}
 
 
 def _largest_knots(ends: tuple[Fraction, ...], count: int) -> list[Json]:
@@ -288,7 +288,7 @@ def trace_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noq
             "values": [_bracket(value) for value in values[case.width :]],
         }
 
-    return {**_approximation(instance, case.width), "places": _places(instance, place)}
+    return {**approximation(instance, case.width), "places": _places(instance, place)}
 
 
 def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -299,7 +299,7 @@ def quadratic_case(instance: LinearFunctional, case: Any) -> dict[str, Json]:  #
 
     functions = tuple(of_parts(parts) for parts in instance.target)
     found = quadratic_search.quadratic_place(functions, case.width)
-    document: dict[str, Json] = _approximation(instance, case.width)
+    document: dict[str, Json] = approximation(instance, case.width)
     if found is None:
         return {**document, "form": "none"}
     masses = np.array(found.masses)

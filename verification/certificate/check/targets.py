@@ -174,6 +174,17 @@ def combined(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     return (*(wave for wave in waves.values() if wave.cosine or wave.sine), *others)
 
 
+def exact_width(channels: tuple[tuple[Part, ...], ...]) -> int | None:
+    """Return the width of a network whose kernel a target is: 0 of zero, None where none is."""
+    needed: dict[tuple[Fraction, Fraction], int] = {}
+    for part in (part for parts in channels for part in combined(parts)):
+        if not isinstance(part, Exponential):
+            return None
+        key, order = (part.rate, part.frequency), part.power + 1
+        needed[key] = max(needed.get(key, 0), 2 * order if part.frequency else order)
+    return sum(needed.values())
+
+
 def positive(node: Node) -> Fraction:
     """Read a number > 0."""
     value = node.number()

@@ -31,6 +31,7 @@ from verification.certificate.check.claims.width_claims import (
     named,
     places_of,
     read_ends,
+    width_of,
 )
 from verification.certificate.check.linear.kernels import Function
 from verification.certificate.check.linear.spectra import (
@@ -47,7 +48,7 @@ from verification.certificate.check.numbers.balls import (
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, longest
 from verification.certificate.check.reading import Node
-from verification.certificate.check.targets import MAX_WIDTH, Vector, positive
+from verification.certificate.check.targets import Vector, positive
 
 MAX_INTERVALS = 200
 _EXACT = 200
@@ -58,7 +59,7 @@ _Bound = Callable[[Approximated, Function, Node, int], Bounds]
 def _by_channels(known: Approximated, case: Node, bound: _Bound) -> Shown:
     """Return the sum over channels of a bound, and the distance of the network brought."""
     members = case.fields(("width", "places", "network", "changes"))
-    width = members["width"].integer(0, MAX_WIDTH)
+    width = width_of(known, members["width"])
     left = Bounds.exactly(_ZERO)
     for function, place in places_of(known, members["places"]):
         left = left.plus(bound(known, function, place, width))

@@ -19,6 +19,7 @@ from verification.certificate.check.claims.width_claims import (
     Approximated,
     distance_of,
     named,
+    width_of,
 )
 from verification.certificate.check.linear.kernels import Function, primitive, weight
 from verification.certificate.check.linear.spectra import (
@@ -41,7 +42,7 @@ from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
 from verification.certificate.check.outcome import Budget, longest
 from verification.certificate.check.reading import Node
-from verification.certificate.check.targets import MAX_WIDTH, Vector
+from verification.certificate.check.targets import Vector
 
 MAX_KNOTS = 256
 _FORM_BITS = 128
@@ -52,7 +53,7 @@ _ZERO = Fraction(0)
 def quadratic_form(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     """``lambda_min(A) / max |M| <= ||rho - rho_hat||``."""
     members = case.fields(("width", "form", "network", "changes"))
-    width = members["width"].integer(0, MAX_WIDTH)
+    width = width_of(known, members["width"])
     if members["form"].value == "none":
         left = Bounds.exactly(_ZERO)
     else:

@@ -6,8 +6,8 @@ C2.  A network with the rates ``theta, 2 theta, .., m theta``, ``theta = beta/(a
 error of at most ``d g (pi/4)^a (2a + 1)!/a! (m - a)!/m!``.  A certificate brings its coefficients.
 
 C2P, disputed.  Some network of width m has one of at most ``C(a) g d / (beta m^a)``, where ``C(a) =
-(pi/4)^a (2a + 1)!/a!``.  A certificate shows that the lower bound of C4, which holds for every
-network of that width, does not contradict it.
+(pi/4)^a (2a + 1)!/a!``.  A certificate brings such a network, beside the lower bound of C4, which
+holds for every network of that width: where that contradicts the claim, there is none to bring.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from verification.certificate.check.claims.width_claims import (
     MATRIX_BITS,
     SPARE_BITS,
     Approximated,
+    distance_of,
     hankel_bound,
+    width_of,
 )
 from verification.certificate.check.linear.kernels import function_of
 from verification.certificate.check.linear.norms import NORM_BITS, norms, read_changes
@@ -33,11 +35,12 @@ from verification.certificate.check.linear.suprema import (
     slowest_rate,
 )
 from verification.certificate.check.numbers.balls import bounds, integer_power, pi, precision
-from verification.certificate.check.numbers.bounds import Bounds, Shown
+from verification.certificate.check.numbers.bounds import Bounds, Shown, at
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, Exponential, Part, Target, combined
 
+_DISTANCE_BITS = 64
 _BITS_A_UNIT = 6
 """So much larger than their sum the coefficients may be."""
 
@@ -49,6 +52,11 @@ class Smooth:
     channels: tuple[tuple[Part, ...], ...]
     beta: Fraction
     budget: Budget
+
+    @cached_property
+    def approximated(self) -> Approximated:
+        """The target as other claims see it."""
+        return Approximated.of(self.channels, self.budget)
 
     @cached_property
     def most_derivatives(self) -> int:
@@ -71,6 +79,8 @@ def read_smooth(target: Target, witness: Node, budget: Budget) -> Smooth:
     if derivatives(channels) < 1:
         raise Invalid("assumption: the target and its derivative decay exponentially")
     require_decay(channels, beta)
+    if not any(channels):
+        raise Invalid("assumption: the target is not zero")
     return Smooth(channels, beta, budget)
 
 
@@ -81,13 +91,17 @@ def _read_size(known: Smooth, members: dict[str, Node], least: int) -> tuple[int
     return order, members["width"].integer(max(least, 1), MAX_WIDTH)
 
 
-def _bound(known: Smooth, order: int, factor: Fraction) -> Bounds:
-    """Enclose ``d g (pi/4)^a (2a + 1)!/a!`` times a factor."""
+def _constant(order: int) -> Bounds:
+    """Enclose ``C(a) = (pi/4)^a (2a + 1)!/a!``."""
     rational = Fraction(math.factorial(2 * order + 1), math.factorial(order) * 4**order)
     with precision(MATRIX_BITS):
-        constant = bounds(integer_power(pi(), order))
-    scale = rational * factor * len(known.channels)
-    g = known.smoothness(order)
+        return bounds(integer_power(pi(), order)).times(rational)
+
+
+def _bound(known: Smooth, order: int, factor: Fraction) -> Bounds:
+    """Enclose ``d g C(a)`` times a factor."""
+    constant, g = _constant(order), known.smoothness(order)
+    scale = factor * len(known.channels)
     return Bounds(g.lower * constant.lower, g.upper * constant.upper).times(scale)
 
 
@@ -97,6 +111,9 @@ def polynomial_network(known: Smooth, case: Node, _claimed: Bounds) -> Shown:
     order, width = _read_size(known, members, 0)
     if width < order:
         members["width"].refuse("no fewer units than derivatives")
+    factor = 1 / Fraction(math.perm(width, order))
+    if _constant(order).upper * factor >= 1:
+        members["width"].invalid("the bound is no smaller than d g, which bounds the target itself")
     count, theta = len(known.channels), known.beta / (order + 1)
     rests = tuple(
         function_of(combined((*parts, *network_of(theta, node.numbers(width)))))
@@ -110,8 +127,7 @@ def polynomial_network(known: Smooth, case: Node, _claimed: Bounds) -> Shown:
         with precision(bits + SPARE_BITS + _BITS_A_UNIT * width):
             return norms(rests, changes, NORM_BITS, known.budget)
 
-    right = _bound(known, order, 1 / Fraction(math.perm(width, order)))
-    return Shown(f"a = {order}, m = {width}", left, right)
+    return Shown(f"a = {order}, m = {width}", left, _bound(known, order, factor))
 
 
 def network_of(theta: Fraction, coefficients: tuple[Fraction, ...]) -> tuple[Exponential, ...]:
@@ -124,10 +140,13 @@ def network_of(theta: Fraction, coefficients: tuple[Fraction, ...]) -> tuple[Exp
 
 
 def quoted_rate(known: Smooth, case: Node, _claimed: Bounds) -> Shown:
-    """``sum_i s_{m+1}(A_i) <= C(a) g d / (beta m^a)``."""
-    members = case.fields(("order", "width", "places"))
-    order, width = _read_size(known, members, 1)
-    functions = tuple(function_of(parts) for parts in known.channels)
-    left = hankel_bound(Approximated(functions, known.budget), members["places"], width)
+    """``sum_i s_{m+1}(A_i) <= C(a) g d / (beta m^a)``, and one network's error is not larger."""
+    members = case.fields(("order", "width", "places", "network", "changes"))
+    order, _ = _read_size(known, members, 1)
+    width = width_of(known.approximated, members["width"])
+    left = hankel_bound(known.approximated, members["places"], width)
     right = _bound(known, order, 1 / (known.beta * width**order))
-    return Shown(f"a = {order}, every network of width {width}", left, right)
+    reached = at(distance_of(known.approximated, members, width), _DISTANCE_BITS)
+    if reached.upper > right.lower:
+        members["network"].invalid("is not shown to be as near to the target as the claim says")
+    return Shown(f"a = {order}, every network of width {width}, and one of them", left, right)

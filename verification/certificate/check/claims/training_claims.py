@@ -43,10 +43,12 @@ class Plateau:
 
 
 def read_plateau(target: Target, witness: Node, budget: Budget) -> Plateau:
-    """Verify that the target is a network of plain exponentials, and that r < min w*."""
+    """Verify that there is a bump, beside a network of plain exponentials, and that r < min w*."""
     witness.fields(())
     if target.training is None:
         raise Invalid("assumption: the instance gives a training")
+    if not target.training.height:
+        raise Invalid("assumption: the bump is not zero")
     units = [part for part in target.channels[0] if isinstance(part, Exponential)]
     plain = len(target.channels) == 1 and len(units) == len(target.channels[0])
     if not plain or not 1 <= len(units) <= MAX_UNITS or any(x.power or x.frequency for x in units):

@@ -25,7 +25,14 @@ from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
-from verification.certificate.check.targets import MAX_WIDTH, Box, PowerLaw, Target, positive
+from verification.certificate.check.targets import (
+    MAX_WIDTH,
+    Box,
+    PowerLaw,
+    Target,
+    exact_width,
+    positive,
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,13 @@ class Continuous:
 
 
 def read_continuous(target: Target, witness: Node, budget: Budget) -> Continuous:
-    """Verify that no part of the target jumps."""
+    """Verify that no part of the target jumps, and that it is not a network's kernel itself."""
     witness.fields(())
     parts = [part for parts in target.channels for part in parts]
     if any(isinstance(part, Box) for part in parts):
         raise Invalid("assumption: the target does not jump")
+    if exact_width(target.channels) is not None:
+        raise Invalid("assumption: the target is not the kernel of a network itself")
     functions = tuple(function_of(parts) for parts in target.channels)
     if len(target.channels) == len(parts) == 1 and isinstance(parts[0], PowerLaw):
         law = Law(parts[0].w, budget)

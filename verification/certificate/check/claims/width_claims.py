@@ -57,7 +57,14 @@ from verification.certificate.check.numbers.complex_balls import (
 )
 from verification.certificate.check.outcome import Budget, Invalid, longest
 from verification.certificate.check.reading import Node
-from verification.certificate.check.targets import MAX_WIDTH, Target, Vector, positive
+from verification.certificate.check.targets import (
+    MAX_WIDTH,
+    Part,
+    Target,
+    Vector,
+    exact_width,
+    positive,
+)
 
 MAX_FUNCTIONS = 64
 SPARE_BITS = 96
@@ -68,16 +75,36 @@ _EXACT = 20
 
 @dataclass(frozen=True)
 class Approximated:
-    """A target, and how much work is left for checking what is said of it."""
+    """A target, the width of a network whose kernel it is, if any, and the work that is left."""
 
     functions: tuple[Function, ...]
+    exact: int | None
     budget: Budget
+
+    @staticmethod
+    def of(channels: tuple[tuple[Part, ...], ...], budget: Budget) -> Approximated:
+        """Return a target by the parts of its channels."""
+        return Approximated(tuple(map(function_of, channels)), exact_width(channels), budget)
 
 
 def read_approximated(target: Target, witness: Node, budget: Budget) -> Approximated:
     """Return the target's functions; there is nothing that all cases share."""
     witness.fields(())
-    return Approximated(tuple(function_of(parts) for parts in target.channels), budget)
+    return Approximated.of(target.channels, budget)
+
+
+def width_of(known: Approximated, node: Node) -> int:
+    """Read a width at which no network is seen at once to have the target as its kernel.
+
+    Raises
+    ------
+    Invalid
+        Where one has: of errors from 0 on nothing is said.
+    """
+    width = node.integer(0, MAX_WIDTH)
+    if known.exact is not None and width >= known.exact:
+        node.invalid("the target is the kernel of a network so wide: nothing bounds an error of 0")
+    return width
 
 
 def distance_of(known: Approximated, members: dict[str, Node], width: int) -> Side:
@@ -111,7 +138,7 @@ def named(width: int) -> str:
 def singular_values(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     """``sum_i s_{m+1}(A_i) <= ||rho - rho_hat||``."""
     members = case.fields(("width", "places", "network", "changes"))
-    width = members["width"].integer(0, MAX_WIDTH)
+    width = width_of(known, members["width"])
     left = hankel_bound(known, members["places"], width)
     return Shown(named(width), left, distance_of(known, members, width))
 
@@ -229,7 +256,7 @@ def _rising(start: int, count: int) -> int:
 def switched_inputs(known: Approximated, case: Node, _claimed: Bounds) -> Shown:
     """``sum_i 1 / |A_i^-1|_{inf -> inf} <= ||rho - rho_hat||``."""
     members = case.fields(("width", "places", "network", "changes"))
-    width = members["width"].integer(0, MAX_WIDTH)
+    width = width_of(known, members["width"])
     read = [
         (function, *read_intervals(place, width + 1))
         for function, place in places_of(known, members["places"])

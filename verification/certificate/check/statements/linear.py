@@ -116,12 +116,12 @@ LINEAR: dict[str, Formula] = {
     ),
     "C2P": Formula(
         says=(
-            "no contradiction: sum_i s_{m+1}(A_i), at most any error of width m, is at most "
-            "C(a) g d/(beta m^a)"
+            "||rho - rho_hat|| <= C(a) g d/(beta m^a) for one network of width m; so it is that "
+            "sum_i s_{m+1}(A_i), at most any error of width m, is not more"
         ),
         prepare=lazily("rate_claims", "read_smooth"),
         derive=lazily("rate_claims", "quoted_rate"),
-        witnesses="functions, bounds of singular values",
+        witnesses=f"functions, bounds of singular values, {_DISTANCE}",
         assumes=_SMOOTH,
         in_balls=True,
         relies_on=_RANK,
