@@ -24,12 +24,14 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
+    balls_column,
     integer_power,
     lower,
     total,
     upper,
     working_precision,
 )
+from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
 from verification.certificate.check.outcome import Budget, Refused
 
 MAX_DOUBLINGS = 128
@@ -62,9 +64,9 @@ def inner(first: Sequence[Ball], second: Sequence[Ball]) -> Ball:
     return total([a * b for a, b in zip(first, second, strict=True)])
 
 
-def applied(rows: Rows, vector: Sequence[Ball]) -> Column:
-    """Return the product of a matrix and a vector."""
-    return [inner(row, vector) for row in rows]
+def products(first: Rows, second: Rows) -> list[Column]:
+    """Return the inner products of all rows of one matrix with all of another."""
+    return entries(ball_matrix(first) * ball_matrix(second).transpose())
 
 
 def doubled_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) -> Flow:
@@ -84,32 +86,24 @@ def doubled_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) -> F
     # r <= 1/2: so many terms make 2 r^N / N! less than a unit of the precision.
     terms, reach = 8 + working_precision() // 5, steepest / 2**doublings
     budget.spend((terms + doublings) * size**3, working_precision())
-    scaled = [[-(ball(step) * x) for x in row] for row in rows]
-    columns = [list(column) for column in zip(*_identity(size), strict=True)]
-    # Columns of (-s S)^k / k! and of their sum; the same for g, whose factors are 1 / (k + 1)!.
-    powers, sums = columns, [list(column) for column in columns]
-    term, gained = list(start), list(start)
+    scaled = ball_matrix(rows) * -ball(step)
+    # (-s S)^k / k! and their sum; the same for g z, where the factors are 1 / (k + 1)!.
+    power = sums = ball_matrix([[ball(int(i == j)) for j in range(size)] for i in range(size)])
+    term = gained = balls_column(start)
     for k in range(1, terms):
-        powers = [[x / k for x in applied(scaled, column)] for column in powers]
-        sums = [
-            [x + y for x, y in zip(*pair, strict=True)] for pair in zip(sums, powers, strict=True)
-        ]
-        term = [x / (k + 1) for x in applied(scaled, term)]
-        gained = [x + y for x, y in zip(gained, term, strict=True)]
+        power, term = scaled * power / k, scaled * term / (k + 1)
+        sums, gained = sums + power, gained + term
     missing = 2 * integer_power(ball(reach), terms)
     for k in range(1, terms + 1):
         missing = missing / k
-    sums = [[around(x, missing) for x in column] for column in sums]
+    sums = ball_matrix([[around(x, missing) for x in row] for row in entries(sums)])
     most = missing * total([abs(z) for z in start])
-    gained = [ball(step) * around(x, most) for x in gained]
+    gained = balls_column([around(x, most) for x in gained.entries()]) * ball(step)
     for _ in range(doublings):
-        gained = [x + y for x, y in zip(gained, applied(sums, gained), strict=True)]
-        sums = [applied(sums, column) for column in sums]
-    return Flow(list(start), applied(sums, start), gained)
-
-
-def _identity(size: int) -> list[list[Ball]]:
-    return [[ball(int(i == j)) for j in range(size)] for i in range(size)]
+        gained = gained + sums * gained
+        sums = sums * sums
+    left = sums * balls_column(start)
+    return Flow(list(start), left.entries(), gained.entries())
 
 
 def largest_row_sum(rows: Rows) -> Ball:
@@ -130,16 +124,16 @@ def series_of_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) ->
     """
     s, size = ball(time), inner(start, start).nonnegative_part().sqrt()
     reach = s * largest_row_sum(rows)
-    term = [s * z for z in start]
-    result, rest = [ball(0)] * len(start), s * reach.exp() * size
+    scaled, term = ball_matrix(rows) * -s, balls_column(start) * s
+    result, rest = balls_column([ball(0)] * len(start)), s * reach.exp() * size
     unit = Fraction(1, 2 ** working_precision())
     for k in range(1, MAX_TERMS):
         budget.spend(len(rows) ** 2 + len(rows), working_precision())
-        result = [x + y for x, y in zip(result, term, strict=True)]
+        result = result + term
         rest = rest * reach / (k + 1)
         if upper(rest) <= unit * upper(s * size):
-            return [around(x, rest) for x in result]
-        term = [-(s * x) / (k + 1) for x in applied(rows, term)]
+            return [around(x, rest) for x in result.entries()]
+        term = scaled * term / (k + 1)
     raise Refused("a series has too many terms")
 
 

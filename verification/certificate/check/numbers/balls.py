@@ -35,8 +35,7 @@ def working_precision() -> int:
 
 def ball(value: Fraction | int) -> Ball:
     """Enclose an exact number."""
-    exact = Fraction(value)
-    return arb(fmpq(exact.numerator, exact.denominator)) if exact else arb(0)
+    return arb(fmpq(value.numerator, value.denominator))
 
 
 def pi() -> Ball:

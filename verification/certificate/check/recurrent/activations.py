@@ -65,10 +65,12 @@ def curve(terms: tuple[Term, ...], order: int) -> Callable[[Ball], Ball]:
     ]
 
     def value(t: Ball) -> Ball:
-        result = ball(0)
-        for weight, function, change in parts:
-            result = result + weight * function(t if change is None else change[0] * t + change[1])
-        return result
+        return total(
+            [
+                weight * function(t if change is None else change[0] * t + change[1])
+                for weight, function, change in parts
+            ]
+        )
 
     return value
 

@@ -81,10 +81,8 @@ class Features:
         row = [h * self._curves[0](u) for u, (h, _) in zip(where, self._heights, strict=True)]
         slopes = [h * self._curves[1](u) for u, (_, h) in zip(where, self._heights, strict=True)]
         for entry in point:
-            if entry:
-                row += [ball(entry) * slope for slope in slopes]
-            else:
-                row += [ball(0)] * len(slopes)
+            factor = ball(entry)
+            row += [factor * slope for slope in slopes] if entry else [factor] * len(slopes)
         return row
 
     def _projections(self, point: Vector) -> list[Ball]:

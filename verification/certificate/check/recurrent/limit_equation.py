@@ -28,6 +28,7 @@ from verification.certificate.check.linear.semigroups import (
     Rows,
     doubled_flow,
     inner,
+    products,
     series_of_flow,
 )
 from verification.certificate.check.numbers.balls import (
@@ -37,6 +38,7 @@ from verification.certificate.check.numbers.balls import (
     total,
     working_precision,
 )
+from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.features import Features
 from verification.certificate.check.recurrent.memory import Memory
@@ -93,14 +95,38 @@ class Subject:
         return self._kernels[key]
 
     def _new_kernel(self, first: Place | Spot, second: Place | Spot) -> Ball:
-        spread = self.instance.law.w
-        if spread and spread.kind != "constant" and len(first.input) > 1:
+        if self._needs_pair_kernels(first):
             points = [(point.input, self._memory_at(point)) for point in (first, second)]
             return pair_kernel(self.instance, points[0], points[1], self.budget)
         inputs = self._telling((first, second))
         self.budget.spend(len(self._row(first, inputs)), working_precision())
         product = inner(self._row(first, inputs), self._row(second, inputs))
         return around(product, self._rule(inputs).error)
+
+    def _needs_pair_kernels(self, point: Place | Spot) -> bool:
+        spread = self.instance.law.w
+        return spread is not None and spread.kind != "constant" and len(point.input) > 1
+
+    def _find_kernels(self, points: Sequence[Place | Spot]) -> None:
+        """Enclose K between all points, many pairs of one rule at once."""
+        bits = working_precision()
+        shared: dict[tuple[Vector, ...], list[tuple[Place | Spot, Place | Spot]]] = {}
+        for count, first in enumerate(points, 1):
+            for second in points[:count]:
+                inputs = self._telling((first, second))
+                is_told_by_first = not inputs or first.input == inputs[0]
+                pair = (first, second) if is_told_by_first else (second, first)
+                shared.setdefault(inputs, []).append(pair)
+        for inputs, pairs in shared.items():
+            sides = [list(dict.fromkeys(side)) for side in zip(*pairs, strict=True)]
+            rows = [[self._row(point, inputs) for point in side] for side in sides]
+            self.budget.spend(len(rows[0]) * len(rows[1]) * len(rows[0][0]), bits)
+            error = self._rule(inputs).error
+            for first, row in zip(sides[0], products(*rows), strict=True):
+                for second, x in zip(sides[1], row, strict=True):
+                    value = around(x, error)
+                    self._kernels[first, second, bits] = value
+                    self._kernels[second, first, bits] = value
 
     def _telling(self, points: Sequence[Place | Spot]) -> tuple[Vector, ...]:
         """Return the inputs on which the rule for some points depends: the largest, or none."""
@@ -137,7 +163,7 @@ class Subject:
         """Enclose K between all points by one rule."""
         rows, error = self.features(points)
         self.budget.spend(len(rows) ** 2 * sum(map(len, rows[:1])), working_precision())
-        return [[around(inner(a, b), error) for b in rows] for a in rows]
+        return [[around(x, error) for x in row] for row in products(rows, rows)]
 
     # The equation
 
@@ -147,6 +173,9 @@ class Subject:
         if key not in self._flows:
             weights = [ball(atom.weight).sqrt() for atom in law.atoms]
             start = [w * ball(atom.target) for w, atom in zip(weights, law.atoms, strict=True)]
+            places = list(dict.fromkeys(atom.place for atom in law.atoms))
+            if not self._needs_pair_kernels(places[0]):
+                self._find_kernels(places)
             rows = [
                 [
                     a * b * self.kernel(one.place, other.place)
@@ -228,10 +257,9 @@ def solution(subject: Subject, law: WordLaw, time: Fraction, spot: Spot | None) 
     shares = [ball(mass).sqrt() for mass, _ in means.values()]
     scaled = [[a * x for x in row] for a, row in zip(shares, rows, strict=False)]
     subject.budget.spend((len(means) + 2) ** 2 * len(rows[0]), working_precision())
-    matrix = [[inner(a, b) for b in scaled] for a in scaled]
     start = [a * ball(mean) for a, (_, mean) in zip(shares, means.values(), strict=True)]
-    gained = series_of_flow(matrix, start, time, subject.budget)
-    weights = [inner(gained, column) for column in zip(*scaled, strict=True)]
+    gained = series_of_flow(products(scaled, scaled), start, time, subject.budget)
+    (weights,) = entries(ball_matrix([gained]) * ball_matrix(scaled))
     return Solution(law, means, rows, weights, time, ball(time) * error)
 
 

@@ -95,11 +95,11 @@ def normal_rule(
     if count > _MOST_NODES:
         raise Unsupported("W is so wide that its rule would have too many nodes")
     budget.spend(40 * count, bits)
-    root = (2 * pi()).sqrt()
-    nodes = []
-    for j in range(-count, count + 1):
-        z = ball(j * step)
-        nodes.append((centre + deviation * z, ball(step) * (-(z * z) / 2).exp() / root))
+    unit = ball(step)
+    height = unit / (2 * pi()).sqrt()
+    weights = [height * (-(unit * unit * j * j) / 2).exp() for j in range(count + 1)]
+    spacing = deviation * unit
+    nodes = [(centre + spacing * j, weights[abs(j)]) for j in range(-count, count + 1)]
     decay = (2 * pi() * ball(strip / step)).exp() - 1
     return NormalRule(
         nodes=tuple(nodes),
