@@ -110,6 +110,15 @@ def test_a_case_is_not_counted_twice_in_other_words():
         check_text(json.dumps(sealed(document | {"cases": both})))
 
 
+def test_a_side_of_which_little_is_stated_is_not_shown_as_if_it_were_known():
+    """Between 0 and 1E+200, it was shown as 5e+199: on the wrong side of the other one."""
+    document = made("C2", "damped-reciprocal")
+    document = document | {"cases": document["cases"][:1]}
+    wide = {"lower": "0", "upper": "1E+200"}
+    (case,) = check_text(json.dumps(sealed(replaced(document, ("cases", 0, "left"), wide)))).cases
+    assert case.left == "0 to 1e+200"
+
+
 def test_a_huge_distance_is_refused_in_words():
     case = ("cases", 0, "case", "distance")
     with pytest.raises(Refused, match="too large or too small"):

@@ -193,8 +193,10 @@ def brief(value: Fraction, digits: int = 6) -> str:
 
 
 def shown(bounds: Bounds) -> str:
-    """Return a number for a sentence."""
+    """Return a number for a sentence, or both its bounds where the lower one is 0."""
     try:
+        if bounds.upper and not bounds.lower:
+            return f"0 to {float(bounds.upper):.6g}"
         return f"{float((bounds.lower + bounds.upper) / 2):.6g}"
     except OverflowError as error:
         raise Refused("contains a number beyond 1e308") from error
