@@ -14,7 +14,7 @@ from verification.certificate.check import reading
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.instances import Term, read_instance
 from verification.certificate.check.numbers.balls import ball, bounds, precision
-from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.bounds import SLACK, Bounds, shown
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import (
     constant,
@@ -134,3 +134,49 @@ def test_a_word_without_a_fixed_point_there_is_found_out():
 def test_an_expanding_memory_is_not_assumed_to_contract():
     with pytest.raises(Invalid, match="q = s1"):
         memory_of("expanding")
+
+
+def test_a_fixed_point_that_is_soon_reached_has_as_many_decimals_as_there_may_be():
+    document = made("M4", "sharp-stability")
+    check_text(json.dumps(document))
+    texts = {item["case"]["fixed_point"] for item in document["cases"]}
+    assert max(len(text.partition(".")[2]) for text in texts) == reading.MOST_DECIMALS
+
+
+@pytest.mark.parametrize("name", ["sharp-stability", "mutant-kernel-slope"])
+def test_a_left_side_that_the_slack_hides_is_stated_as_such_and_no_other(name):
+    """Saturated units forget so fast that no digit of what is left can be known."""
+    document = made("M5", name)
+    check_text(json.dumps(document))
+    hidden = [item for item in document["cases"] if item["left"]["lower"] == "0"]
+    assert 0 < len(hidden) < len(document["cases"])
+    for item in hidden:
+        power = Fraction(item["left"]["upper"])
+        assert power <= SLACK * Fraction(item["right"]["lower"]) < 10 * power
+
+
+def _stated(document, left):
+    return json.dumps(sealed(replaced(document, ("cases", 0, "left"), left)))
+
+
+def test_a_left_side_that_matters_is_stated_to_its_digits():
+    document = made("M5", LOPSIDED)
+    case = document["cases"][0]
+    power = Fraction(case["left"]["upper"])
+    exponent = next(k for k in range(-40, 40) if Fraction(10) ** k >= power)
+    with pytest.raises(Invalid, match="expected a number of 3 to 40 digits"):
+        check_text(_stated(document, {"lower": "0", "upper": f"1E{exponent:+d}"}))
+    exponent = max(k for k in range(-80, 40) if Fraction(10) ** k <= SLACK * power)
+    with pytest.raises(Invalid, match=rf"left side is .*, not 0 to 1e{exponent:+03d} as stated"):
+        check_text(_stated(document, {"lower": "0", "upper": f"1E{exponent:+d}"}))
+
+
+def test_no_side_of_an_identity_is_negligible():
+    document = made("K4", "dependent-b-on-w")
+    with pytest.raises(Invalid, match="expected a number of 3 to 40 digits"):
+        check_text(_stated(document, {"lower": "0", "upper": "1E-100"}))
+
+
+def test_a_number_below_all_floats_is_shown():
+    assert shown(Bounds(Fraction(0), Fraction(10) ** -400)) == "0 to 1.00000e-400"
+    assert shown(Bounds(-ONE, ONE)) == "0"

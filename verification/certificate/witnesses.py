@@ -33,6 +33,7 @@ from verification.recurrent.memory import fixed_point, iterate
 from verification.strict_json import format_number
 
 _FIXED_POINT_BITS = (128, 256, 512)
+_MOST_BITS = 1024
 _FEW_DIGITS = 4
 
 
@@ -240,20 +241,34 @@ def _word_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
 
 
 def _fixed_point(instance: Instance, case: Any) -> str:  # noqa: ANN401
-    """Write a fixed point to as many decimals as give twenty digits of the distance from it."""
+    """Write a fixed point to as many decimals as give twenty digits of the distance from it.
+
+    Where that is so small that no decimals do, they are as many as there may be.
+    """
     for bits in _FIXED_POINT_BITS:
         with precision(bits):
             found = fixed_point(instance, case.word)
             reached = iterate(instance, case.word * case.iterates, ball(case.start))
             apart, (low, high) = end_points(abs(reached - found))[0], end_points(found)
         for decimals in range(LEAST_DECIMALS, MOST_DECIMALS + 1, 10):
-            scale = 10**decimals
-            if apart * scale >= 10**LEAST_DECIMALS and 4 * (high - low) * scale <= 1:
-                scaled = round((low + high) / 2 * scale)
-                digits = str(abs(scaled)).rjust(decimals + 1, "0")
-                sign = "-" if scaled < 0 else ""
-                return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
-    raise NotEnclosed("a fixed point is not known to enough decimals")
+            if apart * 10**decimals >= 10**LEAST_DECIMALS and _is_known(low, high, decimals):
+                return _decimal((low + high) / 2, decimals)
+    with precision(_MOST_BITS):
+        low, high = end_points(fixed_point(instance, case.word))
+    if not _is_known(low, high, MOST_DECIMALS):
+        raise NotEnclosed("a fixed point is not known to enough decimals")
+    return _decimal((low + high) / 2, MOST_DECIMALS)
+
+
+def _is_known(low: Fraction, high: Fraction, decimals: int) -> bool:
+    unit = Fraction(1, 10**decimals)
+    return 4 * (high - low) <= unit
+
+
+def _decimal(value: Fraction, decimals: int) -> str:
+    scaled = round(value * 10**decimals)
+    digits = str(abs(scaled)).rjust(decimals + 1, "0")
+    return f"{'-' if scaled < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def _memory_case(_instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401

@@ -20,9 +20,9 @@ from typing import Any
 from verification.certificate.check.checking import SCHEMA
 from verification.certificate.check.formula import Formula
 from verification.certificate.check.formulas import FORMULAS
-from verification.certificate.check.numbers.bounds import LEAST_DIGITS, SLACK, Bounds, at
-from verification.certificate.check.outcome import Budget, Invalid, Refused, Unsupported
+from verification.certificate.check.numbers.bounds import LEAST_DIGITS, SLACK, Bounds, stated
 from verification.certificate.check.reading import digest, parse
+from verification.certificate.derivation import Derivation, NotShown
 from verification.certificate.witnesses import WITNESSES
 from verification.claim import AnyClaim, Side
 from verification.decision import decide_with_cases
@@ -45,8 +45,6 @@ _DIGITS = 16
 _DIGITS_OF_SUPREMUM = 8
 _FEW_PRECISIONS = 2
 _FINER = 4
-_CHECKED_BITS = 128
-_NOTHING_CLAIMED = Bounds(Fraction(0), Fraction(0))
 
 
 class NotCertified(VerificationError):  # noqa: N818 - an outcome
@@ -102,9 +100,9 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
         rounded = [makers.rounded(instance, case) for case in certified]
         try:
             witness, cases = _witness_and_cases(claim, instance, rounded, 1)
-        except _NotShown:
+        except NotShown:
             witness, cases = _witness_and_cases(claim, instance, rounded, _FINER)
-    except NotEnclosed as error:
+    except (NotEnclosed, NotShown) as error:
         raise NotCertified(f"no certificate of {claim.id} on {instance.name}: {error}") from error
     document: dict[str, Json] = {
         "schema": SCHEMA,
@@ -125,10 +123,6 @@ def certificate(claim: AnyClaim, instance: Subject, *, seed: int = 0) -> dict[st
     return document
 
 
-class _NotShown(NotCertified):
-    """The witness is too coarse for the checker."""
-
-
 def _witness_and_cases(
     claim: AnyClaim, instance: Subject, cases: list[object], finer: int
 ) -> tuple[dict[str, Json], list[Json]]:
@@ -146,62 +140,51 @@ def _cases(
     for case in cases:
         written = makers.case(instance, case)
         documents.setdefault(json.dumps(written, sort_keys=True), (case, written))
-    formula = FORMULAS[claim.id]
-    asked = formula.is_finer or formula.least_digits < LEAST_DIGITS
-    shown = _shown_by_checker(claim.id, instance, witness) if asked else None
+    derivation = Derivation(claim.id, instance, witness)
     return [
-        {"case": written, **_stated_sides(claim, instance, case, shown and shown(written))}
+        {"case": written, **_stated_sides(claim, instance, case, written, derivation)}
         for _, (case, written) in sorted(documents.items(), key=lambda item: item[0])
     ]
 
 
-def _shown_by_checker(
-    claim_id: str, instance: Subject, witness: dict[str, Json]
-) -> Callable[[Json], tuple[Bounds, Bounds]]:
-    """Return what tells how well the checker knows both sides of a case.
+def _stated_sides(
+    claim: AnyClaim, instance: Subject, case: object, written: Json, derivation: Derivation
+) -> dict[str, Json]:
+    """State both sides, to 16 digits where some precision encloses them so well.
 
     A claim whose sides are enclosed on a grid is known to few digits, and to the checker not to
     the same ones; others the checker knows better.
     """
-    formula, budget = FORMULAS[claim_id], Budget()
-    read = formula.read(parse(json.dumps(instance.to_json())), budget)
-    context = formula.prepare(read, parse(json.dumps(witness)), budget)
-
-    def sides(case: Json) -> tuple[Bounds, Bounds]:
-        try:
-            found = formula.derive(context, parse(json.dumps(case)), _NOTHING_CLAIMED)
-            left, right = at(found.left, _CHECKED_BITS), at(found.right, _CHECKED_BITS)
-        except (Invalid, Refused, Unsupported) as error:
-            raise _NotShown(f"the witness does not show {claim_id}: {error}") from error
-        if left.upper > right.lower * (1 + SLACK):
-            raise _NotShown(f"the witness does not show {claim_id} in the case: {found.what}")
-        return left, right
-
-    return sides
-
-
-def _stated_sides(
-    claim: AnyClaim,
-    instance: Subject,
-    case: object,
-    checked: tuple[Bounds, Bounds] | None,
-) -> dict[str, Json]:
-    """State both sides, to 16 digits where some precision encloses them so well."""
-    left, right = checked or (None, None)
     formula, of_right = FORMULAS[claim.id], claim.right
+    asked = formula.is_finer or formula.least_digits < LEAST_DIGITS
+    left, right = derivation.sides(written) if asked else (None, None)
     share = WITNESSES[claim.id].share_of_right
     if share is not None:
         of_right = _between(claim.right, share)
-    stated = {
+    sides = {
         "left": _stated_side(claim.left, instance, case, left, formula),
         "right": _stated_side(of_right, instance, case, right, formula),
     }
-    for name, text in stated.items():
+    if sides["left"] is None and sides["right"] is not None and not formula.identity:
+        sides["left"] = _negligible_side(written, sides["right"], derivation)
+    for name, text in sides.items():
         if text is None:
             raise NotCertified(
                 f"the {name} side is not known to {formula.least_digits} digits in the case: {case}"
             )
-    return stated
+    return sides
+
+
+def _negligible_side(written: Json, right: Json, derivation: Derivation) -> Json:
+    """State a left side of which no digit is known as what the comparison's slack hides."""
+    slack = SLACK * stated(parse(json.dumps(right)), least_digits=1).lower
+    if slack <= 0:
+        return None
+    exponent = _rounded(Bounds.exactly(slack)).lower.adjusted()
+    claimed = Bounds(Fraction(0), Fraction(10) ** exponent)
+    if any(derivation.left_is_between(written, claimed, bits) for bits in PRECISIONS):
+        return {"lower": "0", "upper": f"1E{exponent:+d}"}
+    return None
 
 
 def _between(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from verification.certificate.check import reading
 from verification.certificate.check.formulas import FORMULAS
-from verification.certificate.check.numbers.bounds import confirm, shown, stated
+from verification.certificate.check.numbers.bounds import confirm, shown, stated_sides
 from verification.certificate.check.outcome import Budget, Invalid, Refused, Unsupported
 from verification.certificate.check.reading import Node
 
@@ -103,9 +103,8 @@ def check_text(text: str) -> Checked:
         if meant in seen:
             case.invalid("is there twice, in other words")
         seen.add(meant)
-        claimed = (
-            stated(parts["left"], formula.least_digits),
-            stated(parts["right"], formula.least_digits),
+        claimed = stated_sides(
+            parts["left"], parts["right"], formula.least_digits, identity=formula.identity
         )
         found = formula.derive(context, parts["case"], claimed[0])
         confirm(

@@ -16,6 +16,7 @@ from verification.certificate.check.numbers.balls import (
     bounds,
     integer_power,
     lower,
+    magnitude,
     precision,
     upper,
 )
@@ -176,7 +177,7 @@ def contracting_step(joint: JointChain, case: Node, _claimed: Bounds) -> Shown:
     def apart(bits: int) -> Bounds:
         with precision(bits):
             there = memory.image(points[i], ball(v)), memory.image(points[j], ball(w))
-            return bounds(abs(there[0] - there[1]))
+            return bounds(magnitude(there[0] - there[1]))
 
     def after_one(bits: int) -> Bounds:
         return apart(bits).plus(Bounds.exactly(weight * (1 - shared)))

@@ -7,7 +7,14 @@ from fractions import Fraction
 from verification.certificate.check.claims.limit_claims import read_spot
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.linear.spectra import Form, require_least_eigenvalue
-from verification.certificate.check.numbers.balls import Ball, at_precision, ball, precision, upper
+from verification.certificate.check.numbers.balls import (
+    Ball,
+    at_precision,
+    ball,
+    magnitude,
+    precision,
+    upper,
+)
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -45,7 +52,7 @@ def size_of_kernel(known: tuple[Subject, Bounds], case: Node, _claimed: Bounds) 
     first, second = (read_spot(members[key], subject.instance) for key in ("first", "second"))
     return Shown(
         f"v = {brief(first.memory)} and {brief(second.memory)}",
-        at_precision(lambda: abs(subject.kernel(first, second)), _SPARE_BITS),
+        at_precision(lambda: magnitude(subject.kernel(first, second)), _SPARE_BITS),
         bound,
     )
 
@@ -63,21 +70,16 @@ def slope_of_kernel(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     moved = Spot(first.input, first.memory + by)
 
     def slope() -> Ball:
-        return abs(subject.kernel(moved, second) - subject.kernel(first, second)) / ball(by)
+        apart = subject.kernel(moved, second) - subject.kernel(first, second)
+        return magnitude(apart / ball(by))
 
     def bound() -> Ball:
         s0, s1, s2 = (constant(subject.instance.activation, order) for order in range(3))
         factor = mean_square(subject.instance) * subject.instance.squared_radius
         return s0 * s1 + ball(factor) * s1 * s2
 
-    enclosed = at_precision(slope, _SPARE_BITS)
-
-    def left(bits: int) -> Bounds:
-        found = enclosed(bits)
-        return Bounds(max(found.lower, Fraction(0)), found.upper)
-
     what = f"v = {brief(first.memory)}, moved by {brief(by)}, and {brief(second.memory)}"
-    return Shown(what, left, at_precision(bound, _SPARE_BITS))
+    return Shown(what, at_precision(slope, _SPARE_BITS), at_precision(bound, _SPARE_BITS))
 
 
 # K2, K3
@@ -129,7 +131,7 @@ def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
         entry, error = members["entry"].number(), members["error"].number()
 
         def distance() -> Ball:
-            return abs(subject.kernel(first, second) - ball(entry))
+            return magnitude(subject.kernel(first, second) - ball(entry))
 
         left = at_precision(distance, _SPARE_BITS)
         return Shown(f"an entry, {where}", left, Bounds.exactly(error))
@@ -145,6 +147,6 @@ def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     )
     return Shown(
         f"a rule of step {brief(step)}, {where}",
-        at_precision(lambda: abs(rule.value() - subject.kernel(first, second)), _SPARE_BITS),
+        at_precision(lambda: magnitude(rule.value() - subject.kernel(first, second)), _SPARE_BITS),
         at_precision(lambda: rule.error(width), _SPARE_BITS),
     )

@@ -23,7 +23,7 @@ from verification.certificate.check.linear.norms import (
     norms,
     read_changes,
 )
-from verification.certificate.check.numbers.balls import ball, bounds, precision, total
+from verification.certificate.check.numbers.balls import ball, bounds, magnitude, precision, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -102,7 +102,7 @@ def norm_of_network(known: Kernel, case: Node, _claimed: Bounds) -> Shown:
 
     def left(bits: int) -> Bounds:
         with precision(bits + _SPARE_BITS):
-            return bounds(abs(response(stable.network, signal, stable.budget)))
+            return bounds(magnitude(response(stable.network, signal, stable.budget)))
 
     return Shown(_named(signal), left, known.norm)
 

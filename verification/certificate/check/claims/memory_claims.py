@@ -14,6 +14,7 @@ from verification.certificate.check.numbers.balls import (
     ball,
     integer_power,
     lower,
+    magnitude,
     precision,
 )
 from verification.certificate.check.numbers.bounds import SLACK, Bounds, Shown, brief
@@ -68,7 +69,9 @@ def distance_to_fixed_point(memory: Memory, case: Node, _claimed: Bounds) -> Sho
     half = _half_unit(memory, word, members["fixed_point"])
 
     def distance() -> Ball:
-        return abs(memory.iterate(word * iterates, ball(start)) - around(ball(near), ball(half)))
+        return magnitude(
+            memory.iterate(word * iterates, ball(start)) - around(ball(near), ball(half))
+        )
 
     def bound() -> Ball:
         q = memory.contraction_factor()
@@ -117,7 +120,7 @@ def forgetting(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
         members["starts"].refuse("the larger of two starts first")
 
     def gap() -> Ball:
-        return abs(memory.iterate(word, ball(first)) - memory.iterate(word, ball(second)))
+        return magnitude(memory.iterate(word, ball(first)) - memory.iterate(word, ball(second)))
 
     def bound() -> Ball:
         return integer_power(memory.contraction_factor(), len(word)) * ball(abs(first - second))
@@ -132,7 +135,7 @@ def _history(memory: Memory, case: Node) -> Shown:
     known = members["known"].integer(1, len(past))
 
     def gap() -> Ball:
-        return abs(memory.remembered(past) - memory.iterate(past[-known:], ball(0)))
+        return magnitude(memory.remembered(past) - memory.iterate(past[-known:], ball(0)))
 
     def bound() -> Ball:
         return integer_power(memory.contraction_factor(), known) * memory.bound()

@@ -23,6 +23,7 @@ from verification.certificate.check.numbers.balls import (
     ball,
     bounds,
     lower,
+    magnitude,
     precision,
     total,
     upper,
@@ -215,7 +216,7 @@ def moved_weight(known: Trained, case: Node, _claimed: Bounds) -> Shown:
         moved = course.moved[steps]
         if weight == "W":
             return _largest([inner(row, row) for row in moved.w]).sqrt()
-        return _largest([abs(x) for x in (moved.c if weight == "C" else moved.b)])
+        return _largest([magnitude(x) for x in (moved.c if weight == "C" else moved.b)])
 
     def right(course: Course) -> Ball:
         s0, s1, _ = known.heights()
@@ -247,7 +248,7 @@ def memory_beside_frozen(known: Trained, case: Node, _claimed: Bounds) -> Shown:
         # Of moves by 0 two memories are the same, which balls of them would not show.
         if all(course.memory_is_frozen(k) for k in range(1, steps + 1)):
             return ball(0)
-        return abs(course.memories[steps] - course.frozen_memory(along.path))
+        return magnitude(course.memories[steps] - course.frozen_memory(along.path))
 
     def right(course: Course) -> Ball:
         s0, s1, _ = known.heights()
@@ -287,7 +288,7 @@ def step_of_kernel(known: Trained, case: Node, _claimed: Bounds) -> Shown:
             return ball(0)
         change = course.output(steps + 1, place) - course.output(steps, place)
         kernel = course.kernel(steps, (here, course.memories[steps]), place)
-        return abs(change + course.rates.step * course.errors[steps] * kernel)
+        return magnitude(change + course.rates.step * course.errors[steps] * kernel)
 
     def right(course: Course) -> Ball:
         s0, s1, s2 = known.heights()
@@ -350,7 +351,7 @@ def linearisation(known: Trained, case: Node, _claimed: Bounds) -> Shown:
             # W.x has not moved, and the output is linear in C.
             return ball(0)
         first = course.output(0, (point, course.memories[steps]))
-        return abs(_not_linear(instance, course, state, steps) - first)
+        return magnitude(_not_linear(instance, course, state, steps) - first)
 
     def right(course: Course) -> Ball:
         s0, s1, s2 = known.heights()

@@ -125,6 +125,11 @@ def lower(x: Ball) -> Fraction:
     return bounds(x).lower
 
 
+def magnitude(x: Ball) -> Ball:
+    """Return ``|x|``, nowhere below 0: ``abs`` of a ball around 0 is."""
+    return abs(x).nonnegative_part()
+
+
 def integer_power(x: Ball, exponent: int) -> Ball:
     """Return ``x^n``, n >= 0."""
     result, factor = arb(1), x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from math import isqrt
 from typing import TypeAlias
@@ -93,19 +94,35 @@ def at(side: Side, bits: int) -> Bounds:
     return side if isinstance(side, Bounds) else side(bits)
 
 
-def stated(node: Node, least_digits: int = LEAST_DIGITS) -> Bounds:
+def stated_sides(
+    left: Node, right: Node, least_digits: int = LEAST_DIGITS, *, identity: bool = False
+) -> tuple[Bounds, Bounds]:
+    """Read what a certificate states of both sides of a case.
+
+    Of a left side that is to be no larger than the right one, and is lost in the slack of that
+    comparison, no digit needs to be known.
+    """
+    larger = stated(right, least_digits)
+    return stated(left, least_digits, Fraction(0) if identity else SLACK * larger.lower), larger
+
+
+def stated(
+    node: Node, least_digits: int = LEAST_DIGITS, negligible: Fraction = Fraction(0)
+) -> Bounds:
     """Read what a certificate states of one side.
 
     Two decimals with one exponent, two units of the last digit apart: the number, rounded, lies in
     the middle.  Exactly 0 is stated as 0 and 0.  So neither end can be moved alone.  Where one
-    digit is enough, 0 and a power of ten may be stated.
+    digit is enough, or the number is negligible, 0 and a power of ten may be stated.
     """
     members = node.fields(("lower", "upper"))
     (lower, low_place), (upper, high_place) = (_decimal(members[key]) for key in ("lower", "upper"))
     if lower == upper == low_place == high_place == 0:
         return Bounds.exactly(Fraction(0))
-    if least_digits == 1 and (lower, upper) == (0, 1):
-        return Bounds(Fraction(0), Fraction(10) ** high_place)
+    if (lower, upper) == (0, 1):
+        power = Fraction(10) ** high_place
+        if least_digits == 1 or power <= negligible:
+            return Bounds(Fraction(0), power)
     digits = len(str(abs(lower + upper) // 2))
     if low_place != high_place or upper - lower != 2 or not least_digits <= digits <= MOST_DIGITS:
         node.invalid(
@@ -194,9 +211,16 @@ def brief(value: Fraction, digits: int = 6) -> str:
 
 def shown(bounds: Bounds) -> str:
     """Return a number for a sentence, or both its bounds where the lower one is 0."""
+    if bounds.upper and not bounds.lower:
+        return f"0 to {_six_digits(bounds.upper)}"
+    return _six_digits((bounds.lower + bounds.upper) / 2)
+
+
+def _six_digits(value: Fraction) -> str:
     try:
-        if bounds.upper and not bounds.lower:
-            return f"0 to {float(bounds.upper):.6g}"
-        return f"{float((bounds.lower + bounds.upper) / 2):.6g}"
+        number = float(value)
     except OverflowError as error:
         raise Refused("contains a number beyond 1e308") from error
+    if value and not number:
+        return f"{Decimal(value.numerator) / Decimal(value.denominator):.5e}"
+    return f"{number:.6g}"
