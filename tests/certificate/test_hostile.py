@@ -12,6 +12,7 @@ from verification.certificate.check import checking, outcome, reading
 from verification.certificate.check.checking import check_file, check_text
 from verification.certificate.check.numbers.lattices import largest_common_divisor, work_of_sum
 from verification.certificate.check.outcome import Invalid, Refused, Unsupported
+from verification.certificate.check.recurrent.memory import projections
 
 GOOD = made("P5", "hidden-state")
 SOLUTION = ("cases", 0, "case", "solution", "numerators", 0)
@@ -141,7 +142,7 @@ def test_a_rule_of_a_huge_or_tiny_step_ends_in_words(step):
     document = made("K3", "markov-onegin")
     rule = next(case for case in document["cases"] if case["case"]["of"] == "rule")
     document = document | {"cases": [replaced(rule, ("case", "step"), step)]}
-    with pytest.raises((Invalid, Refused), match="."):
+    with pytest.raises((Invalid, Refused), match=r"beyond 1e308|asks for more than"):
         check_text(json.dumps(sealed(document)))
 
 
@@ -185,6 +186,47 @@ def test_long_denominators_are_refused_before_they_are_multiplied():
     with pytest.raises(Refused, match="asks for more than"):
         largest_common_divisor(numbers, outcome.Budget(left=10**6))
     assert work_of_sum(numbers) > outcome.MAX_WORK
+
+
+def long_vector(first):
+    """Return the texts of a vector whose inner products take seconds."""
+    return [f"1/{10**3_900 + 2 * k + 1}" for k in range(first, first + 64)]
+
+
+def test_inner_products_of_long_vectors_are_work():
+    vectors = [tuple(map(Fraction, long_vector(0)))]
+    with pytest.raises(Refused, match="asks for more than"):
+        projections(vectors, vectors[0], outcome.Budget(left=10**6))
+
+
+def widened(document):
+    """Return a certificate about an instance with inputs of many components."""
+    law = {"kind": "normal", "mean": ["0"] * 64, "std": "0.001"}
+    document = replaced(document, ("instance", "law", "W"), law)
+    inputs = [["0.01"] * 64, ["0.02"] * 64]
+    return replaced(document, ("instance", "chain", "inputs"), inputs)
+
+
+@pytest.mark.parametrize("kind", ["entry", "rule"])
+def test_points_of_long_vectors_are_refused(kind):
+    """Minutes, of which no operation was counted."""
+    document = widened(made("K3", "markov-onegin"))
+    case = next(case for case in document["cases"] if case["case"]["of"] == kind)
+    for k, point in enumerate(("first", "second")):
+        case = replaced(case, ("case", point, "input"), long_vector(64 * k))
+    with pytest.raises(Refused, match="asks for more than"):
+        check_text(json.dumps(sealed(document | {"cases": [case]})))
+
+
+def test_units_of_long_vectors_are_refused():
+    document = widened(made("O1", "markov-onegin"))
+    units = [
+        {"p": "1/8", "C": "0.1", "W": long_vector(64 * k), "B": "0.5"} for k in reversed(range(8))
+    ]
+    first = document["cases"][0]
+    case = first | {"case": first["case"] | {"units": units}}
+    with pytest.raises(Refused, match="asks for more than"):
+        check_text(json.dumps(sealed(document | {"cases": [case]})))
 
 
 def test_a_file_is_not_read_beyond_its_limit(tmp_path, monkeypatch):

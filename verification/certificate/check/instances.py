@@ -194,24 +194,40 @@ def _read_law(node: Node, dimension: int, budget: Budget) -> Law:
     if node.has("kind"):
         members = node.fields(("kind", "atoms"))
         members["kind"].choice("atoms")
-        atoms = []
-        for item in members["atoms"].elements(1, MAX_ATOMS):
-            parts = item.fields(("p", "C", "W", "B"))
-            p, c, b = (parts[key].number() for key in ("p", "C", "B"))
-            atoms.append(Atom(p, c, _read_vector(parts["W"], dimension, budget), b))
-        budget.spend(
-            _PRODUCTS * work_of_sum([x for atom in atoms for x in (atom.p, atom.c, atom.b)])
-        )
-        if any(atom.p <= 0 for atom in atoms) or sum(atom.p for atom in atoms) != 1:
-            node.invalid("the atoms' probabilities are not positive or do not sum to 1")
-        return Law(None, None, None, tuple(atoms))
+        return read_atoms(members["atoms"], MAX_ATOMS, dimension, budget)
     parts = node.fields(("C", "W", "B"))
     return Law(
         _read_spread(parts["C"], None, ("uniform", "constant")),
-        _read_spread(parts["W"], dimension, ("uniform", "normal", "constant")),
+        _charged(_read_spread(parts["W"], dimension, ("uniform", "normal", "constant")), budget),
         _read_spread(parts["B"], None, ("uniform", "constant")),
         (),
     )
+
+
+def read_atoms(node: Node, most: int, dimension: int, budget: Budget) -> Law:
+    """Read a law of atoms, so many at most.
+
+    Raises
+    ------
+    Invalid
+        Where their probabilities are not.
+    """
+    atoms = []
+    for item in node.elements(1, most):
+        parts = item.fields(("p", "C", "W", "B"))
+        p, c, b = (parts[key].number() for key in ("p", "C", "B"))
+        atoms.append(Atom(p, c, _read_vector(parts["W"], dimension, budget), b))
+    budget.spend(_PRODUCTS * work_of_sum([x for atom in atoms for x in (atom.p, atom.c, atom.b)]))
+    if any(atom.p <= 0 for atom in atoms) or sum(atom.p for atom in atoms) != 1:
+        node.invalid("the atoms' probabilities are not positive or do not sum to 1")
+    return Law(None, None, None, tuple(atoms))
+
+
+def _charged(spread: Spread, budget: Budget) -> Spread:
+    """Charge for the inner products with the vectors of a law of W."""
+    for vector in (spread.first, spread.second):
+        budget.spend(_PRODUCTS * work_of_sum(vector))
+    return spread
 
 
 def _read_spread(node: Node, dimension: int | None, kinds: tuple[str, ...]) -> Spread:

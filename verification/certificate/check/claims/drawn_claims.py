@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -23,16 +24,18 @@ from verification.certificate.check.claims.limit_claims import read_spot
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import Ball, around, at_precision, ball, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import curve, strip_constant
 from verification.certificate.check.recurrent.layer import Layer
 from verification.certificate.check.recurrent.limit_equation import Spot
-from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.memory import dot, projections
 from verification.certificate.check.recurrent.units import moment_of_c
 
 MAX_UNITS = 3
 MAX_DRAWS = 5_000
+_PRODUCTS = 6
 _SPARE_BITS = 64
 
 
@@ -94,14 +97,22 @@ class _Atoms:
     second: Spot
     units: int
 
+    @cached_property
+    def _masses(self) -> dict[tuple[Fraction, Fraction, Fraction], Fraction]:
+        """The probabilities of W.x, W.x' and ``C^2 x.x'``."""
+        atoms, budget = self.known.instance.law.atoms, self.known.budget
+        inputs = self.first.input, self.second.input
+        (inner,) = projections(inputs[:1], inputs[1], budget)
+        places = [projections([atom.w for atom in atoms], point, budget) for point in inputs]
+        masses: dict[tuple[Fraction, Fraction, Fraction], Fraction] = {}
+        for u, t, atom in zip(*places, atoms, strict=True):
+            key = u, t, atom.c**2 * inner
+            masses[key] = masses.get(key, Fraction(0)) + atom.p
+        return masses
+
     def _values(self) -> list[tuple[Fraction, Ball]]:
         """Return the probabilities and values of Y, of atoms that agree once."""
-        instance, inner = self.known.instance, dot(self.first.input, self.second.input)
-        masses: dict[tuple[Fraction, Fraction, Fraction], Fraction] = {}
-        for atom in instance.law.atoms:
-            where = (dot(atom.w, self.first.input), dot(atom.w, self.second.input))
-            key = (*where, atom.c**2 * inner)
-            masses[key] = masses.get(key, Fraction(0)) + atom.p
+        instance, masses = self.known.instance, self._masses
         self.known.budget.spend(100 * len(masses) * len(instance.activation), 256)
         heights, slopes = (curve(instance.activation, order) for order in range(2))
         found = []
@@ -136,6 +147,7 @@ class _Atoms:
 
 def _unit(known: Drawn, first: Spot, second: Spot) -> _Unit:
     """Return the values of f and g at the nodes of a rule for W.x, x the longer input."""
+    known.budget.spend(_PRODUCTS * work_of_sum((*first.input, *second.input)))
     if dot(first.input, first.input) < dot(second.input, second.input):
         first, second = second, first
     instance, point = known.instance, first.input

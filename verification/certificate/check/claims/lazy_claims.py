@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from verification.certificate.check.claims.network_claims import training_of
 from verification.certificate.check.instances import Instance, Training, read_state_of_input
@@ -17,7 +16,6 @@ from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, b
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant
-from verification.certificate.check.recurrent.memory import dot
 from verification.certificate.check.recurrent.second_order import Sizes, bound_of_laziness
 from verification.certificate.check.recurrent.stratified import Both, Units
 from verification.certificate.check.recurrent.training import Rates
@@ -107,10 +105,9 @@ def lazy_error(known: Lazy, case: Node, _claimed: Bounds) -> Shown:
 def _sizes(known: Lazy, both: Both, steps: int) -> Sizes:
     instance, units = known.instance, both.units
     terms = instance.activation
-    squared = max((dot(point, point) for point in instance.inputs), default=Fraction(0))
     return Sizes(
         s=(constant(terms, 0), constant(terms, 1), constant(terms, 2), constant(terms, 3)),
-        r=ball(squared).sqrt(),
+        r=ball(instance.squared_radius).sqrt(),
         c=tuple(ball(units.moment(order)) for order in range(5)),
         g=tuple(ball(units.moment(order, with_b=True)) for order in range(3)),
         ybar=ball(max(map(abs, instance.targets))),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from verification.certificate.check.claims.chain_claims import read_chain
-from verification.certificate.check.instances import Atom, Instance, Law, read_state_of_input
+from verification.certificate.check.instances import Instance, Law, read_atoms, read_state_of_input
 from verification.certificate.check.linear.semigroups import inverse_form, rotated
 from verification.certificate.check.markov.chains import Chain
 from verification.certificate.check.numbers.balls import (
@@ -41,6 +41,7 @@ from verification.certificate.check.recurrent.limit_equation import (
     variance_about,
 )
 from verification.certificate.check.recurrent.memory import Memory, mean_absolute_b
+from verification.certificate.check.recurrent.units import occurs
 from verification.certificate.check.recurrent.word_laws import (
     MAX_KNOWN,
     WordLaw,
@@ -73,7 +74,7 @@ class Limit:
         if key not in self._subjects:
             instance = self.instance
             if units is not None:
-                instance = replace(instance, law=_read_units(units, len(instance.inputs[0])))
+                instance = replace(instance, law=_read_units(units, instance, self.budget))
             with precision(_BITS):
                 memory = Memory(instance, self.budget)
             self._subjects[key] = Subject(instance, memory, self.budget)
@@ -104,21 +105,17 @@ class Limit:
         return self._laws[key]
 
 
-def _read_units(node: Node, dimension: int) -> Law:
-    """Read the law of a drawn network's units, in order, each with C >= 0: only C^2 matters."""
-    atoms = []
-    for item in node.elements(1, MAX_UNITS):
-        members = item.fields(("p", "C", "W", "B"))
-        p, c, b = (members[key].number() for key in ("p", "C", "B"))
-        if p <= 0 or c < 0:
-            item.refuse("p > 0 and C >= 0")
-        atoms.append(Atom(p, c, members["W"].numbers(dimension), b))
-    if sum(atom.p for atom in atoms) != 1:
-        node.invalid("the probabilities do not sum to 1")
-    keys = [(atom.w, atom.b, atom.c, atom.p) for atom in atoms]
-    if sorted(keys) != keys:
-        node.refuse("units in order")
-    return Law(None, None, None, tuple(atoms))
+def _read_units(node: Node, instance: Instance, budget: Budget) -> Law:
+    """Read the law of drawn units, in order, each with C >= 0: only C^2 matters."""
+    law = read_atoms(node, MAX_UNITS, len(instance.inputs[0]), budget)
+    keys = [(atom.w, atom.b, atom.c, atom.p) for atom in law.atoms]
+    if sorted(keys) != keys or any(atom.c < 0 for atom in law.atoms):
+        node.refuse("units in order, C >= 0")
+    budget.spend(len(law.atoms) * len(instance.law.atoms))
+    for atom in law.atoms:
+        if not any(occurs(instance.law, sign * atom.c, atom.w, atom.b) for sign in (1, -1)):
+            node.invalid("has a unit that does not occur in the initial law, with either sign of C")
+    return law
 
 
 def read_limit(instance: Instance, witness: Node, budget: Budget) -> Limit:

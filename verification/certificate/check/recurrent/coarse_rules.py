@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, log, sqrt
 
 from verification.certificate.check.instances import Instance, Vector
@@ -23,10 +24,14 @@ from verification.certificate.check.numbers.balls import (
     upper,
     working_precision,
 )
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
-from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.memory import projections
 from verification.certificate.check.recurrent.units import moment_of_c
+
+_PRODUCTS = 16
+"""The quotient of inner products takes as long as so many of them, where they are long."""
 
 Point = tuple[Vector, Fraction]
 
@@ -54,44 +59,52 @@ class CoarseRule:
         if not any(self.first[0]) or self.step <= 0:
             raise Invalid("a coarse rule is for a first input other than 0, and a step > 0")
 
-    def _rest(self) -> Fraction:
-        """Return ``c^2 / s^2``."""
-        size, mixed = dot(self.first[0], self.first[0]), dot(self.first[0], self.second[0])
-        return dot(self.second[0], self.second[0]) - mixed * mixed / size
+    @cached_property
+    def _products(self) -> tuple[Fraction, Fraction, Fraction]:
+        """``|x|^2``, ``x.x'`` and ``c^2 / s^2``."""
+        self.budget.spend(_PRODUCTS * work_of_sum((*self.first[0], *self.second[0])))
+        size, mixed = projections((self.first[0], self.second[0]), self.first[0], self.budget)
+        (other,) = projections((self.second[0],), self.second[0], self.budget)
+        return size, mixed, other - mixed * mixed / size
+
+    @cached_property
+    def _means(self) -> list[Fraction]:
+        """``m.x`` and ``m.x'``."""
+        mean = self.instance.law.w.first if self.instance.law.w else ()
+        return projections((self.first[0], self.second[0]), mean, self.budget)
 
     def _parts(self) -> tuple[Ball, Ball, Ball]:
         """Return a, b and c."""
         spread = self.instance.law.w
         deviation = ball(spread.second[0]) if spread else ball(0)
-        size = dot(self.first[0], self.first[0])
-        along = ball(size).sqrt()
-        mixed = ball(dot(self.first[0], self.second[0])) / along
-        return deviation * along, deviation * mixed, deviation * ball(self._rest()).sqrt()
+        size, mixed, rest = map(ball, self._products)
+        along = size.sqrt()
+        return deviation * along, deviation * mixed / along, deviation * rest.sqrt()
 
     def _lever(self) -> Ball:
         """Return ``E[C^2] x.x'``."""
         spread = self.instance.law.c
         square = moment_of_c(spread, 2) if spread else Fraction(0)
-        return ball(square * dot(self.first[0], self.second[0]))
+        return ball(square * self._products[1])
 
     def value(self) -> Ball:
         """Enclose the rule's sum, at the working precision."""
-        terms, law = self.instance.activation, self.instance.law
+        terms, rest = self.instance.activation, self._products[2]
         bits = working_precision() + 8
         count = ceil(Fraction(sqrt(2 * log(2) * bits)) / self.step)
-        cells = (2 * count + 1) ** (2 if self._rest() else 1)
+        cells = (2 * count + 1) ** (2 if rest else 1)
         self.budget.spend(80 * cells * len(terms), bits)
         nodes = [ball(self.step * k) for k in range(-count, count + 1)]
         weights = [(-node * node / 2).exp() * ball(self.step) / (2 * pi()).sqrt() for node in nodes]
-        mean = law.w.first if law.w else ()
-        starts = [ball(dot(mean, point) + memory) for point, memory in (self.first, self.second)]
+        memories = self.first[1], self.second[1]
+        starts = [ball(mean + v) for mean, v in zip(self._means, memories, strict=True)]
         along, mixed, across = self._parts()
         heights, slopes = (curve(terms, order) for order in range(2))
         lever, found = self._lever(), ball(0)
         for node, weight in zip(nodes, weights, strict=True):
             u, t = starts[0] + along * node, starts[1] + mixed * node
             others = [(t, ball(1))]
-            if self._rest():
+            if rest:
                 others = [(t + across * z, p) for z, p in zip(nodes, weights, strict=True)]
             forward = total([p * heights(x) for x, p in others])
             backward = total([p * slopes(x) for x, p in others])
@@ -99,7 +112,7 @@ class CoarseRule:
         # What lies beyond the last node weighs less than the normal law does there.
         beyond = (ball(self.step * count) / ball(2).sqrt()).erfc()
         s0, s1 = constant(terms, 0), constant(terms, 1)
-        if self._rest():
+        if rest:
             beyond = beyond * (2 * total(weights) + beyond)
         return around(found, (s0 * s0 + abs(lever) * s1 * s1) * beyond)
 
@@ -115,7 +128,7 @@ class CoarseRule:
         size = strips[0] + abs(self._lever()) * strips[1]
         w = ball(width)
         one = 2 * (w * w / 2).exp() / (2 * pi() * w / ball(self.step)).expm1()
-        return size * (one * (2 + one) if self._rest() else one)
+        return size * (one * (2 + one) if self._products[2] else one)
 
     def _height(self, order: int, width: Fraction) -> Ball:
         if not width:

@@ -20,7 +20,7 @@ from verification.certificate.check.instances import Instance, Spread, Vector
 from verification.certificate.check.numbers.balls import Ball, ball, working_precision
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.recurrent.activations import constant, curve, strip_constant
-from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.memory import projections
 from verification.certificate.check.recurrent.rules import (
     NormalRule,
     normal_rule,
@@ -87,11 +87,11 @@ class Features:
 
     def _projections(self, point: Vector) -> list[Ball]:
         """Return W.x at the nodes."""
-        share = ball(point[0] / self.widest) if self.widest else ball(0)
-        return [
-            ball(dot(node.place, point)) if isinstance(node.place, tuple) else node.place * share
-            for node in self._nodes
-        ]
+        if self.widest:
+            share = ball(point[0] / self.widest)
+            return [node.place * share for node in self._nodes if not isinstance(node.place, tuple)]
+        places = [node.place for node in self._nodes if isinstance(node.place, tuple)]
+        return [ball(x) for x in projections(places, point, self.budget)]
 
     def _made_nodes(self, inputs: list[Vector]) -> list[_Node]:
         law = self.instance.law

@@ -25,7 +25,7 @@ from verification.certificate.check.recurrent.activations import (
     curve,
     strip_constant,
 )
-from verification.certificate.check.recurrent.memory import Memory, dot, mean_b
+from verification.certificate.check.recurrent.memory import Memory, mean_b, projections
 from verification.certificate.check.recurrent.rules import normal_rule, sum_rule, uniform_parts
 
 
@@ -101,7 +101,7 @@ class Layer:
         self.terms = instance.activation
         self.budget = budget
         self.gradient = gradient
-        self.squared_input = ball(dot(point, point))
+        self.squared_input = ball(projections([point], point, budget)[0])
         self.rule = self._made_rule(instance, point)
         self.largest_mean = ball(0)
         for _, _, b in self.rule.nodes:
@@ -211,17 +211,21 @@ class Layer:
     def _made_rule(self, instance: Instance, point: Vector) -> _Rule:
         law, nothing = instance.law, ball(0)
         if law.w is None or law.b is None:
+            atoms = conditional_atoms(instance)
+            places = projections([w for w, _, _ in atoms], point, self.budget)
             nodes = [
-                (ball(dot(w, point)), ball(p), ball(b)) for w, p, b in conditional_atoms(instance)
+                (ball(place), ball(p), ball(b))
+                for place, (_, p, b) in zip(places, atoms, strict=True)
             ]
             return _Rule(tuple(nodes), Fraction(0), nothing, nothing)
         mean = ball(mean_b(law.b))
         if law.w.kind == "constant" or not any(point):
-            place = dot(law.w.first, point)
+            (place,) = projections([law.w.first], point, self.budget)
             return _Rule(((ball(place), ball(1), mean),), Fraction(0), nothing, nothing)
         if law.w.kind == "normal":
             deviation = ball(law.w.second[0]) * self.squared_input.sqrt()
-            rule = normal_rule(self.terms, ball(dot(law.w.first, point)), deviation, self.budget)
+            (place,) = projections([law.w.first], point, self.budget)
+            rule = normal_rule(self.terms, ball(place), deviation, self.budget)
         else:
             rule = sum_rule(self.terms, uniform_parts(law.w, point), self.budget)
         rows = tuple((node, weight, mean) for node, weight in rule.nodes)

@@ -39,11 +39,15 @@ from verification.certificate.check.numbers.balls import (
     working_precision,
 )
 from verification.certificate.check.numbers.complex_balls import ball_matrix, entries
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.features import Features
 from verification.certificate.check.recurrent.memory import Memory
 from verification.certificate.check.recurrent.pair_kernels import pair_kernel
 from verification.certificate.check.recurrent.word_laws import Memories, Place, WordLaw
+
+_PRODUCTS = 16
+"""A kernel takes as long as so many inner products of its two inputs, where they are long."""
 
 _Means = dict[Place, tuple[Fraction, Fraction]]
 
@@ -95,6 +99,7 @@ class Subject:
         return self._kernels[key]
 
     def _new_kernel(self, first: Place | Spot, second: Place | Spot) -> Ball:
+        self.budget.spend(_PRODUCTS * work_of_sum((*first.input, *second.input)))
         if self._needs_pair_kernels(first):
             points = [(point.input, self._memory_at(point)) for point in (first, second)]
             return pair_kernel(self.instance, points[0], points[1], self.budget)

@@ -9,7 +9,7 @@ of sigma along the reals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,6 +24,7 @@ from verification.certificate.check.numbers.balls import (
     working_precision,
 )
 from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
 from verification.certificate.check.recurrent.activations import (
     antiderivative,
@@ -91,6 +92,8 @@ class Memory:
         """The supremum in M3, once it is found."""
         self._remembered: dict[tuple[tuple[int, ...], int], Ball] = {}
         self._rules: dict[tuple[Vector, int], _Rule] = {}
+        self._exact: dict[Vector, list[Fraction]] = {}
+        self._mean_absolute_b = mean_absolute_b(instance)
         weights = instance.law.w
         if weights is not None and weights.kind == "uniform":
             for point in set(instance.inputs):
@@ -100,11 +103,11 @@ class Memory:
 
     def contraction_factor(self) -> Ball:
         """Return ``q = s1 E|B|``."""
-        return constant(self.instance.activation, 1) * ball(mean_absolute_b(self.instance))
+        return constant(self.instance.activation, 1) * ball(self._mean_absolute_b)
 
     def bound(self) -> Ball:
         """Return ``vbar = s0 E|B|``."""
-        return constant(self.instance.activation, 0) * ball(mean_absolute_b(self.instance))
+        return constant(self.instance.activation, 0) * ball(self._mean_absolute_b)
 
     def image(self, point: Vector, memory: Ball, order: int = 0) -> Ball:
         """Enclose ``E[B sigma^(k)(W.x + v)]``, k = 0, 1, 2, for every v in a ball."""
@@ -171,17 +174,27 @@ class Memory:
         law, terms = self.instance.law, self.instance.activation
         nothing = (ball(0),) * 3
         if law.w is None or law.b is None:
-            nodes = [(ball(dot(atom.w, point)), ball(atom.p * atom.b)) for atom in law.atoms]
+            places = self._projections([atom.w for atom in law.atoms], point)
+            nodes = [
+                (ball(place), ball(atom.p * atom.b))
+                for place, atom in zip(places, law.atoms, strict=True)
+            ]
             return _Rule(tuple(nodes), nothing)
         mean = ball(mean_b(law.b))
         if law.w.kind == "constant" or not any(point):
-            centre = dot(law.w.first, point) if law.w.kind != "uniform" else Fraction(0)
+            (centre,) = self._projections([law.w.first], point)
             return _Rule(((ball(centre), mean),), nothing)
         if law.w.kind == "uniform":
             return self._weighted(mean, sum_rule(terms, others, self.budget))
-        middle = ball(dot(law.w.first, point))
-        deviation = ball(law.w.second[0]) * ball(dot(point, point)).sqrt()
+        middle, square = map(ball, self._projections([law.w.first, point], point))
+        deviation = ball(law.w.second[0]) * square.sqrt()
         return self._weighted(mean, normal_rule(terms, middle, deviation, self.budget))
+
+    def _projections(self, vectors: Sequence[Vector], point: Vector) -> list[Fraction]:
+        """Return inner products with an input, which are the same at every precision."""
+        if point not in self._exact:
+            self._exact[point] = projections(vectors, point, self.budget)
+        return self._exact[point]
 
     def _weighted(self, mean: Ball, rule: NormalRule) -> _Rule:
         terms, errors = self.instance.activation, []
@@ -195,6 +208,15 @@ class Memory:
 def dot(first: Vector, second: Vector) -> Fraction:
     """Return the inner product of two vectors."""
     return sum((a * b for a, b in zip(first, second, strict=True)), Fraction(0))
+
+
+def projections(vectors: Iterable[Vector], point: Vector, budget: Budget) -> list[Fraction]:
+    """Return the inner products of vectors with a point: exact, and charged by their digits."""
+    found = []
+    for vector in vectors:
+        budget.spend(work_of_sum((*vector, *point)))
+        found.append(dot(vector, point))
+    return found
 
 
 def largest_slope(memory: Memory, claimed: Bounds, ceiling: Fraction) -> Bounds:

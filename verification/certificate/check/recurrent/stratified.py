@@ -21,7 +21,7 @@ from verification.certificate.check.instances import Instance, Vector
 from verification.certificate.check.numbers.balls import Ball, ball, total, working_precision
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.activations import curve
-from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.memory import projections
 from verification.certificate.check.recurrent.training import Rates, clip, inner
 
 
@@ -52,9 +52,9 @@ class Units:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A point, and what each unit makes of it with the weights that it had at first."""
+    """An input by its number, and what each unit makes of it with the weights it had at first."""
 
-    point: Vector
+    number: int
     values: list[Ball]
     slopes: list[Ball]
 
@@ -70,6 +70,9 @@ class Both:
         self._value, self._slope = (curve(instance.activation, order) for order in (0, 1))
         self._p, self._c = [ball(x) for x in units.p], [ball(x) for x in units.c]
         self._budget, self._cost = budget, 40 * len(units.p) * len(instance.activation)
+        self._numbers: dict[Vector, int] = {}
+        self._projections: list[list[Ball]] = []
+        self._products: dict[tuple[int, int], Ball] = {}
         self.weights: list[tuple[list[Ball], list[list[Ball]]]] = []
         self._train(instance, path)
         self._seen: list[_Seen] = []
@@ -80,11 +83,11 @@ class Both:
         """Enclose ``sup_k |G_k - L_k|`` at a point."""
         place, linear = self._at(point, ball(memory)), ball(0)
         x, shift, largest = [ball(t) for t in point], ball(memory), ball(0)
+        still = self._projections[place.number]
         for k, (c, moved) in enumerate(self.weights):
             self._budget.spend(2 * self._cost, working_precision())
-            projections = [ball(dot(w, point)) for w in self.units.w]
             arguments = [
-                u + inner(turned, x) + shift for u, turned in zip(projections, moved, strict=True)
+                u + inner(turned, x) + shift for u, turned in zip(still, moved, strict=True)
             ]
             through = [p * t for p, t in zip(self._p, c, strict=True)]
             output = inner(through, [self._value(u) for u in arguments]) / self.eps
@@ -99,15 +102,28 @@ class Both:
         place = self._at(point, ball(memory))
         return self._kernel(place, place)
 
+    def _number(self, point: Vector) -> int:
+        """Return the number of an input, whose products with the weights at first are known."""
+        if point not in self._numbers:
+            places = projections(self.units.w, point, self._budget)
+            self._projections.append([ball(place) for place in places])
+            for other, k in [*self._numbers.items(), (point, len(self._numbers))]:
+                (product,) = projections([other], point, self._budget)
+                self._products[k, len(self._numbers)] = ball(product)
+                self._products[len(self._numbers), k] = ball(product)
+            self._numbers[point] = len(self._numbers)
+        return self._numbers[point]
+
     def _at(self, point: Vector, memory: Ball) -> _Seen:
-        arguments = [ball(dot(w, point)) + memory for w in self.units.w]
+        number = self._number(point)
+        arguments = [place + memory for place in self._projections[number]]
         return _Seen(
-            point, [self._value(u) for u in arguments], [self._slope(u) for u in arguments]
+            number, [self._value(u) for u in arguments], [self._slope(u) for u in arguments]
         )
 
     def _kernel(self, first: _Seen, second: _Seen) -> Ball:
         self._budget.spend(10 * len(self._p), working_precision())
-        product, found = ball(dot(first.point, second.point)), ball(0)
+        product, found = self._products[first.number, second.number], ball(0)
         units = zip(
             self._p, self._c, first.values, second.values, first.slopes, second.slopes, strict=True
         )
@@ -126,8 +142,8 @@ class Both:
             point = instance.inputs[state]
             x = [ball(t) for t in point]
             arguments = [
-                ball(dot(w, point)) + inner(turned, x) + memory
-                for w, turned in zip(self.units.w, moved, strict=True)
+                place + inner(turned, x) + memory
+                for place, turned in zip(self._projections[self._number(point)], moved, strict=True)
             ]
             after = [self._value(u) for u in arguments]
             back = [t * self._slope(u) for t, u in zip(c, arguments, strict=True)]

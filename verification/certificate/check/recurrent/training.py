@@ -29,10 +29,9 @@ from verification.certificate.check.numbers.balls import (
     upper,
     working_precision,
 )
-from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.activations import curve
-from verification.certificate.check.recurrent.memory import dot
+from verification.certificate.check.recurrent.memory import projections
 
 _PER_UNIT = 30
 """What a unit costs at a point, for each term of sigma."""
@@ -178,9 +177,8 @@ class Course:
         )
         if point not in self._projections:
             # They are exact, however long the numbers are.
-            for w in self._network.w:
-                self._budget.spend(work_of_sum((*w, *point)))
-            self._projections[point] = [ball(dot(w, point)) for w in self._network.w]
+            exact = projections(self._network.w, point, self._budget)
+            self._projections[point] = [ball(x) for x in exact]
         x = [ball(entry) for entry in point]
         return [
             projection + inner(turned, x) + memory
@@ -194,7 +192,8 @@ class Course:
 
     def kernel(self, step: int, first: Place, second: Place) -> Ball:
         """Enclose ``K_k = (1/N) sum_i [sigma(u) sigma(u*) + C_k^2 sigma'(u) sigma'(u*) x.x*]``."""
-        product, found = ball(dot(first[0], second[0])), ball(0)
+        (exact,) = projections([first[0]], second[0], self._budget)
+        product, found = ball(exact), ball(0)
         here, there = self.arguments(step, first), self.arguments(step, second)
         for c, u, t in zip(self.weights[step].c, here, there, strict=True):
             found = found + self._value(u) * self._value(t)

@@ -29,7 +29,7 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.outcome import Budget, Refused
 from verification.certificate.check.reading import Node
-from verification.certificate.check.recurrent.memory import Memory, dot, mean_b
+from verification.certificate.check.recurrent.memory import Memory, mean_b, projections
 
 MAX_ATOMS = 64
 MAX_KNOWN = 64
@@ -193,7 +193,7 @@ def _invariant_law(chain: Chain, instance: Instance) -> WordLaw:
         raise Refused(f"a law has more than {MAX_ATOMS} atoms")
     inputs = instance.inputs
     pasts: dict[int, tuple[Vector, ...]] = {}
-    if all(_maps_zero_to_zero(instance, inputs[i]) for i in states):
+    if all(_maps_zero_to_zero(instance, inputs[i], chain.budget) for i in states):
         pasts = dict.fromkeys(states, ())
     elif len({inputs[i] for i in states}) == 1:
         pasts = dict.fromkeys(states, (inputs[states[0]],))
@@ -217,21 +217,20 @@ def is_odd(instance: Instance) -> bool:
     return all(not term.shift and term.family != "logistic" for term in instance.activation)
 
 
-def _maps_zero_to_zero(instance: Instance, point: Vector) -> bool:
+def _maps_zero_to_zero(instance: Instance, point: Vector, budget: Budget) -> bool:
     """Tell whether ``E[B sigma(W.x)] = 0`` for an exact reason."""
     law, odd = instance.law, is_odd(instance)
     if law.w is None or law.b is None:
         masses: dict[Fraction, Fraction] = {}
-        for atom in law.atoms:
-            where = dot(atom.w, point)
+        places = projections([atom.w for atom in law.atoms], point, budget)
+        for where, atom in zip(places, law.atoms, strict=True):
             side = -1 if odd and where < 0 else 1
             masses[side * where] = masses.get(side * where, Fraction(0)) + side * atom.p * atom.b
         return not any(mass for where, mass in masses.items() if where or not odd)
     if not mean_b(law.b):
         return True
-    centre = dot(law.w.first, point)
-    if law.w.kind == "uniform":
-        centre += dot(law.w.second, point)
+    ends = [law.w.first, law.w.second] if law.w.kind == "uniform" else [law.w.first]
+    centre = sum(projections(ends, point, budget), Fraction(0))
     return odd and not centre
 
 
