@@ -95,6 +95,16 @@ def test_a_matrix_that_is_not_near_the_kernel_is_invalid():
     assert outcome(sealed(document)) == "INVALID"
 
 
+@pytest.mark.parametrize("name", ["two-dimensional", "sharp-stability"])
+def test_matrices_of_many_nodes_and_of_low_rank_are_checked(name):
+    """W in two directions; eigenvalues that are 0 but for the rounding of a matrix of rank 2."""
+    document = made("K2", name)
+    assert outcome(document) == "VALID"
+    for item in document["cases"]:
+        low, high = (Fraction(item["case"]["eigenvalue"][end]) for end in ("lower", "upper"))
+        assert low < high < low + max(abs(low), abs(high)) / 10**9
+
+
 @pytest.mark.parametrize("case", range(4))
 def test_a_stated_error_that_is_too_small_is_invalid(case):
     document = made("K2", "markov-onegin")

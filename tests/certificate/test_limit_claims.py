@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 from fractions import Fraction
@@ -205,10 +206,11 @@ def test_a_kernel_is_the_integral():
 def test_kernels_in_two_dimensions(name):
     instance, subject = gallery.load(name), Subject(read(name), None, Budget())
     longer, shorter = (Fraction(3, 4), Fraction(-1, 2)), (Fraction(0), Fraction(1, 4))
-    parallel = tuple(-x / 2 for x in longer)
+    parallel, as_long = tuple(-x / 2 for x in longer), longer[::-1]
     places = [(longer, Fraction(1, 8)), (shorter, Fraction(-1, 4)), (parallel, Fraction(1))]
+    places += [(as_long, Fraction(1, 8)), (longer, Fraction(-1, 4)), (shorter, Fraction(1))]
     with precision(80):
-        for (x, v), (z, w) in [(places[0], place) for place in places] + [places[1::-1]]:
+        for (x, v), (z, w) in itertools.product(places, repeat=2):
             found = subject.kernel(Spot(x, v), Spot(z, w))
             points = Point(input=x, memory=v), Point(input=z, memory=w)
             assert found.overlaps(kernel(instance.activation, instance.law, *points))

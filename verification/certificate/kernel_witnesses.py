@@ -15,8 +15,8 @@ from verification.certificate.check.outcome import Budget, Refused
 from verification.certificate.check.reading import parse
 from verification.certificate.check.recurrent.coarse_rules import CoarseRule
 from verification.certificate.decimals import few_digits, texts, vector
-from verification.enclosure.balls import end_points, precision
-from verification.enclosure.eigenvalue import least_eigenvalue
+from verification.enclosure.balls import ball, end_points, precision
+from verification.enclosure.eigenvalue import is_positive_definite, least_eigenvalue
 from verification.enclosure.matrix import Matrix
 from verification.instance import Instance, Json, ProductLaw
 from verification.kernel.computed_gram import computed_gram, gram_in_doubles
@@ -26,6 +26,7 @@ from verification.strict_json import format_number
 
 _FARTHEST = Fraction(24)
 _EIGENVALUE_BITS, _EIGENVALUE_DIGITS = 128, 12
+_HALVINGS = 160
 
 
 def rounded_pair(_instance: Instance, case: Any) -> Any:  # noqa: ANN401
@@ -76,9 +77,7 @@ def gram_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write points, their matrix as it was moved, and bounds of its least eigenvalue."""
     matrix, error = computed_gram(instance, case.points)
     pushed = matrix - Matrix.exact([[case.push * i * j for j in case.signs] for i in case.signs])
-    with precision(_EIGENVALUE_BITS):
-        found = least_eigenvalue(pushed)
-        low, high = end_points(found.lower)[0], end_points(found.upper)[1]
+    low, high = _eigenvalue_between(pushed)
     apart = max(abs(low), abs(high), Fraction(1, 10**30)) / 10**_EIGENVALUE_DIGITS
     rows = [row[: i + 1] for i, row in enumerate(pushed.entries())]
     return {
@@ -87,6 +86,26 @@ def gram_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
         "error": format_number(error + case.push),
         "eigenvalue": {"lower": _decimal(low - apart, -1), "upper": _decimal(high + apart, 1)},
     }
+
+
+def _eigenvalue_between(matrix: Matrix) -> tuple[Fraction, Fraction]:
+    """Return bounds of the least eigenvalue; that it is not above the upper one is not proved.
+
+    Of a cluster around 0, such as a matrix of low rank has, they are narrowed by pivots.
+    """
+    with precision(_EIGENVALUE_BITS):
+        found = least_eigenvalue(matrix)
+        low, high = end_points(found.lower)[0], end_points(found.upper)[1]
+    size = matrix.shape[0]
+    with precision(2 * _EIGENVALUE_BITS):
+        for _ in range(_HALVINGS):
+            if high - low <= max(abs(low), abs(high)) / 10**_EIGENVALUE_DIGITS:
+                break
+            middle = (low + high) / 2
+            shifted = matrix - Matrix.identity(size).scale(middle)
+            rows = [[ball(x) for x in row] for row in shifted.entries()]
+            low, high = (middle, high) if is_positive_definite(rows) else (low, middle)
+    return low, high
 
 
 def entry_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401

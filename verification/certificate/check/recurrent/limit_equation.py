@@ -43,7 +43,7 @@ from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.features import Features
 from verification.certificate.check.recurrent.memory import Memory
-from verification.certificate.check.recurrent.pair_kernels import pair_kernel
+from verification.certificate.check.recurrent.pair_kernels import PairKernels
 from verification.certificate.check.recurrent.word_laws import Memories, Place, WordLaw
 
 _PRODUCTS = 16
@@ -80,6 +80,9 @@ class Subject:
         self._rules: dict[tuple[tuple[Vector, ...], int], Features] = {}
         self._rows: dict[tuple[Place | Spot, tuple[Vector, ...], int], Column] = {}
         self._flows: dict[tuple[WordLaw, Fraction, int], Flow] = {}
+        self._pair_kernels: PairKernels[Place | Spot] = PairKernels(
+            instance, self._memory_at, budget
+        )
 
     @property
     def memory_map(self) -> Memory:
@@ -101,8 +104,7 @@ class Subject:
     def _new_kernel(self, first: Place | Spot, second: Place | Spot) -> Ball:
         self.budget.spend(_PRODUCTS * work_of_sum((*first.input, *second.input)))
         if self._needs_pair_kernels(first):
-            points = [(point.input, self._memory_at(point)) for point in (first, second)]
-            return pair_kernel(self.instance, points[0], points[1], self.budget)
+            return self._pair_kernels.kernel(first, second)
         inputs = self._telling((first, second))
         self.budget.spend(len(self._row(first, inputs)), working_precision())
         product = inner(self._row(first, inputs), self._row(second, inputs))

@@ -12,10 +12,11 @@ most ``e_1 + A_1 e_2 + A_1 A_2 e_3 + ...``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from verification.certificate.check.instances import Instance, Spread, Vector
 from verification.certificate.check.numbers.balls import (
@@ -37,7 +38,18 @@ from verification.certificate.check.recurrent.units import moment_of_c
 
 MAX_PAIR_NODES = 2**18
 
+_PER_VALUE = 30
+"""What a value of sigma costs, for each of its terms."""
+
 _Function: TypeAlias = Callable[[Ball], Ball]
+
+
+class _HasInput(Protocol):
+    @property
+    def input(self) -> Vector: ...
+
+
+Point = TypeVar("Point", bound=_HasInput)
 
 
 @dataclass(frozen=True)
@@ -49,41 +61,93 @@ class _Axis:
     second: Fraction
 
 
-Point: TypeAlias = tuple[Vector, Ball]
-"""An input and a memory."""
+class PairKernels(Generic[Point]):
+    """The kernel at pairs of points, W and C independent, W with a density.
 
+    Of a normal W only ``T_1`` moves both arguments: then the mean of the second factor over
+    ``T_2``, at the nodes of ``T_1``, serves every first point with the same input.
 
-def pair_kernel(instance: Instance, first: Point, second: Point, budget: Budget) -> Ball:
-    """Enclose K at two points, W and C independent.
-
-    Raises
-    ------
-    Unsupported
-        Where W has no density, or the rules have too many nodes together.
+    Parameters
+    ----------
+    instance : Instance
+    memory_at : callable
+        The memory of a point, at the working precision; points are told apart by ``==``.
+    budget : Budget
     """
-    if dot(first[0], first[0]) < dot(second[0], second[0]):
-        first, second = second, first
-    law, terms = instance.law, instance.activation
-    if law.w is None or law.c is None or law.w.kind == "constant":
-        raise Unsupported("a law of this kind")
-    axes = _axes(instance, law.w, first[0], second[0], budget)
-    count = 1
-    for axis in axes:
-        budget.spend(40 * len(axis.rule.nodes), working_precision())
-        count *= len(axis.rule.nodes)
-    if count > MAX_PAIR_NODES:
-        raise Unsupported("a mean over W would need too many nodes")
-    budget.spend(60 * count * len(terms), working_precision())
-    starts = [memory for _, memory in (first, second)]
-    if law.w.kind == "normal":
-        starts = [ball(dot(law.w.first, point)) + memory for point, memory in (first, second)]
-    inner = ball(dot(first[0], second[0]) * moment_of_c(law.c, 2))
-    means = []
-    for order in range(2):
-        function = curve(terms, order)
-        value = _mean_of_product(axes, starts[0], starts[1], function)
-        means.append(around(value, _error(instance, axes, order)))
-    return means[0] + inner * means[1]
+
+    def __init__(
+        self, instance: Instance, memory_at: Callable[[Point], Ball], budget: Budget
+    ) -> None:
+        self._instance, self._memory_at, self._budget = instance, memory_at, budget
+        self._known_axes: dict[tuple[Vector, Vector, int], list[_Axis]] = {}
+        self._values: dict[tuple[Vector, Vector, Point, int, int], list[Ball]] = {}
+
+    def kernel(self, first: Point, second: Point) -> Ball:
+        """Enclose K at two points.
+
+        Raises
+        ------
+        Unsupported
+            Where W has no density, or the rules have too many nodes together.
+        """
+        if dot(first.input, first.input) < dot(second.input, second.input):
+            first, second = second, first
+        law, terms = self._instance.law, self._instance.activation
+        if law.w is None or law.c is None or law.w.kind == "constant":
+            raise Unsupported("a law of this kind")
+        axes = self._axes(law.w, first.input, second.input)
+        product = ball(dot(first.input, second.input) * moment_of_c(law.c, 2))
+        means = []
+        for order in range(2):
+            if law.w.kind == "normal" and axes:
+                value = self._mean_along(axes, first, second, order)
+            else:
+                starts = self._start(first), self._start(second)
+                count = math.prod(len(axis.rule.nodes) for axis in axes)
+                self._budget.spend(_PER_VALUE * count * len(terms), working_precision())
+                value = _mean_of_product(axes, *starts, curve(terms, order))
+            means.append(around(value, _error(self._instance, axes, order)))
+        return means[0] + product * means[1]
+
+    def _axes(self, spread: Spread, longer: Vector, other: Vector) -> list[_Axis]:
+        key = longer, other, working_precision()
+        if key not in self._known_axes:
+            axes = _axes(self._instance, spread, longer, other, self._budget)
+            for axis in axes:
+                self._budget.spend(40 * len(axis.rule.nodes), working_precision())
+            if math.prod(len(axis.rule.nodes) for axis in axes) > MAX_PAIR_NODES:
+                raise Unsupported("a mean over W would need too many nodes")
+            self._known_axes[key] = axes
+        return self._known_axes[key]
+
+    def _start(self, point: Point) -> Ball:
+        """Enclose ``m.x + v``, m the mean of a normal W."""
+        spread, memory = self._instance.law.w, self._memory_at(point)
+        if spread is None or spread.kind != "normal":
+            return memory
+        return ball(dot(spread.first, point.input)) + memory
+
+    def _mean_along(self, axes: Sequence[_Axis], first: Point, second: Point, order: int) -> Ball:
+        inputs, weights = (first.input, second.input), [p for _, p in axes[0].rule.nodes]
+        here, there = (self._factor(inputs, point, order, axes) for point in (first, second))
+        return total([p * a * b for p, a, b in zip(weights, here, there, strict=True)])
+
+    def _factor(
+        self, inputs: tuple[Vector, Vector], point: Point, order: int, axes: Sequence[_Axis]
+    ) -> list[Ball]:
+        """Return a factor at the nodes of ``T_1``, its mean over what moves it alone."""
+        key = (*inputs, point, order, working_precision())
+        if key not in self._values:
+            is_first, terms = point.input == inputs[0], self._instance.activation
+            along, across = axes[0], [] if is_first else axes[1:]
+            count = math.prod(len(axis.rule.nodes) for axis in (along, *across))
+            self._budget.spend(_PER_VALUE * count * len(terms), working_precision())
+            start, part = self._start(point), ball(along.first if is_first else along.second)
+            function = curve(terms, order)
+            self._values[key] = [
+                _mean(across, start + part * node, function) for node, _ in along.rule.nodes
+            ]
+        return self._values[key]
 
 
 def _axes(
