@@ -229,6 +229,30 @@ def test_units_of_long_vectors_are_refused():
         check_text(json.dumps(sealed(document | {"cases": [case]})))
 
 
+def test_a_chain_of_long_denominators_is_charged_for_its_common_one(monkeypatch):
+    """At 400 states of 4000 digits each it took a quarter of an hour, for few operations."""
+    size = 50
+    entries = []
+    for i in range(size):
+        denominator = 10**400 + 2 * i + 1
+        entries += [[i, (i + 1) % size, f"1/{denominator}"]]
+        entries += [[i, i, f"{denominator - 1}/{denominator}"]]
+    chain = {
+        "transition": {"rows": size, "entries": entries},
+        "inputs": [["1"]] * size,
+        "targets": ["0"] * size,
+        "initial": 0,
+    }
+    law = {"denominator": str(size), "numerators": ["1"] * size}
+    document = replaced(made("P5", "hidden-state"), ("instance", "chain"), chain)
+    document = sealed(replaced(document, ("witness", "stationary_law"), law))
+    with pytest.raises(Invalid, match="is not a stationary law"):
+        check_text(json.dumps(document))
+    monkeypatch.setattr(checking, "Budget", lambda: outcome.Budget(left=400_000))
+    with pytest.raises(Refused, match="asks for more than"):
+        check_text(json.dumps(document))
+
+
 def test_a_file_is_not_read_beyond_its_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MAX_BYTES", 1_000)
     file = tmp_path / "certificate.json"

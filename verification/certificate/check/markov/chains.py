@@ -13,6 +13,7 @@ from math import gcd, lcm
 
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.bounds import Bounds
+from verification.certificate.check.numbers.lattices import work_of_gcd
 from verification.certificate.check.outcome import Budget, Invalid
 
 _BITS = 128
@@ -61,7 +62,7 @@ class Chain:
 
     def averaged(self, values: Sequence[Fraction]) -> Vector:
         """Return ``P g``."""
-        numerators, common = _over_common(values)
+        numerators, common = self._over_common(values)
         self._spend(common)
         return tuple(
             Fraction(sum(a * numerators[j] for j, a in row), denominator * common)
@@ -71,8 +72,9 @@ class Chain:
     def carried(self, values: Sequence[Fraction]) -> Vector:
         """Return ``p P``."""
         shares = [value / row[0] for value, row in zip(values, self._rows, strict=True)]
-        numerators, common = _over_common(shares)
+        numerators, common = self._over_common(shares)
         self._spend(common)
+        self.budget.spend(self.size * work_of_gcd(common, common))
         found = [0] * self.size
         for numerator, (_, row) in zip(numerators, self._rows, strict=True):
             if numerator:
@@ -82,8 +84,8 @@ class Chain:
 
     def mean(self, values: Sequence[Fraction]) -> Fraction:
         """Return ``pi(g)``."""
-        first, one = _over_common(self.law)
-        second, other = _over_common(values)
+        first, one = self._over_common(self.law)
+        second, other = self._over_common(values)
         self._spend(max(one, other))
         return Fraction(sum(p * g for p, g in zip(first, second, strict=True)), one * other)
 
@@ -91,6 +93,14 @@ class Chain:
         """Return ``f - pi(f)``."""
         mean = self.mean(values)
         return tuple(value - mean for value in values)
+
+    def _over_common(self, values: Sequence[Fraction]) -> tuple[list[int], int]:
+        common = 1
+        for denominator in dict.fromkeys(value.denominator for value in values):
+            self.budget.spend(work_of_gcd(common, denominator))
+            common = lcm(common, denominator)
+        self.budget.spend(sum(work_of_gcd(common, value.denominator) for value in values))
+        return [value.numerator * (common // value.denominator) for value in values], common
 
     def _spend(self, common: int) -> None:
         self.budget.spend(sum(len(row) for _, row in self._rows), common.bit_length())
@@ -295,11 +305,6 @@ def _divided(dividend: Bounds, coefficient: Bounds) -> Bounds:
 
 def _share(rows: list[int]) -> bool:
     return all(first & second for i, first in enumerate(rows) for second in rows[:i])
-
-
-def _over_common(values: Sequence[Fraction]) -> tuple[list[int], int]:
-    common = lcm(*(value.denominator for value in values))
-    return [value.numerator * (common // value.denominator) for value in values], common
 
 
 def oscillation(values: Sequence[Fraction]) -> Fraction:
