@@ -81,6 +81,13 @@ def test_the_contraction_of_powers_is_enclosed_tightly(rows):
         power = product(power, rows)
 
 
+def test_a_contraction_is_found_and_charged_once():
+    chain = chain_of([[Fraction(1, 2), Fraction(1, 2)], [Fraction(1, 4), Fraction(3, 4)]])
+    first, left = chain.contraction(6), chain.budget.left
+    assert chain.contraction(6) == first
+    assert chain.budget.left == left < Budget().left
+
+
 @given(chains())
 def test_the_coupling_steps_are_the_least(rows):
     chain, power = chain_of(rows), rows

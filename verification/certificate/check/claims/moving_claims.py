@@ -18,6 +18,7 @@ from verification.certificate.check.numbers.balls import (
     matrix,
     precision,
     total,
+    working_precision,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, at
 from verification.certificate.check.reading import Node
@@ -77,7 +78,7 @@ def moving_sum(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
 
 def _drifting(chain: Chain, fixed: Vector, moving: Vector, steps: int) -> list[Ball]:
     """Enclose ``E_i[(sum_{k<n} f(xi_k) + (k/n) g(xi_k))^2]``, from the last step backwards."""
-    chain.budget.spend(steps * chain.size * (chain.size + 40))
+    _charge(chain, steps)
     one_step = matrix(chain.dense())
     constant, slope = [ball(f) for f in fixed], [ball(g) for g in moving]
     mean = moment = column([Fraction(0)] * chain.size)
@@ -98,7 +99,7 @@ def _switched_at_visit(chain: Chain, centred: Vector, state: int, steps: int) ->
     The sum after a visit has the moments of -ft from there; the sum before goes on, at each step,
     with what follows in the next state, or with what follows a visit.
     """
-    chain.budget.spend(2 * steps * chain.size * (chain.size + 40))
+    _charge(chain, 2 * steps)
     one_step, factors = matrix(chain.dense()), [ball(f) for f in centred]
     zero = column([Fraction(0)] * chain.size)
     before, after = (zero, zero), (zero, zero)
@@ -121,6 +122,12 @@ def _switched_at_visit(chain: Chain, centred: Vector, state: int, steps: int) ->
             )
         )
     return _taken(after[1].entries(), before[1].entries(), state)
+
+
+def _charge(chain: Chain, steps: int) -> None:
+    """Charge steps of two columns: a product of balls costs a fourth of what a unit stands for."""
+    each = chain.size * (chain.size // 2 + 25) + 50
+    chain.budget.spend(steps * each, working_precision())
 
 
 def _taken(visited: list[Ball], others: list[Ball], state: int) -> list[Ball]:

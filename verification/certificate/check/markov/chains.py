@@ -49,6 +49,7 @@ class Chain:
         self._solutions: set[tuple[Vector, Vector]] = set()
         self._steps: int | None = None
         self._powers: dict[int, list[list[int]]] = {}
+        self._contractions: dict[int, Bounds] = {}
 
     def dense(self) -> list[list[Fraction]]:
         """Return P with all its zeros."""
@@ -209,10 +210,15 @@ class Chain:
 
     def contraction(self, steps: int) -> Bounds:
         """Return ``delta(P^n) = 1 - min_{i,j} sum_k min(P^n_ik, P^n_jk)``, for n >= 1."""
-        if steps == 1 and self.size > 1:
-            return Bounds.exactly(self._exact_contraction(self.dense()))
+        if steps not in self._contractions:
+            self._contractions[steps] = self._found_contraction(steps)
+        return self._contractions[steps]
+
+    def _found_contraction(self, steps: int) -> Bounds:
         if self.size == 1:
             return Bounds.exactly(Fraction(0))
+        if steps == 1:
+            return Bounds.exactly(self._exact_contraction(self.dense()))
         power = self._power(steps)
         self.budget.spend(self.size**3 // 2)
         least = min(sum(map(min, power[i], power[j])) for i in range(self.size) for j in range(i))
