@@ -21,7 +21,6 @@ from certificates import alterations, at, lopsided, made, outcome, paths, sealed
 from verification.certificate.check.checking import check_text
 from verification.certificate.check.formulas import FORMULAS
 from verification.certificate.check.outcome import Invalid, Refused
-from verification.certificate.check.recurrent import joint_functions
 
 CHAIN = [("instance", "chain", "transition")]
 NETWORK = [("instance", "network")]
@@ -113,7 +112,6 @@ EVERY = {
     "K4": 1,
     "T7Z": 1,
     "T8": 9,
-    "P7": 9,
     "M4": 7,
     "M6": 4,
     "M5": 8,
@@ -186,12 +184,6 @@ EVERY_REPLACEABLE = {
     "C7T": 900,
 }
 """Every so manieth field of these is altered: there are hundreds."""
-
-
-@pytest.fixture(autouse=True)
-def _coarse_grids(monkeypatch):
-    """Make and check with few memories: what is found out does not depend on how many."""
-    monkeypatch.setattr(joint_functions, "MOST_CELLS", 512)
 
 
 def test_it_is_known_of_every_claim_what_it_rests_on():

@@ -15,11 +15,12 @@ from verification.certificate.check.checking import check_text
 from verification.certificate.check.instances import Term, read_instance
 from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.numbers.bounds import SLACK, Bounds, shown
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.recurrent.activations import (
     constant,
     curve,
     strip_constant,
+    strip_rise,
 )
 from verification.certificate.check.recurrent.memory import Memory, largest_slope, mean_absolute_b
 from verification.oracle import memory as oracle
@@ -84,23 +85,41 @@ def test_constants_bound_the_derivatives_and_are_nearly_reached(family, order):
     assert largest >= bound.lower * Fraction(95, 100)
 
 
+FUNCTIONS = {
+    "tanh": mpmath.tanh,
+    "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
+    "erf": mpmath.erf,
+    "arctan": mpmath.atan,
+    "sin": mpmath.sin,
+}
+
+
+@pytest.mark.parametrize("family", FUNCTIONS)
+def test_the_rise_on_a_strip_holds_within_it_and_is_reached(family):
+    """By mpmath: of one family, scaled, it is reached above its centre."""
+    weight, scale, shift, width = (Fraction(x) for x in ("-3/2", "5/4", "1/4", "1/2"))
+    terms = (Term(weight, scale, shift, family),)
+    with precision(64):
+        bound = float(bounds(strip_rise(terms, width)).upper)
+    rises = [
+        abs(mpmath.im(-1.5 * FUNCTIONS[family](mpmath.mpc(1.25 * k / 16 + 0.25, 1.25 * 0.5))))
+        for k in (-3.2, *range(-80, 81))
+    ]
+    assert max(rises) == pytest.approx(bound, rel=1e-14)
+    with pytest.raises(Refused, match="too wide"):
+        strip_rise(terms, Fraction(100))
+
+
 @pytest.mark.parametrize("order", [0, 1, 2])
-@pytest.mark.parametrize("family", ["tanh", "logistic", "erf", "arctan", "sin"])
+@pytest.mark.parametrize("family", FUNCTIONS)
 def test_constants_of_a_strip_hold_within_it(family, order):
     """By mpmath at complex points."""
     width = Fraction(1, 2)
     terms = (Term(ONE, ONE, Fraction(0), family),)
     with precision(64):
         bound = bounds(strip_constant(terms, order, width)).upper
-    functions = {
-        "tanh": mpmath.tanh,
-        "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
-        "erf": mpmath.erf,
-        "arctan": mpmath.atan,
-        "sin": mpmath.sin,
-    }
     largest = max(
-        abs(mpmath.diff(functions[family], mpmath.mpc(k / 16, 0.5), order)) for k in range(-80, 81)
+        abs(mpmath.diff(FUNCTIONS[family], mpmath.mpc(k / 16, 0.5), order)) for k in range(-80, 81)
     )
     assert largest <= bound
     assert order == 2 or largest > bound / 4

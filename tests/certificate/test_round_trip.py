@@ -14,7 +14,6 @@ import pytest
 from certificates import (
     CLAIM,
     OF_ATOMS,
-    OF_JOINT_EQUATIONS,
     OF_LARGEST_SUMS,
     OF_LAWS,
     OF_NO_KERNELS,
@@ -41,8 +40,6 @@ OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump",
 SMALL = ("fair-coin", "near-periodic", "absorbing", "sharp-forgetting", "sharp-ladder")
 """Chains with few sums, one of them a cycle."""
 FEW_ATOMS = ("dependent-b-on-w", "sharp-finite-memory", "rain-tel-aviv", "markov-onegin")
-FADING = ("near-periodic", "near-reducible", "two-state-sticky", "sharp-fixed-point")
-"""Small chains whose memories fade fast; in the last one no input moves the memory."""
 NO_KERNELS = ("damped-reciprocal", "power-law-half", "power-law-one", "near-box")
 SMOOTH = ("sharp-two-channels", "sharp-barrier", "sharp-switching", "near-box")
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
@@ -56,8 +53,6 @@ def instances_for(claim_id):
         return SMALL
     if claim_id in OF_ATOMS:
         return FEW_ATOMS
-    if claim_id in OF_JOINT_EQUATIONS:
-        return FADING
     if claim_id in OF_LAWS:
         return POWER_LAWS
     if claim_id in OF_NO_KERNELS:
@@ -75,6 +70,9 @@ IN_TWO_DIRECTIONS = ("M1", "M2", "M3", "M4", "M5", "E1", "E2", "E3", "O1", "O3")
 """Claims on an instance whose W is uniform on a rectangle, by a rule of the checker's own."""
 TRIPS = [(claim_id, name) for claim_id in FORMULAS for name in instances_for(claim_id)]
 TRIPS += [(claim_id, "two-dimensional-uniform") for claim_id in IN_TWO_DIRECTIONS]
+JOINT = ("two-state-sticky", "sharp-fixed-point", "mutant-signed-b", "seattle-weather")
+"""A memory that fades slowly; one that no input moves; one that they hardly do; many states."""
+TRIPS += [("P7", name) for name in JOINT]
 
 
 def usual(claim_id):
@@ -83,8 +81,6 @@ def usual(claim_id):
         return "fair-coin"
     if claim_id in OF_ATOMS:
         return "dependent-b-on-w"
-    if claim_id in OF_JOINT_EQUATIONS:
-        return "two-state-sticky"
     if not is_of_second_kind(claim_id):
         return "markov-onegin"
     if claim_id in OF_LAWS:
@@ -160,7 +156,7 @@ def test_a_solver_that_is_off_by_a_millionth_is_found_out(claim_id, side):
         if side == "left":
             off = LEFT_COARSELY.get(claim_id, off)
         sides = {side: _scaled(getattr(claim, side), off if side == "right" else 1 / off)}
-    slow = OF_LARGEST_SUMS | OF_ATOMS | OF_JOINT_EQUATIONS
+    slow = OF_LARGEST_SUMS | OF_ATOMS
     is_usual = is_of_second_kind(claim_id) or claim_id in slow
     subject = gallery.load(usual(claim_id) if is_usual else "hidden-state")
     found = r"side is|side, [-+.0-9e]+, is|the supremum is as stated|disagree"

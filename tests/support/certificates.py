@@ -20,9 +20,6 @@ CLAIM = {claim.id: claim for claim in CLAIMS}
 LOPSIDED = "lopsided"
 """An instance without any symmetry: there no alteration can leave a number as it was."""
 
-LOPSIDED_FADING = "lopsided-fading"
-"""The same, with a memory that fades fast."""
-
 LOPSIDED_TARGET = {
     "schema": "linear-functional/1",
     "name": "lopsided-target",
@@ -77,8 +74,6 @@ OF_LARGEST_SUMS = {"P3", "P6M"}
 """Claims of which a case takes the checker a second on chains with fine observables."""
 OF_ATOMS = {"M6"}
 """Claims certified for laws of few atoms only."""
-OF_JOINT_EQUATIONS = {"P7"}
-"""Claims of which a case takes the checker a second where memories fade slowly."""
 OF_NO_KERNELS = {"C3"}
 """Claims on targets that are not the kernels of networks."""
 
@@ -93,8 +88,6 @@ def lopsided(claim_id):
         return "rain-tel-aviv"
     if claim_id in OF_ATOMS:
         return "dependent-b-on-w"
-    if claim_id in OF_JOINT_EQUATIONS:
-        return LOPSIDED_FADING
     if claim_id in OF_LAWS:
         return "power-law-one"
     if claim_id in {"C2", "C2P"}:
@@ -113,12 +106,10 @@ def instance_named(name):
     for document in (LOPSIDED_TARGET, LOPSIDED_SMOOTH, LOPSIDED_TRAINING, LOPSIDED_TRAP):
         if name == document["name"]:
             return read_subject(strict_json.loads(json.dumps(document)))
-    if name not in (LOPSIDED, LOPSIDED_FADING):
+    if name != LOPSIDED:
         return gallery.load(name)
     document = gallery.load("markov-onegin").to_json()
     document["name"] = name
-    if name == LOPSIDED_FADING:
-        document["law"]["B"] = {"kind": "constant", "value": "0.2"}
     document["chain"]["inputs"] = [["1"], ["-0.5"]]
     return Instance.from_json(document)
 

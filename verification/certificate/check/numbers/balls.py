@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
-from flint import arb, arb_mat, ctx, fmpq
+from flint import arb, arb_mat, ctx, fmpq, fmpz, fmpz_mat
 
 from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.outcome import Refused
 
 Ball = arb
 BallMatrix = arb_mat
+Integer = fmpz
+"""An integer of FLINT's: in matrices of long ones Python's would cost more than the products."""
+IntegerMatrix = fmpz_mat
 
 _EXPONENT_LIMIT = 40_000
 
@@ -79,6 +82,31 @@ def column(values: Sequence[Fraction]) -> BallMatrix:
 def balls_column(values: Sequence[Ball]) -> BallMatrix:
     """Return balls as a column."""
     return arb_mat(len(values), 1, values)
+
+
+def integer_matrix(rows: Sequence[Sequence[Integer]]) -> IntegerMatrix:
+    """Return a matrix of integers, whose products are exact."""
+    return fmpz_mat(len(rows), len(rows[0]), [x for row in rows for x in row])
+
+
+def integer_rows(entries: IntegerMatrix) -> list[list[Integer]]:
+    """Return the rows of a matrix of integers."""
+    width, flat = entries.ncols(), entries.entries()
+    return [flat[k : k + width] for k in range(0, len(flat), width)]
+
+
+def near_integers(entries: BallMatrix, bits: int) -> tuple[list[list[Integer]], list[Fraction]]:
+    """Return integers near ``2^bits`` times the entries, and how far off a row is, added up."""
+    width, flat = entries.ncols(), entries.entries()
+    rows = [flat[k : k + width] for k in range(0, len(flat), width)]
+    off = [upper(total([x.rad() for x in row])) * (1 << bits) + width for row in rows]
+    return [[_shifted(x.mid(), bits) for x in row] for row in rows], off
+
+
+def _shifted(x: Ball, bits: int) -> Integer:
+    mantissa, exponent = x.man_exp()
+    shift = int(exponent) + bits
+    return mantissa << shift if shift >= 0 else mantissa >> -shift
 
 
 def bounds(x: Ball) -> Bounds:

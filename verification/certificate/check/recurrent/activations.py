@@ -12,6 +12,8 @@ and on ``|Im z| <= a``, ``|f| <= m(a)`` and ``|f'| <= m1(a)``:
     tanh: max(1, tan a), 1/cos^2 a          logistic: 1 or 1/sin a, 1/(4 cos^2(a/2))
     erf: 1 + erfi a, (2/sqrt pi) exp(a^2)   arctan: pi/2 + artanh a, 1/(1 - a^2)
     sin: cosh a, cosh a.
+
+The integrals of m1 from 0 to a are tan a, tan(a/2) / 2, erfi a, artanh a and sinh a.
 """
 
 from __future__ import annotations
@@ -232,6 +234,34 @@ def strip_constant(terms: tuple[Term, ...], order: int, width: Fraction) -> Ball
             for term in terms
         ]
     )
+
+
+def strip_rise(terms: tuple[Term, ...], width: Fraction) -> Ball:
+    """Bound ``|Im sigma|`` on ``|Im z| <= a``: by ``int_0^a m1``, as sigma is real on the reals.
+
+    Raises
+    ------
+    Refused
+        Where the strip is too wide.
+    """
+    if not is_analytic_on(terms, width):
+        raise Refused("a strip is too wide")
+    return total(
+        [
+            ball(abs(term.weight)) * _family_strip_rise(term.family, ball(abs(term.scale) * width))
+            for term in terms
+        ]
+    )
+
+
+def _family_strip_rise(family: str, a: Ball) -> Ball:
+    if family == "sin":
+        return a.sinh()
+    if family == "tanh":
+        return a.tan()
+    if family == "logistic":
+        return (a / 2).tan() / 2
+    return a.erfi() if family == "erf" else a.atanh()
 
 
 def _family_strip_constant(family: str, order: int, a: Ball) -> Ball:

@@ -125,12 +125,10 @@ MEMORY: dict[str, Formula] = {
         ),
         prepare=lazily("joint_claims", "read_joint_equation"),
         derive=lazily("joint_claims", "joint_equation"),
-        witnesses="the stationary law; functions of state and memory are followed on a grid",
+        witnesses="the stationary law; functions of state and memory are followed as polynomials",
         assumes="q = s1 E|B| < 1, one recurrent class, aperiodic",
         in_balls=True,
-        relies_on=(
-            f"{ACTIVATIONS}; the claim itself, for what U adds after so many terms of its series"
-        ),
+        relies_on=f"{ACTIVATIONS}; FLINT's products of matrices of integers",
         least_digits=1,
         is_finer=True,
     ),
