@@ -500,6 +500,12 @@ def test_a_sum_of_singular_values_is_bounded_by_vectors(kind):
         assert found >= truth * (1 - (1e-2 if kind == "rounded" else 1e-12))
 
 
+def test_vectors_that_are_zero_show_nothing():
+    form = Form([[ball(1), ball(0)], [ball(0), ball(1)]], [F(1), F(1)])
+    with pytest.raises(Invalid, match="all zero"):
+        sum_after(form, 1, [(F(0), F(0)), (F(0), F(0))], Budget())
+
+
 def test_a_place_of_vectors_is_taken_as_it_is():
     assert outcome(sealed(of_half())) == "VALID"
 

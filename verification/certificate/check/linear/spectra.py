@@ -91,7 +91,13 @@ def require_least_eigenvalue(form: Form, claimed: Bounds, node: Node, budget: Bu
 def sum_after(
     form: Form, first: int, vectors: Sequence[Sequence[Fraction]], budget: Budget
 ) -> Fraction:
-    """Return a lower bound of the sum of the singular values after the first ones."""
+    """Return a lower bound of the sum of the singular values after the first ones.
+
+    Raises
+    ------
+    Invalid
+        Where all vectors are zero.
+    """
     size, count = len(form.rows), len(vectors)
     budget.spend(size**2 * count // 8 + 20 * size * (size + count), 128)
     roots = [1 / ball(x).sqrt() for x in form.weights]
@@ -106,6 +112,8 @@ def sum_after(
     turned = entries(across * scaled * along)
     products = entries(across * along)
     stretched = max(upper(total([abs(x) for x in row])) for row in products)
+    if stretched <= 0:
+        raise Invalid("vectors that are all zero show nothing of singular values")
     known = sorted((lower(abs(turned[k][k])) for k in range(count)), reverse=True)
     beside = total([x * x for i, row in enumerate(turned) for j, x in enumerate(row) if i != j])
     off = upper((beside * count).sqrt())

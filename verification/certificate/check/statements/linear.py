@@ -6,7 +6,7 @@ from verification.certificate.check.targets import SCHEMA as TARGET
 from verification.certificate.check.targets import read_target
 
 _NETWORK = "every eigenvalue of W has a negative real part"
-_SMOOTH = "the target and its derivatives decay faster than exp(-beta t)"
+_SMOOTH = "the target and derivatives decay faster than exp(-beta t); g bounds them part by part"
 _RANK = "a network's matrix has rank m at most"
 _OF_SUMS = (
     "the bound of a trapezoidal rule's error, and that the error of a sum of m exponentials has at "
