@@ -73,6 +73,8 @@ RESTS_ON = {
     "T7": [UNIT[0], *SEEN, *RATES],
     "T7Z": [UNIT[0], *SEEN, *RATES],
     "T8": [UNIT[0], *SEEN, *RATES],
+    # Of the targets the sizes matter, not the signs.
+    "T5": [*CHAIN, *UNIT, ("instance", "law", "C"), SEEN[0], *TRAINING],
     "T6D": [*UNIT[:2], SEEN[0]],
     "C1": NETWORK,
     "C1S": NETWORK,
@@ -139,6 +141,8 @@ REPLACEABLE = {
     # The mean square of the largest sum is known to one or two digits.
     "P3": ("start",),
     "P6M": ("start",),
+    # The last of sixty bits of what bounds suprema.
+    "T5": ("bounds",),
     # U is as steep between memories a little farther apart.
     "P7": ("distance",),
     # With two states the values exchanged are those of a constant less f.
@@ -172,6 +176,7 @@ EVERY_REPLACEABLE = {
     **dict.fromkeys(("T1", "T2", "T3", "T7", "T7Z"), 150),
     "M6": 3,
     "T8": 40,
+    "T5": 4,
     "C3": 8,
     "C4K": 60,
     "C4Q": 8,

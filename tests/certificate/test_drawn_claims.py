@@ -10,11 +10,12 @@ import mpmath
 import pytest
 from certificates import made, outcome, sealed
 
-from verification.certificate.check.claims.drawn_claims import Drawn, _Atoms, _left, _right, _unit
+from verification.certificate.check.claims.drawn_claims import Drawn, _Atoms, _left
 from verification.certificate.check.instances import Atom, Law, Spread, Term
 from verification.certificate.check.numbers.balls import bounds, precision
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.recurrent.limit_equation import Spot
+from verification.certificate.check.recurrent.unit_kernels import unit_of_density, variance_of_unit
 
 F = Fraction
 TANH = (Term(F(1), F(1), F(0), "tanh"),)
@@ -104,9 +105,9 @@ def test_the_distance_of_drawn_normal_units_is_an_integral(units):
             return total
 
         truth = (over_units(2) - over_units(1) ** 2) / units
-        unit = _unit(known, FIRST, SECOND)
+        unit = unit_of_density(known.instance, FIRST, SECOND, known.budget)
         contains(_left(unit, units, known), truth, 12)
-        contains(_right(unit) / units, truth, 12)
+        contains(variance_of_unit(unit) / units, truth, 12)
 
 
 def test_inputs_that_are_not_parallel_are_unsupported():
@@ -117,7 +118,7 @@ def test_inputs_that_are_not_parallel_are_unsupported():
         (),
     )
     with precision(96), pytest.raises(Unsupported, match="parallel"):
-        _unit(instance(law), FIRST, Spot((F(1), F(0)), F(0)))
+        unit_of_density(instance(law).instance, FIRST, Spot((F(1), F(0)), F(0)), Budget())
 
 
 def test_another_number_of_units_is_invalid():

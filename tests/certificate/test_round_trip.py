@@ -14,6 +14,7 @@ import pytest
 from certificates import (
     CLAIM,
     OF_ATOMS,
+    OF_EXPLICIT_BOUNDS,
     OF_LARGEST_SUMS,
     OF_LAWS,
     OF_NO_KERNELS,
@@ -40,6 +41,12 @@ OF_TARGETS = ("sharp-two-channels", "mutant-shear", "near-box", "gaussian-bump",
 SMALL = ("fair-coin", "near-periodic", "absorbing", "sharp-forgetting", "sharp-ladder")
 """Chains with few sums, one of them a cycle."""
 FEW_ATOMS = ("dependent-b-on-w", "sharp-finite-memory", "rain-tel-aviv", "markov-onegin")
+CONVERGING = (
+    *("constant-weights", "hidden-state", "markov-onegin", "mutant-kernel-slope", "mutant-m-step"),
+    *("near-reducible", "one-state", "rain-tel-aviv", "sharp-convergence", "sharp-fixed-point"),
+    *("sharp-kernel", "sharp-small-steps", "sharp-stability", "sharp-trapezoid", "absorbing"),
+)
+"""All on which the explicit bound's decay is certified, and one on which it is not."""
 NO_KERNELS = ("damped-reciprocal", "power-law-half", "power-law-one", "near-box")
 SMOOTH = ("sharp-two-channels", "sharp-barrier", "sharp-switching", "near-box")
 POWER_LAWS = ("power-law-one", "power-law-half", "power-law-fifth")
@@ -53,6 +60,8 @@ def instances_for(claim_id):
         return SMALL
     if claim_id in OF_ATOMS:
         return FEW_ATOMS
+    if claim_id in OF_EXPLICIT_BOUNDS:
+        return CONVERGING
     if claim_id in OF_LAWS:
         return POWER_LAWS
     if claim_id in OF_NO_KERNELS:

@@ -74,6 +74,8 @@ OF_LARGEST_SUMS = {"P3", "P6M"}
 """Claims of which a case takes the checker a second on chains with fine observables."""
 OF_ATOMS = {"M6"}
 """Claims certified for laws of few atoms only."""
+OF_EXPLICIT_BOUNDS = {"T5"}
+"""Claims certified where the explicit bound of a network's distance is small."""
 OF_NO_KERNELS = {"C3"}
 """Claims on targets that are not the kernels of networks."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from verification.certificate import (
     approximation_witnesses,
+    convergence_witnesses,
     kernel_witnesses,
     law_witnesses,
     limit_witnesses,
@@ -378,6 +379,10 @@ def _joint_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN4
     return document | ({"steps": case.steps} if case.asked == "sum" else {})
 
 
+def _bounded_suprema(instance: Instance) -> dict[str, Json]:
+    return {**_joint(instance), **convergence_witnesses.suprema(instance)}
+
+
 WITNESSES: dict[str, Witnesses] = {
     "A1": Witnesses(_nothing, _order_case),
     "A2": Witnesses(_nothing, _strip_case),
@@ -429,6 +434,7 @@ WITNESSES: dict[str, Witnesses] = {
         training_witnesses.rounded_course,
         training_witnesses.weighted_units,
     ),
+    "T5": Witnesses(_bounded_suprema, convergence_witnesses.wider_case),
     "C1": Witnesses(linear_witnesses.forgetting, linear_witnesses.input_case),
     "C1S": Witnesses(linear_witnesses.forgetting_and_changes, linear_witnesses.input_case),
     "C6": Witnesses(linear_witnesses.forgetting, linear_witnesses.barrier_case),

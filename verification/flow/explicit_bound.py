@@ -57,8 +57,13 @@ for a polynomial a, ``J(a) = min{a(cbar) x^2, E a x^2 + dev(a) tau^(1/2) E8 x / 
          + f Lhat [M + nu shat / 2^(1/2)].
 
 *Laziness.*  ``S = eps tau J(l + Lbar c_v) / 2``, ``S' = S / 3^(1/2)``,
-``M = eps tau J(c_v) / 3^(1/2)``; where C has no odd moments given W and B,
-`verification.flow.lazy_terms` bounds S and M to second order, and the smaller bounds count.
+``M = eps tau J(c_v) / 3^(1/2)``; where C has no odd moments given W and B, and the denominator of
+x' is positive, `verification.flow.lazy_terms` bounds S and M to second order, and the smaller
+bounds count.  There ``eta = D``, and as the energy bounds ``(h sum e_j^2)^(1/2)`` on every path,
+the mean square of the targets being at most ``ybar^2`` and the initial output at most
+``N^(1/2 - beta) m4 (s0 + b s1)`` in L4,
+
+    x4 = tau^(1/2) [ybar + N^(1/2 - beta) m4 (s0 + b s1)] / (1 - kbar/2 - w c_e(cbar)).
 
 *Recursion against limit.*  ``ymu = pi(y^2)^(1/2)``, ``Theta = (0.4073 tau)^(1/2) ymu``,
 ``rho_i = |y_i| + k_i^(1/2) Theta`` bounds ``|g - y|`` in state i, L_phi the slope of the

@@ -103,6 +103,12 @@ class Instance:
         return max(sum((x * x for x in point), Fraction(0)) for point in self.inputs)
 
 
+def first_states(instance: Instance) -> list[int]:
+    """Return for each input the first state with it."""
+    found = {point: i for i, point in reversed(list(enumerate(instance.inputs)))}
+    return sorted(found.values())
+
+
 def read_state_of_input(node: Node, instance: Instance) -> int:
     """Read a state in the place of its input: the first with this input."""
     state = node.integer(0, instance.size - 1)

@@ -21,6 +21,12 @@ class Unsupported(Exception):  # noqa: N818 - an outcome
     """The certificate is of a claim or kind that this checker does not know."""
 
 
+def require(holds: bool, what: str) -> None:
+    """Verify an assumption: Invalid where it is not shown."""
+    if not holds:
+        raise Invalid(f"assumption: {what} is not shown")
+
+
 @dataclass
 class Budget:
     """How much work is left; a file that asks for more is refused, whatever it says.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -24,37 +24,24 @@ from verification.certificate.check.claims.limit_claims import read_spot
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import Ball, around, at_precision, ball, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
-from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Unsupported
 from verification.certificate.check.reading import Node
-from verification.certificate.check.recurrent.activations import curve, strip_constant
-from verification.certificate.check.recurrent.layer import Layer
 from verification.certificate.check.recurrent.limit_equation import Spot
-from verification.certificate.check.recurrent.memory import dot, projections
-from verification.certificate.check.recurrent.units import moment_of_c
+from verification.certificate.check.recurrent.unit_kernels import (
+    Masses,
+    Unit,
+    masses_of_atoms,
+    mean_of_unit,
+    unit_of_density,
+    values_of_atoms,
+    variance_of_atoms,
+    variance_of_unit,
+)
 
 MAX_UNITS = 3
 MAX_DRAWS = 5_000
 _PRODUCTS = 6
 _SPARE_BITS = 64
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Values of one unit with their masses: f, g, and the moments of C^2 that are theirs."""
-
-    masses: list[Ball]
-    f: list[Ball]
-    g: list[Ball]
-    square: Ball
-    fourth: Ball
-    error: Ball
-    size: tuple[Ball, Ball]
-
-    def mean(self, values: list[Ball], bound: Ball) -> Ball:
-        """Enclose the mean of a function of the unit, which is so large at most."""
-        found = total([p * x for p, x in zip(self.masses, values, strict=True)])
-        return around(found, bound * self.error)
 
 
 @dataclass(frozen=True)
@@ -82,8 +69,9 @@ def distance_of_drawn_kernel(known: Drawn, case: Node, _claimed: Bounds) -> Show
     else:
         if units > 2:
             members["units"].refuse("1 or 2, where units have a density")
-        left = at_precision(lambda: _left(_unit(known, first, second), units, known), _SPARE_BITS)
-        right = at_precision(lambda: _right(_unit(known, first, second)) / units, _SPARE_BITS)
+        drawn = partial(unit_of_density, known.instance, first, second, known.budget)
+        left = at_precision(lambda: _left(drawn(), units, known), _SPARE_BITS)
+        right = at_precision(lambda: variance_of_unit(drawn()) / units, _SPARE_BITS)
     return Shown(f"N = {units}, v = {brief(first.memory)} and {brief(second.memory)}", left, right)
 
 
@@ -98,29 +86,13 @@ class _Atoms:
     units: int
 
     @cached_property
-    def _masses(self) -> dict[tuple[Fraction, Fraction, Fraction], Fraction]:
-        """The probabilities of W.x, W.x' and ``C^2 x.x'``."""
-        atoms, budget = self.known.instance.law.atoms, self.known.budget
+    def _masses(self) -> Masses:
         inputs = self.first.input, self.second.input
-        (inner,) = projections(inputs[:1], inputs[1], budget)
-        places = [projections([atom.w for atom in atoms], point, budget) for point in inputs]
-        masses: dict[tuple[Fraction, Fraction, Fraction], Fraction] = {}
-        for u, t, atom in zip(*places, atoms, strict=True):
-            key = u, t, atom.c**2 * inner
-            masses[key] = masses.get(key, Fraction(0)) + atom.p
-        return masses
+        return masses_of_atoms(self.known.instance, inputs, self.known.budget)
 
     def _values(self) -> list[tuple[Fraction, Ball]]:
-        """Return the probabilities and values of Y, of atoms that agree once."""
-        instance, masses = self.known.instance, self._masses
-        self.known.budget.spend(100 * len(masses) * len(instance.activation), 256)
-        heights, slopes = (curve(instance.activation, order) for order in range(2))
-        found = []
-        for (u, t, factor), p in masses.items():
-            x, y = ball(u + self.first.memory), ball(t + self.second.memory)
-            value = heights(x) * heights(y) + ball(factor) * slopes(x) * slopes(y)
-            found.append((p, value))
-        return found
+        known, memories = self.known, (self.first.memory, self.second.memory)
+        return values_of_atoms(known.instance, self._masses, memories, known.budget)
 
     def left(self) -> Ball:
         values = self._values()
@@ -137,63 +109,19 @@ class _Atoms:
         return found
 
     def right(self) -> Ball:
-        values = self._values()
-        mean = total([ball(p) * y for p, y in values])
-        return (total([ball(p) * y * y for p, y in values]) - mean * mean) / self.units
+        return variance_of_atoms(self._values()) / self.units
 
 
 # Densities
 
 
-def _unit(known: Drawn, first: Spot, second: Spot) -> _Unit:
-    """Return the values of f and g at the nodes of a rule for W.x, x the longer input."""
-    known.budget.spend(_PRODUCTS * work_of_sum((*first.input, *second.input)))
-    if dot(first.input, first.input) < dot(second.input, second.input):
-        first, second = second, first
-    instance, point = known.instance, first.input
-    law, terms = instance.law, instance.activation
-    size, mixed = dot(point, point), dot(point, second.input)
-    if law.c is None or dot(second.input, second.input) * size != mixed * mixed:
-        raise Unsupported("inputs that are not parallel")
-    share = ball(mixed / size if size else 0)
-    rule = Layer(instance, point, known.budget, gradient=False).rule
-    known.budget.spend(100 * len(rule.nodes) * len(terms), 256)
-    heights, slopes = (curve(terms, order) for order in range(2))
-    inner = ball(dot(first.input, second.input))
-    masses, f, g = [], [], []
-    for node, weight, _ in rule.nodes:
-        u, t = node + ball(first.memory), share * node + ball(second.memory)
-        masses.append(weight)
-        f.append(heights(u) * heights(t))
-        g.append(slopes(u) * slopes(t) * inner)
-    if not rule.strip:
-        sizes, error = [ball(0), ball(0)], ball(0)
-    else:
-        sizes = [strip_constant(terms, order, rule.strip) for order in range(2)]
-        error = rule.analytic + rule.left_out
-    return _Unit(
-        masses,
-        f,
-        g,
-        ball(moment_of_c(law.c, 2)),
-        ball(moment_of_c(law.c, 4)),
-        error,
-        (sizes[0] * sizes[0], sizes[1] * sizes[1] * abs(inner)),
-    )
-
-
-def _kernel(unit: _Unit) -> Ball:
-    mean_f = unit.mean(unit.f, unit.size[0])
-    return mean_f + unit.square * unit.mean(unit.g, unit.size[1])
-
-
-def _largest(unit: _Unit, kernel: Ball) -> Ball:
+def _largest(unit: Unit, kernel: Ball) -> Ball:
     reach = unit.size[0] + abs(kernel) + unit.square * unit.size[1]
     return reach * reach + (unit.fourth + unit.square * unit.square) * unit.size[1] * unit.size[1]
 
 
-def _left(unit: _Unit, units: int, known: Drawn) -> Ball:
-    kernel = _kernel(unit)
+def _left(unit: Unit, units: int, known: Drawn) -> Ball:
+    kernel = mean_of_unit(unit)
     # Of Y - K at a node: its mean over C, and its variance.
     middle = [f - kernel + unit.square * g for f, g in zip(unit.f, unit.g, strict=True)]
     spread = unit.fourth - unit.square * unit.square
@@ -213,12 +141,3 @@ def _left(unit: _Unit, units: int, known: Drawn) -> Ball:
         found = found + p * row / 4
     mass = total([abs(p) for p in unit.masses])
     return around(found, bound * unit.error * (1 + mass))
-
-
-def _right(unit: _Unit) -> Ball:
-    kernel = _kernel(unit)
-    f, g = unit.f, unit.g
-    flat = unit.mean([x * x for x in f], unit.size[0] * unit.size[0])
-    mixed = unit.mean([x * y for x, y in zip(f, g, strict=True)], unit.size[0] * unit.size[1])
-    steep = unit.mean([y * y for y in g], unit.size[1] * unit.size[1])
-    return flat + 2 * unit.square * mixed + unit.fourth * steep - kernel * kernel

@@ -3,9 +3,7 @@ r"""M6: the memory of N frozen units beside that of infinitely many, over all dr
 The units of a law of atoms are drawn independently; to a word's inputs they are of finitely many
 kinds, and all ways to draw so many of each kind are gone through, with their probabilities.  On the
 other side ``s_Phi^2 = max_i sup_v V(v)``, ``V = E[B^2 sigma^2] - Phi^2`` at ``W.x_i + v``, is
-searched over ``|v| <= vbar``: on a cell of half-width h with the middle m, V is at most ``V(m) +
-|V'(m)| h + sup |V''| h^2 / 2``, where ``V'' / 2 = E[B^2 (sigma'^2 + sigma sigma'')] - Phi'^2 -
-Phi Phi''``.
+searched over ``|v| <= vbar`` by the mean value theorem.
 """
 
 from __future__ import annotations
@@ -15,10 +13,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
 
-from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.instances import Instance, Vector, first_states
 from verification.certificate.check.numbers.balls import (
     Ball,
-    around,
     ball,
     bounds,
     lower,
@@ -27,11 +24,12 @@ from verification.certificate.check.numbers.balls import (
     upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown
-from verification.certificate.check.numbers.search import largest_value
+from verification.certificate.check.numbers.search import by_mean_value, largest_value
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant, curve
 from verification.certificate.check.recurrent.memory import Memory, dot
+from verification.certificate.check.recurrent.unit_means import UnitMeans
 from verification.certificate.check.recurrent.units import largest_feedback_weight
 
 MAX_WIDTH, MAX_WORD, MAX_KINDS = 64, 64, 64
@@ -149,47 +147,21 @@ def _squared_spread(known: Frozen) -> Bounds:
     if not known.spread:
         with precision(_BITS):
             found = Bounds.exactly(Fraction(0))
-            for point in dict.fromkeys(known.memory.instance.inputs):
-                found = _largest_variance(known, point, found)
+            for state in first_states(known.memory.instance):
+                found = _largest_variance(known, state, found)
         known.spread.append(found)
     return known.spread[0]
 
 
-def _largest_variance(known: Frozen, point: Vector, before: Bounds) -> Bounds:
+def _largest_variance(known: Frozen, state: int, before: Bounds) -> Bounds:
     """Return bounds of the larger of what was found before and the supremum at one input."""
-    memory = known.memory
-    terms, atoms = memory.instance.activation, memory.instance.law.atoms
-    curves = [curve(terms, order) for order in range(3)]
-    units = [(ball(atom.p * atom.b**2), ball(dot(atom.w, point))) for atom in atoms]
-
-    def moments(v: Ball, orders: int) -> list[Ball]:
-        """Return V, V'/2 and V''/2."""
-        known.budget.spend(100 * len(units) * len(terms), _BITS)
-        mean = [memory.image(point, v, order) for order in range(orders)]
-        sums = [ball(0)] * orders
-        for weight, place in units:
-            s = [each(place + v) for each in curves[:orders]]
-            parts = [s[0] * s[0], *(s[0] * x for x in s[1:])]
-            if orders == 3:
-                parts[2] = parts[2] + s[1] * s[1]
-            sums = [x + weight * part for x, part in zip(sums, parts, strict=True)]
-        parts = [mean[0] * mean[0], *(mean[0] * x for x in mean[1:])]
-        if orders == 3:
-            parts[2] = parts[2] + mean[1] * mean[1]
-        return [x - part for x, part in zip(sums, parts, strict=True)]
-
-    def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction | None]:
-        middle, half = ball((low + high) / 2), ball((high - low) / 2)
-        value, slope = moments(middle, 2)
-        turn = abs(moments(around(middle, half), 3)[2])
-        bound = value + 2 * abs(slope) * half + turn * half * half
-        return lower(value), upper(bound) if bound.is_finite() else None
-
+    memory, means = known.memory, UnitMeans(known.memory, state)
     reach = upper(memory.bound())
-    ends = (lower(moments(ball(v), 1)[0]) for v in (-reach, reach))
+    ends = (lower(means.variance(ball(v))) for v in (-reach, reach))
     # vbar may be a little less than its upper bound: what is seen beyond it is no value.
     inside = lower(memory.bound()) == reach
     best = max(before.lower, *ends) if inside else before.lower
+    look = by_mean_value(means.variance, means.variance_slope)
     found = largest_value(look, reach, _TOLERANCE, _MOST_CELLS, best)
     if found is None:
         raise Invalid("the largest spread of a unit is not found in so many cells")

@@ -230,8 +230,7 @@ def _allowed(
 ) -> Bounds:
     """Return ``Omega (1 + (n p / 2)^(1/2)) + 2 vbar l / (1 - q)``."""
     omega, fading = _largest_spread(equation, levels, slope), _fading(equation, slope)
-    rows = equation.joint.chain.instance.rows
-    branching = max(1 - sum((p * p for _, p in row), Fraction(0)) for row in rows)
+    branching = equation.joint.chain.branching()
     noise = Bounds.exactly(min(branching, Fraction(1, 2)) * steps / 2).root(2 * _BITS)
     with precision(_BITS):
         vbar = bounds(equation.joint.memory.bound())

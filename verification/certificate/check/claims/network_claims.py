@@ -22,6 +22,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
+    largest,
     lower,
     magnitude,
     precision,
@@ -215,8 +216,8 @@ def moved_weight(known: Trained, case: Node, _claimed: Bounds) -> Shown:
     def left(course: Course) -> Ball:
         moved = course.moved[steps]
         if weight == "W":
-            return _largest([inner(row, row) for row in moved.w]).sqrt()
-        return _largest([magnitude(x) for x in (moved.c if weight == "C" else moved.b)])
+            return largest([inner(row, row) for row in moved.w]).sqrt()
+        return largest([magnitude(x) for x in (moved.c if weight == "C" else moved.b)])
 
     def right(course: Course) -> Ball:
         s0, s1, _ = known.heights()
@@ -227,13 +228,6 @@ def moved_weight(known: Trained, case: Node, _claimed: Bounds) -> Shown:
 
     what = f"|{weight}_k - {weight}_0|, N = {along.width}, k = {steps}"
     return along.shown(what, left, right)
-
-
-def _largest(values: Sequence[Ball]) -> Ball:
-    found = values[0]
-    for value in values[1:]:
-        found = found.max(value)
-    return found
 
 
 # T2

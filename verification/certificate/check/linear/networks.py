@@ -27,6 +27,7 @@ from verification.certificate.check.numbers.balls import (
     BallMatrix,
     ball,
     balls_column,
+    largest,
     matrix,
     precision,
     total,
@@ -51,16 +52,9 @@ def norm_of(values: Sequence[Ball]) -> Ball:
 def norm_above(rows: Sequence[Sequence[Ball]]) -> Ball:
     """Bound the Euclidean norm of a matrix: ``|A|^2 <= |A|_1 |A|_inf``, and by Frobenius."""
     sizes = [[abs(x) for x in row] for row in rows]
-    along = _largest([total(row) for row in sizes])
-    across = _largest([total(column) for column in zip(*sizes, strict=True)])
+    along = largest([total(row) for row in sizes])
+    across = largest([total(column) for column in zip(*sizes, strict=True)])
     return (along * across).sqrt().min(norm_of([x for row in sizes for x in row]))
-
-
-def _largest(values: list[Ball]) -> Ball:
-    found = values[0]
-    for value in values[1:]:
-        found = found.max(value)
-    return found
 
 
 class StableNetwork:
@@ -90,7 +84,7 @@ class StableNetwork:
             if inverse is None:
                 raise Invalid("witness.basis: is not shown to be one")
             moved = entries(inverse * matrix(network.w) * v)
-            growth = _largest(
+            growth = largest(
                 [
                     moved[i][i]
                     + total([abs(moved[i][j] + moved[j][i]) for j in range(size) if j != i]) / 2

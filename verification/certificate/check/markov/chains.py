@@ -295,6 +295,11 @@ class Chain:
         coefficient = self.contraction(steps)
         return _divided(Bounds(lower, upper), coefficient)
 
+    def branching(self) -> Fraction:
+        """Return ``max_i (1 - sum_j P_ij^2)``: two independent steps from i differ so often."""
+        rows = self.instance.rows
+        return max(1 - sum((p * p for _, p in row), Fraction(0)) for row in rows)
+
     def conditioning(self) -> Bounds:
         """Return ``sum_{j<m} delta(P^j) / (1 - delta(P^m)) = m / (1 - delta(P^m))``."""
         steps = self.coupling_steps()

@@ -69,6 +69,19 @@ def total(values: Sequence[Ball]) -> Ball:
     return result
 
 
+def largest(values: Sequence[Ball]) -> Ball:
+    """Enclose the largest of numbers, at least one."""
+    result = values[0]
+    for value in values[1:]:
+        result = result.max(value)
+    return result
+
+
+def root(x: Ball) -> Ball:
+    """Enclose the root of a number that is no less than 0, whatever its ball has below."""
+    return x.nonnegative_part().sqrt()
+
+
 def matrix(rows: Sequence[Sequence[Fraction]]) -> BallMatrix:
     """Enclose a matrix of exact numbers."""
     return arb_mat([[ball(x) for x in row] for row in rows])

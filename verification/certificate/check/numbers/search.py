@@ -7,6 +7,7 @@ from fractions import Fraction
 from heapq import heappop, heappush
 from typing import TypeAlias
 
+from verification.certificate.check.numbers.balls import Ball, around, ball, lower, upper
 from verification.certificate.check.numbers.bounds import Bounds
 
 Look: TypeAlias = Callable[[Fraction, Fraction], tuple[Fraction, Fraction | None]]
@@ -56,3 +57,32 @@ def largest_value(
         return Bounds.exactly(best)
     top = -cells[0][0]
     return Bounds(best, max(best, top)) if isinstance(top, Fraction) else None
+
+
+def by_mean_value(value: Callable[[Ball], Ball], slope: Callable[[Ball], Ball]) -> Look:
+    """Return what looks at a cell by the mean value theorem: balls to balls, and the derivative."""
+
+    def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction | None]:
+        middle, half = ball((low + high) / 2), ball((high - low) / 2)
+        at = value(middle)
+        bound = at + abs(slope(around(middle, half))) * half
+        # On a wide cell a quotient may not be enclosed at all.
+        return lower(at), upper(bound) if bound.is_finite() else None
+
+    return look
+
+
+def is_at_most(look: Look, reach: Fraction, bound: Fraction, most_cells: int) -> bool:
+    """Show that a function is at most `bound` on ``[-reach, reach]``, if so many cells show it."""
+    cells = [(-reach, reach)]
+    for _ in range(most_cells):
+        if not cells:
+            return True
+        low, high = cells.pop()
+        value, most = look(low, high)
+        if value > bound:
+            return False
+        if most is None or most > bound:
+            middle = (low + high) / 2
+            cells += [(low, middle), (middle, high)]
+    return not cells

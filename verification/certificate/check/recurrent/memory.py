@@ -94,6 +94,7 @@ class Memory:
         self._rules: dict[tuple[Vector, int], _Rule] = {}
         self._exact: dict[Vector, list[Fraction]] = {}
         self._mean_absolute_b = mean_absolute_b(instance)
+        self._seen: dict[Vector, object] = {}
         weights = instance.law.w
         if weights is not None and weights.kind == "uniform":
             for point in set(instance.inputs):
@@ -118,6 +119,31 @@ class Memory:
         self.budget.spend(20 * len(rule.nodes) * len(terms), working_precision())
         value = weighted_derivatives(terms, order, rule.nodes, memory)
         return around(value, rule.errors[order])
+
+    def is_same_map(self, one: Vector, other: Vector) -> bool:
+        """Tell whether two inputs have the same map, by the law of W.x and ``E[B | W.x]``."""
+        for point in (one, other):
+            if point not in self._seen:
+                self._seen[point] = self._law_of_projection(point)
+        self.budget.spend(4 * len(self.instance.law.atoms))
+        return self._seen[one] == self._seen[other]
+
+    def _law_of_projection(self, point: Vector) -> object:
+        law = self.instance.law
+        if law.w is None or law.b is None:
+            means: dict[Fraction, Fraction] = {}
+            places = self._projections([atom.w for atom in law.atoms], point)
+            self.budget.spend(2 * work_of_sum([x for atom in law.atoms for x in (atom.p, atom.b)]))
+            for place, atom in zip(places, law.atoms, strict=True):
+                means[place] = means.get(place, Fraction(0)) + atom.p * atom.b
+            return {place: mean for place, mean in means.items() if mean}
+        if not mean_b(law.b):
+            return None
+        if law.w.kind == "constant" or not any(point):
+            return self._projections([law.w.first], point)
+        if law.w.kind == "uniform":
+            return sorted(sorted(part) for part in uniform_parts(law.w, point))
+        return self._projections([law.w.first, point], point)
 
     def iterate(self, word: Sequence[int], memory: Ball) -> Ball:
         """Enclose the memory after the inputs of a word."""

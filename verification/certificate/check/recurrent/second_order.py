@@ -30,7 +30,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verification.certificate.check.numbers.balls import Ball, ball, lower, upper
-from verification.certificate.check.outcome import Invalid
+from verification.certificate.check.outcome import require
 
 _ROUNDS = 6
 
@@ -50,6 +50,43 @@ class Sizes:
     steps: int
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What the movement of the units changes, over ``(eps X)^2`` but for nu and lhat.
+
+    `kernel` is kappa at two given points, without its part in w; `memory` is ``(1 - q) w``.
+    """
+
+    nu: Ball
+    lhat: Ball
+    kernel: Ball
+    memory: Ball
+
+
+def changes_of_units(
+    s: tuple[Ball, ...], r: Ball, c: tuple[Ball, ...], g: tuple[Ball, ...], eta: Ball
+) -> Changes:
+    """Return the changes for ``s_0, .., s_3``, R, ``c_0, .., c_4``, ``g_0, .., g_2`` and eta."""
+    s0, s1, s2, s3 = s
+    kappa1 = s1 * s1 * r * r
+
+    def om(m: tuple[Ball, ...]) -> Ball:
+        return kappa1 * (m[2] + m[1] * eta + m[0] * eta * eta / 4)
+
+    def missed(m: tuple[Ball, ...]) -> Ball:
+        return s1 * r * (s0 * m[0] + s2 * r * r * (m[2] + m[1] * eta / 2)) / 2
+
+    half = c[2] + c[1] * eta / 2
+    nu = s1 * r * half
+    lhat = s0 * s1 + s2 * r * nu
+    r3 = r * r * r
+    kappa = 2 * s0 * s1 * r * missed(c) + r * r * (s0 * s2 + s1 * s1) * om(c)
+    kappa = kappa + kappa1 * kappa1 * half + 4 * s0 * s1 * s2 * r3 * nu + kappa1 * s0 * s0
+    kappa = kappa + 2 * s1 * s2 * r3 * missed(c[2:]) + r3 * r * (s1 * s3 + s2 * s2) * om(c[2:])
+    memory = s0 * s0 * lhat / 2 + s1 * r * missed(g) + s2 * r * r * om(g) / 2
+    return Changes(nu, lhat, kappa, memory)
+
+
 def bound_of_laziness(n: Sizes, squared_feature: Ball) -> Ball:
     """Return ``eps^2 Gamma`` for the ``K(zeta, zeta)`` of a point.
 
@@ -63,10 +100,10 @@ def bound_of_laziness(n: Sizes, squared_feature: Ball) -> Ball:
     kappa1 = s1 * s1 * r * r
     kb = s0 * s0 + kappa1 * c[2]
     q = s1 * g[0]
-    _require(upper(q) < 1, "q = s1 <|B|> < 1")
-    _require(upper(n.h * kb) <= 1, "h Kb <= 1")
+    require(upper(q) < 1, "q = s1 <|B|> < 1")
+    require(upper(n.h * kb) <= 1, "h Kb <= 1")
     most = n.ybar.max(n.ybar * (tau * kb).sqrt())
-    _require(upper(most) <= lower(n.clip), "N^gamma >= ybar max(1, (tau Kb)^(1/2))")
+    require(upper(most) <= lower(n.clip), "N^gamma >= ybar max(1, (tau Kb)^(1/2))")
 
     reach = tau * (2 * n.clip + n.ybar)
     for _ in range(_ROUNDS):
@@ -76,26 +113,14 @@ def bound_of_laziness(n: Sizes, squared_feature: Ball) -> Ball:
         second = c[2] + 2 * c[1] * eta + eta * eta
         theta = 1 - n.h * (s0 * s0 + kappa1 * second)
         theta = theta - 2 * n.eps * energy_slope * reach * tau / 3
-        _require(lower(theta) > 0, "theta > 0")
+        require(lower(theta) > 0, "theta > 0")
         energy = n.ybar * (tau / theta).sqrt()
         reach = reach.min(tau.sqrt() * energy)
     eta = n.eps * s0 * reach
-
-    def om(m: tuple[Ball, ...]) -> Ball:
-        return kappa1 * (m[2] + m[1] * eta + m[0] * eta * eta / 4)
-
-    def missed(m: tuple[Ball, ...]) -> Ball:
-        return s1 * r * (s0 * m[0] + s2 * r * r * (m[2] + m[1] * eta / 2)) / 2
-
-    half = c[2] + c[1] * eta / 2
-    nu = s1 * r * half
-    lhat = s0 * s1 + s2 * r * nu
-    w = (s0 * s0 * lhat / 2 + s1 * r * missed(g) + s2 * r * r * om(g) / 2) / (1 - q)
+    found = changes_of_units(n.s, r, c, g, eta)
+    nu, lhat, w = found.nu, found.lhat, found.memory / (1 - q)
+    kappa = found.kernel + (s0 * s1 + c[2] * s1 * s2 * r * r) * w
     r3 = r * r * r
-    kappa = 2 * s0 * s1 * r * missed(c) + r * r * (s0 * s2 + s1 * s1) * om(c)
-    kappa = kappa + kappa1 * kappa1 * half + 4 * s0 * s1 * s2 * r3 * nu + kappa1 * s0 * s0
-    kappa = kappa + 2 * s1 * s2 * r3 * missed(c[2:]) + r3 * r * (s1 * s3 + s2 * s2) * om(c[2:])
-    kappa = kappa + (s0 * s1 + c[2] * s1 * s2 * r * r) * w
     bent = s0 * s2 * kappa1 * r * r
     rho1 = s0 * s0 * kappa1 + r3 * s1 * (s1 * s1 + 2 * s0 * s2) * nu
     rho1 = rho1 + bent * (3 * c[2] + 3 * c[1] * eta + eta * eta) / 2
@@ -110,8 +135,3 @@ def bound_of_laziness(n: Sizes, squared_feature: Ball) -> Ball:
     through = (kappa / 3 + lhat * w) * cube / ball(7).sqrt() + rho
     gamma = kappa * cube / 3 + rho + (squared_feature * tau).sqrt() * through
     return n.eps * n.eps * gamma
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise Invalid(f"assumption: {what} is not shown")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verification.certificate.check.instances import Instance, Law, Spread, Vector
+from verification.certificate.check.numbers.lattices import work_of_sum
+from verification.certificate.check.outcome import Budget
 
 
 def largest_output_weight(instance: Instance) -> Fraction:
@@ -58,3 +60,20 @@ def has_centred_output(law: Law) -> bool:
     for atom in law.atoms:
         means[atom.w] = means.get(atom.w, Fraction(0)) + atom.p * atom.c
     return not any(means.values())
+
+
+def has_no_odd_moments(law: Law, budget: Budget) -> bool:
+    """Tell whether ``E[C | W, B] = E[C^3 | W, B] = 0``."""
+    if law.c is not None:
+        return not moment_of_c(law.c, 1) and not moment_of_c(law.c, 3)
+    for order in (1, 3):
+        means: dict[tuple[Vector, Fraction], Fraction] = {}
+        for atom in law.atoms:
+            budget.spend(4 * order * order * work_of_sum([atom.p, atom.c]))
+        budget.spend(order * order * work_of_sum([x for a in law.atoms for x in (a.p, a.c)]))
+        for atom in law.atoms:
+            key = atom.w, atom.b
+            means[key] = means.get(key, Fraction(0)) + atom.p * atom.c**order
+        if any(means.values()):
+            return False
+    return True

@@ -88,4 +88,24 @@ NETWORKS: dict[str, Formula] = {
         is_finer=True,
         relies_on=ACTIVATIONS,
     ),
+    "T5": Formula(
+        says=(
+            "(B1 + B2)(N') <= (B1 + B2)(N) (N'/N)^-r, r = min(beta - 1/2, 1 - beta), B1 + B2 the "
+            "bound of E max_{k <= NT} |G_k - g_{k/N}| at the initial input and memory 0, with "
+            "numbers that bound the suprema in it"
+        ),
+        prepare=lazily("convergence_claims", "read_converging"),
+        derive=lazily("convergence_claims", "decaying_bound"),
+        witnesses=(
+            "the stationary law; numbers that are shown to bound suprema over all memories, not "
+            "that they are the least"
+        ),
+        assumes=(
+            "training constants, E[C | W] = 0, qbar = s1 bbar < 1, one recurrent class, "
+            "aperiodic, what B1 + B2 asks for"
+        ),
+        in_balls=True,
+        is_finer=True,
+        relies_on=f"{ACTIVATIONS}; of B1 + B2 that it bounds a network's distance is T6",
+    ),
 }
