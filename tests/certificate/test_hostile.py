@@ -6,7 +6,7 @@ import json
 from fractions import Fraction
 
 import pytest
-from certificates import LOPSIDED_FADING, made, replaced, sealed
+from certificates import LOPSIDED, made, replaced, sealed
 
 from verification.certificate.check import checking, outcome, reading
 from verification.certificate.check.checking import check_file, check_text
@@ -147,7 +147,7 @@ def test_a_rule_of_a_huge_or_tiny_step_ends_in_words(step):
 
 
 def test_memories_beyond_1e308_apart_are_refused_in_words():
-    document = made("P7", LOPSIDED_FADING)
+    document = made("P7", LOPSIDED)
     case = next(case for case in document["cases"] if case["case"]["of"] == "memory")
     far = {"denominator": "1", "numerators": ["9" * 400]}
     document = document | {"cases": [replaced(case, ("case", "distance"), far)]}
