@@ -298,6 +298,18 @@ NOTHING = {
         "0",
         "kernel of a network itself",
     ),
+    "an error beyond the norm": (
+        lambda: of("C3"),
+        ("cases", 0, "case", "error"),
+        "10",
+        "no smaller than a bound of the target's norm",
+    ),
+    "a rule beyond the norms": (
+        lambda: of("C5"),
+        ("cases", 0, "case"),
+        {"step": "7", "first": "-21", "count": 3, "changes": [[]]},
+        "no smaller than the norms of the law and of the network",
+    ),
     "a bound beyond the norm": (
         lambda: of("C2"),
         ("cases", 0, "case"),

@@ -20,8 +20,8 @@ def vector(*values):
     return {"denominator": str(common), "numerators": [str(int(x * common)) for x in values]}
 
 
-def forged(rows, law):
-    document = made("E6", "fair-coin")
+def forged(rows, law, name="fair-coin"):
+    document = made("E6", name)
     one = document["cases"][0]
     case = one["case"] | {"transition": [vector(*row) for row in rows]}
     case["stationary_law"] = vector(*law)
@@ -49,6 +49,12 @@ def test_what_is_no_chain_with_its_law_is_found_out(rows, law, problem):
 def test_the_instance_itself_is_no_changed_chain():
     with pytest.raises(Refused, match="another matrix"):
         check_text(forged([[HALF, HALF], [HALF, HALF]], [HALF, HALF]))
+
+
+def test_what_holds_of_any_two_laws_is_not_certified():
+    """A chain that is slow, whose law may move by more than 2, against one that always moves."""
+    with pytest.raises(Invalid, match="that of any two laws"):
+        check_text(forged([[F(0), F(1)], [F(1), F(0)]], [HALF, HALF], "two-state-sticky"))
 
 
 def test_a_column_of_another_observable_is_found_out():

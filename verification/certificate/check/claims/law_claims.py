@@ -26,7 +26,7 @@ from verification.certificate.check.claims.width_claims import (
     bang_bang,
     read_intervals,
 )
-from verification.certificate.check.linear.kernels import function_of
+from verification.certificate.check.linear.kernels import function_of, tail
 from verification.certificate.check.linear.norms import NORM_BITS, norms, read_changes
 from verification.certificate.check.linear.rules import error_bound, read_rule
 from verification.certificate.check.linear.spectra import sum_after
@@ -207,6 +207,9 @@ def error_of_rule(known: Law, case: Node, _claimed: Bounds) -> Shown:
         with precision(bits + _SPARE_BITS):
             return bounds(error_bound(rule, case, known.budget))
 
+    with precision(_BITS):
+        if lower(error_bound(rule, case, known.budget)) >= upper(tail(rest[0], _ZERO)):
+            case.invalid("the bound is no smaller than the norms of the law and of the network")
     what = f"{rule.count} nodes from {brief(rule.first)}, step {brief(rule.step)}"
     return Shown(what, left, right)
 

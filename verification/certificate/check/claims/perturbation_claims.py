@@ -17,6 +17,7 @@ from verification.certificate.check.outcome import Budget
 from verification.certificate.check.reading import Node
 
 _ZERO = Fraction(0)
+_LARGEST_DISTANCE = 2
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,13 @@ def moved_law(context: Sensitive, case: Node, _claimed: Bounds) -> Shown:
     changes = [_distance(new, tuple(old)) for new, old in zip(rows, chain.dense(), strict=True)]
     if not any(changes):
         members["transition"].refuse("another matrix than the instance's")
+    bound = context.tau * max(changes)
+    if bound >= _LARGEST_DISTANCE:
+        members["transition"].invalid("is so far away that the bound is that of any two laws")
     return Shown(
         f"|P' - P| = {float(max(changes)):.3g}",
         Bounds.exactly(_distance(law, chain.law)),
-        Bounds.exactly(context.tau * max(changes)),
+        Bounds.exactly(bound),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from verification.certificate.check.claims.law_claims import (
     MAX_NODES,
@@ -17,11 +18,11 @@ from verification.certificate.check.claims.law_claims import (
     read_sum,
 )
 from verification.certificate.check.claims.width_claims import SPARE_BITS
-from verification.certificate.check.linear.kernels import Function, function_of
+from verification.certificate.check.linear.kernels import Function, function_of, tail
 from verification.certificate.check.linear.networks import read_modes
 from verification.certificate.check.linear.norms import NORM_BITS, norms, read_changes
 from verification.certificate.check.linear.rules import error_bound, read_rule
-from verification.certificate.check.numbers.balls import bounds, precision
+from verification.certificate.check.numbers.balls import bounds, precision, total, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
@@ -43,6 +44,12 @@ class Continuous:
     budget: Budget
     size: Fraction
     law: Law | None
+
+    @cached_property
+    def largest_norm(self) -> Fraction:
+        """A bound of the norm, the error of the network that says nothing."""
+        with precision(SPARE_BITS):
+            return upper(total([tail(function, Fraction(0)) for function in self.functions]))
 
 
 def read_continuous(target: Target, witness: Node, budget: Budget) -> Continuous:
@@ -77,6 +84,8 @@ def network_within(known: Continuous, case: Node, _claimed: Bounds) -> Shown:
         left = _bound_of_rule(known, known.law, case, members)
         what = "a trapezoidal rule"
     error = positive(members["error"])
+    if error >= known.largest_norm:
+        members["error"].invalid("is no smaller than a bound of the target's norm")
     return Shown(f"{what} within {brief(error)}", left, Bounds.exactly(error))
 
 

@@ -118,6 +118,11 @@ def primitive(function: Function, t: Fraction, times: int = 1) -> Ball:
     return total([piece.primitive(t, times) for piece in function])
 
 
+def tail(function: Function, t: Fraction) -> Ball:
+    """Bound the integral of the absolute value from t on: from 0 on the norm."""
+    return total([piece.tail(t) for piece in function])
+
+
 def integral(function: Function, start: Fraction, end: Fraction | None) -> Ball:
     """Enclose an integral; None is infinity."""
     found = -primitive(function, start)

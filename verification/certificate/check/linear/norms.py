@@ -22,7 +22,13 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise
 
-from verification.certificate.check.linear.kernels import Function, numbers_of, primitive, weight
+from verification.certificate.check.linear.kernels import (
+    Function,
+    numbers_of,
+    primitive,
+    tail,
+    weight,
+)
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -135,8 +141,7 @@ def norm(
                 raise Invalid("a function changes its sign where no change of sign is stated")
             waiting += [(a, a + reach, sign), (a + reach, b, sign)]
     rest = abs(primitive(function, end))
-    beyond = total([piece.tail(end) for piece in function])
-    return Bounds(lower(area + rest), upper(area + beyond) + slack)
+    return Bounds(lower(area + rest), upper(area + tail(function, end)) + slack)
 
 
 def end_of(function: Function, tolerance: Fraction, budget: Budget) -> Fraction:
@@ -156,8 +161,7 @@ def end_of(function: Function, tolerance: Fraction, budget: Budget) -> Fraction:
 
 
 def _is_known_beyond(function: Function, end: Fraction, tolerance: Fraction) -> bool:
-    beyond = total([piece.tail(end) for piece in function])
-    return bounds(beyond - abs(primitive(function, end))).upper <= tolerance
+    return bounds(tail(function, end) - abs(primitive(function, end))).upper <= tolerance
 
 
 def marks_of(function: Function, changes: tuple[Fraction, ...], end: Fraction) -> list[Fraction]:
@@ -202,7 +206,7 @@ def norms(
         budget.spend(len(marks) * _work(function, marks), _NORM_BITS)
     rough = total([rough_norm(f, marks) for f, marks in zip(functions, changes, strict=True) if f])
     if lower(rough) <= 0:
-        most = total([piece.tail(Fraction(0)) for function in functions for piece in function])
+        most = total([tail(function, Fraction(0)) for function in functions])
         return Bounds(Fraction(0), max(upper(most), Fraction(0)))
     tolerance = lower(rough) / 2**bits / len(functions)
     found = Bounds.exactly(Fraction(0))

@@ -116,8 +116,8 @@ LINEAR: dict[str, Formula] = {
     ),
     "C2P": Formula(
         says=(
-            "||rho - rho_hat|| <= C(a) g d/(beta m^a) for one network of width m; so it is that "
-            "sum_i s_{m+1}(A_i), at most any error of width m, is not more"
+            "||rho - rho_hat|| <= C(a) g d/(beta m^a) for one network of width m, and so sum_i "
+            "s_{m+1}(A_i), at most the error of any, is no larger"
         ),
         prepare=lazily("rate_claims", "read_smooth"),
         derive=lazily("rate_claims", "quoted_rate"),
