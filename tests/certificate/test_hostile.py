@@ -120,6 +120,17 @@ def test_a_side_of_which_little_is_stated_is_not_shown_as_if_it_were_known():
     assert case.left == "0 to 1e+200"
 
 
+def test_a_case_of_0_and_0_says_nothing():
+    """Before the first step nothing has moved."""
+    document = made("T7Z", "markov-onegin")
+    first = document["cases"][0]
+    nothing = {"lower": "0", "upper": "0"}
+    case = first["case"] | {"path": first["case"]["path"][:1]}
+    altered = document | {"cases": [{"case": case, "left": nothing, "right": nothing}]}
+    with pytest.raises(Invalid, match="both sides are 0"):
+        check_text(json.dumps(sealed(altered)))
+
+
 def test_a_huge_distance_is_refused_in_words():
     case = ("cases", 0, "case", "distance")
     with pytest.raises(Refused, match="too large or too small"):

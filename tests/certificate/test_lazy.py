@@ -124,3 +124,27 @@ def test_what_the_bound_asks_for_is_verified():
     altered = replaced(document, ("instance", "chain", "targets", 0), "9")
     with pytest.raises(Invalid, match=r"assumption: N\^gamma >= ybar .* is not shown"):
         check_text(json.dumps(sealed(altered)))
+
+
+def test_what_is_assumed_of_the_units_is_assumed_of_their_law():
+    document = made("T8", LOPSIDED)
+    law = {"kind": "uniform", "low": "0", "high": "1"}
+    altered = replaced(document, ("instance", "law", "C"), law)
+    with pytest.raises(Invalid, match=r"E\[C \| W, B\] = E\[C\^3 \| W, B\] = 0"):
+        check_text(json.dumps(sealed(altered)))
+    atoms = [{"p": "1/2", "C": c, "W": ["0.5"], "B": "0.5"} for c in ("1", "2")]
+    altered = replaced(document, ("instance", "law"), {"kind": "atoms", "atoms": atoms})
+    with pytest.raises(Invalid, match=r"E\[C \| W, B\] = E\[C\^3 \| W, B\] = 0"):
+        check_text(json.dumps(sealed(altered)))
+    law = {"kind": "uniform", "low": "0", "high": "9"}
+    altered = replaced(document, ("instance", "law", "B"), law)
+    with pytest.raises(Invalid, match=r"q = s1 E\|B\| < 1 is not shown"):
+        check_text(json.dumps(sealed(altered)))
+
+
+def test_a_path_that_the_chain_does_not_take_is_found_out():
+    document = made("T8", LOPSIDED)
+    path = document["cases"][0]["case"]["path"]
+    altered = replaced(document, ("cases", 0, "case", "path"), [1 - path[0], *path[1:]])
+    with pytest.raises(Invalid, match="does not start where the chain does"):
+        check_text(json.dumps(sealed(altered)))

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
-from certificates import CLAIM, alterations, instance_named, made, outcome, paths, sealed
+from certificates import CLAIM, alterations, at, instance_named, made, outcome, paths, sealed
 
 from verification import gallery
 from verification.certificate.check import reading
@@ -45,6 +45,7 @@ from verification.recurrent.activation import activation
 from verification.recurrent.law import moment_of_c
 from verification.recurrent.memory import fixed_point
 
+UNIT = {"p": "1", "C": "0.5", "W": ["1"], "B": "0.5"}
 BITS = 192
 ONE = Fraction(1)
 ZERO = Fraction(0)
@@ -443,4 +444,34 @@ def test_units_and_words_are_written_in_one_order_only():
     words = document["cases"][0]["case"]["law"]["words"]
     words[0], words[1] = words[1], words[0]
     with pytest.raises(Refused, match="in order"):
+        check_text(json.dumps(sealed(document)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("instance", "training"), None, "training constants"),
+        (("instance", "chain", "targets"), ["0", "0"], "nothing is learnt"),
+        (("cases", 0, "case", "units"), [UNIT | {"C": "7"}], "does not occur in the initial law"),
+        (("cases", 0, "case", "units"), [UNIT | {"B": "7"}], "does not occur in the initial law"),
+        (("cases", 0, "case", "law"), {"of": "words", "words": [[0, 0]]}, "probability 0"),
+    ],
+)
+def test_what_is_not_of_the_instance_or_says_nothing_is_invalid(path, value, problem):
+    document = json.loads(json.dumps(made("O5", "markov-onegin")))
+    document["cases"] = document["cases"][:1]
+    if path[-1] == "law":
+        document["instance"]["chain"]["transition"] = [["0", "1"], ["0.5", "0.5"]]
+        document["witness"]["stationary_law"] = {"denominator": "3", "numerators": ["1", "2"]}
+    at(document, path[:-1])[path[-1]] = value
+    if value is None:
+        del document["instance"]["training"]
+    with pytest.raises(Invalid, match=problem):
+        check_text(json.dumps(sealed(document)))
+
+
+def test_a_memory_that_is_always_0_forgets_nothing():
+    document = json.loads(json.dumps(made("O4", "markov-onegin")))
+    document["instance"]["law"]["B"] = {"kind": "uniform", "low": "-0.5", "high": "0.5"}
+    with pytest.raises(Invalid, match="the memory is always 0"):
         check_text(json.dumps(sealed(document)))

@@ -106,6 +106,8 @@ def check_text(text: str) -> Checked:
         claimed = stated_sides(
             parts["left"], parts["right"], formula.least_digits, identity=formula.identity
         )
+        if not formula.may_vanish and all(x.is_exact for x in claimed):
+            case.invalid("both sides are 0: it says nothing")
         found = formula.derive(context, parts["case"], claimed[0])
         confirm(
             f"{case.path}, {found.what}",

@@ -51,6 +51,8 @@ class Formula:
     is_finer : bool
         Whether both sides are enclosed more narrowly here than by what certifies the claim: then
         they are stated as they are found here.
+    may_vanish : bool
+        Whether a case says something though both sides are exactly 0.
     """
 
     says: str
@@ -65,6 +67,7 @@ class Formula:
     read: Callable[[Node, Budget], Instance | Target] = read_instance
     least_digits: int = LEAST_DIGITS
     is_finer: bool = False
+    may_vanish: bool = False
 
 
 def lazily(module: str, name: str) -> Callable[..., Any]:

@@ -7,9 +7,11 @@ same: a certificate whose instance is not well formed is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 
 from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget
@@ -115,6 +117,13 @@ def read_state_of_input(node: Node, instance: Instance) -> int:
     if instance.inputs.index(instance.inputs[state]) != state:
         node.refuse("the first state with its input")
     return state
+
+
+def require_steps(node: Node, path: Sequence[int], instance: Instance) -> None:
+    """Show that the chain takes the steps of a path."""
+    possible = [dict(row) for row in instance.rows]
+    if any(j not in possible[i] for i, j in pairwise(path)):
+        node.invalid("takes a step of probability 0")
 
 
 def read_instance(node: Node, budget: Budget) -> Instance:

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from verification.certificate.check.claims.network_claims import training_of
+from verification.certificate.check.claims.network_claims import read_path, training_of
 from verification.certificate.check.instances import Instance, Training, read_state_of_input
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Node
 from verification.certificate.check.recurrent.activations import constant
+from verification.certificate.check.recurrent.memory import mean_absolute_b
 from verification.certificate.check.recurrent.second_order import Sizes, bound_of_laziness
 from verification.certificate.check.recurrent.stratified import Both, Units
 from verification.certificate.check.recurrent.training import Rates
-from verification.certificate.check.recurrent.units import occurs
+from verification.certificate.check.recurrent.units import has_no_odd_moments, occurs
 
 MAX_SETS, MAX_UNITS, MAX_PATH, MAX_WIDTH = 8, 64, 256, 2**40
-_SPARE_BITS = 160
+_SPARE_BITS, _BITS = 160, 256
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,15 @@ class Lazy:
 
 
 def read_lazy(instance: Instance, witness: Node, budget: Budget) -> Lazy:
-    """Read units of increasing widths, which occur up to the sign of C, without odd moments."""
+    """Read units of increasing widths, which occur up to the sign of C, without odd moments.
+
+    What is assumed of them is so of their law, too.
+    """
+    if not has_no_odd_moments(instance.law, budget):
+        raise Invalid("assumption: E[C | W, B] = E[C^3 | W, B] = 0")
+    with precision(_BITS):
+        if not upper(constant(instance.activation, 1) * ball(mean_absolute_b(instance))) < 1:
+            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
     found: dict[int, Units] = {}
     before = 0
     for node in witness.fields(("units",))["units"].elements(1, MAX_SETS):
@@ -70,7 +79,7 @@ def _read_units(node: Node, members: dict[str, Node], instance: Instance, budget
     for each in zip(units.c, units.w, units.b, strict=True):
         if not any(occurs(instance.law, sign * each[0], *each[1:]) for sign in (1, -1)):
             node.invalid("has a unit that does not occur in the initial law, with either sign of C")
-    if not units.has_no_odd_moments():
+    if not has_no_odd_moments(units.law, budget):
         node.invalid("assumption: E[C | W, B] = E[C^3 | W, B] = 0")
     return units
 
@@ -81,7 +90,7 @@ def lazy_error(known: Lazy, case: Node, _claimed: Bounds) -> Shown:
     instance, width = known.instance, members["width"].integer(1, MAX_WIDTH)
     if width not in known.units:
         members["width"].refuse("the width of some of the units")
-    path = members["path"].states(MAX_PATH, instance.size)
+    path = read_path(members["path"], instance, MAX_PATH, known.budget)
     state = read_state_of_input(members["state"], instance)
     point, memory = instance.inputs[state], members["memory"].number()
 

@@ -47,6 +47,7 @@ from verification.certificate.check.recurrent.word_laws import (
     WordLaw,
     all_words,
     given_words,
+    has_no_memory,
     is_odd,
     read_law,
 )
@@ -119,7 +120,9 @@ def _read_units(node: Node, instance: Instance, budget: Budget) -> Law:
 
 
 def read_limit(instance: Instance, witness: Node, budget: Budget) -> Limit:
-    """Verify that there is one recurrent class, and ``q < 1``."""
+    """Verify that there is a training, one recurrent class, and ``q < 1``."""
+    if instance.training is None:
+        raise Invalid("assumption: the instance gives training constants")
     chain = read_chain(instance, witness, budget)
     with precision(_BITS):
         q = constant(instance.activation, 1) * ball(mean_absolute_b(instance))
@@ -147,6 +150,8 @@ def _read_case(known: Limit, case: Node, *more: str) -> _Case:
     if time <= 0:
         members["time"].refuse("a number > 0")
     law = known.law(members["law"], subject)
+    if not any(mean for _, mean in law.means(odd=is_odd(subject.instance)).values()):
+        members["law"].invalid("no mean target is other than 0: nothing is learnt")
     count = len(subject.instance.law.atoms)
     drawn = f", {count} units" if units is not None else ""
     return _Case(members, subject, law, time, f"s = {brief(time)}, {law.what}{drawn}")
@@ -281,6 +286,8 @@ def dependence_on_history(known: Limit, case: Node, _claimed: Bounds) -> Shown:
     steps = read.members["known"].integer(0, MAX_KNOWN)
     spot = read_spot(read.members["place"], subject.instance)
     short = known.shorter(law, subject, steps, case)
+    if has_no_memory(known.chain, subject.instance):
+        raise Invalid(f"{case.path}: the memory is always 0, which forgets nothing")
     memory = subject.memory_map
 
     def gap() -> Ball:

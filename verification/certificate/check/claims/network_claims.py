@@ -14,10 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import TypeAlias
 
-from verification.certificate.check.instances import Instance, Training, read_state_of_input
+from verification.certificate.check.instances import (
+    Instance,
+    Training,
+    read_state_of_input,
+    require_steps,
+)
 from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
@@ -181,14 +185,17 @@ def _along(known: Trained, members: dict[str, Node]) -> _Along:
     instance, width = known.instance, members["width"].integer(1, MAX_UNITS)
     if width not in known.networks:
         members["width"].refuse("the width of one of the networks")
-    path = members["path"].states(MAX_PATH, instance.size)
-    known.budget.spend(10 * len(path))
+    return _Along(known, width, read_path(members["path"], instance, MAX_PATH, known.budget))
+
+
+def read_path(node: Node, instance: Instance, most: int, budget: Budget) -> tuple[int, ...]:
+    """Read a path that starts where the chain does, of steps that it takes."""
+    path = node.states(most, instance.size)
+    budget.spend(10 * len(path))
     if path[0] != instance.initial:
-        members["path"].invalid("does not start where the chain does")
-    possible = [dict(row) for row in instance.rows]
-    if any(j not in possible[i] for i, j in pairwise(path)):
-        members["path"].invalid("takes a step of probability 0")
-    return _Along(known, width, path)
+        node.invalid("does not start where the chain does")
+    require_steps(node, path, instance)
+    return path
 
 
 def _absolute_errors(course: Course, steps: int) -> Ball:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.instances import Atom, Instance, Law, Vector
 from verification.certificate.check.numbers.balls import Ball, ball, total, working_precision
 from verification.certificate.check.outcome import Budget
 from verification.certificate.check.recurrent.activations import curve
@@ -34,20 +34,18 @@ class Units:
     w: tuple[Vector, ...]
     b: Vector
 
+    @property
+    def law(self) -> Law:
+        """Their law."""
+        rows = zip(self.p, self.c, self.w, self.b, strict=True)
+        return Law(None, None, None, tuple(Atom(*row) for row in rows))
+
     def moment(self, order: int, *, with_b: bool = False) -> Fraction:
         """Return ``<|C|^j>``, or ``<|B| |C|^j>``."""
         rows = zip(self.p, self.c, self.b, strict=True)
         return sum(
             (p * abs(c) ** order * (abs(b) if with_b else 1) for p, c, b in rows), Fraction(0)
         )
-
-    def has_no_odd_moments(self) -> bool:
-        """Tell whether ``<C> = <C^3> = 0`` given (W, B)."""
-        found: dict[tuple[Vector, Fraction], tuple[Fraction, Fraction]] = {}
-        for p, c, w, b in zip(self.p, self.c, self.w, self.b, strict=True):
-            first, third = found.get((w, b), (Fraction(0), Fraction(0)))
-            found[w, b] = first + p * c, third + p * c**3
-        return not any(first or third for first, third in found.values())
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verification.certificate.check.instances import Instance, Vector
+from verification.certificate.check.instances import Instance, Vector, require_steps
 from verification.certificate.check.markov.chains import Chain
 from verification.certificate.check.numbers.balls import (
     Ball,
@@ -146,6 +146,8 @@ def read_law(node: Node, chain: Chain, instance: Instance, budget: Budget) -> Wo
         words = [line.states(length, instance.size) for line in lines]
         if any(len(word) < length for word in words) or sorted(words) != words:
             node.refuse("words of one length, in order")
+        for line, word in zip(lines, words, strict=True):
+            require_steps(line, word, instance)
         return given_words(instance, words)
     node.fields(("of",))
     return _invariant_law(chain, instance)
@@ -193,7 +195,7 @@ def _invariant_law(chain: Chain, instance: Instance) -> WordLaw:
         raise Refused(f"a law has more than {MAX_ATOMS} atoms")
     inputs = instance.inputs
     pasts: dict[int, tuple[Vector, ...]] = {}
-    if all(_maps_zero_to_zero(instance, inputs[i], chain.budget) for i in states):
+    if has_no_memory(chain, instance):
         pasts = dict.fromkeys(states, ())
     elif len({inputs[i] for i in states}) == 1:
         pasts = dict.fromkeys(states, (inputs[states[0]],))
@@ -210,6 +212,12 @@ def _invariant_law(chain: Chain, instance: Instance) -> WordLaw:
         for i in states
     )
     return WordLaw("mu", tuple(atoms), MAX_KNOWN + 1)
+
+
+def has_no_memory(chain: Chain, instance: Instance) -> bool:
+    """Tell whether the memory of recurrent states is 0, for an exact reason."""
+    points = dict.fromkeys(instance.inputs[i] for i, p in enumerate(chain.law) if p)
+    return all(_maps_zero_to_zero(instance, point, chain.budget) for point in points)
 
 
 def is_odd(instance: Instance) -> bool:

@@ -31,6 +31,7 @@ CHAIN: dict[str, Formula] = {
         derive=chain_claims.poisson_equation,
         witnesses="the stationary law, solutions of the Poisson equation",
         assumes="one recurrent class, aperiodic",
+        may_vanish=True,
     ),
     "P2": Formula(
         says="max_i E_i[S_n^2]^(1/2) <= osc(u) + n^(1/2) s(u), s(u)^2 = max_i Var_i(u(xi_1))",
@@ -71,6 +72,7 @@ CHAIN: dict[str, Formula] = {
         witnesses="the stationary law, solutions of the Poisson equation, Z P u",
         assumes="one recurrent class",
         identity=True,
+        may_vanish=True,
     ),
     "P6": Formula(
         says=(

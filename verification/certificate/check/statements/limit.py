@@ -3,7 +3,7 @@
 from verification.certificate.check.formula import ACTIVATIONS, Formula, lazily
 
 _CHAIN = "the stationary law"
-_ASSUMES = "q = s1 E|B| < 1, one recurrent class"
+_ASSUMES = "training constants, q = s1 E|B| < 1, one recurrent class"
 
 LIMIT: dict[str, Formula] = {
     "K1": Formula(
