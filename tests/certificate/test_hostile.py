@@ -289,3 +289,41 @@ def test_a_name_cannot_write_to_the_terminal():
     document = sealed(replaced(GOOD, ("instance", "name"), "\x1b[2J"))
     with pytest.raises(Refused, match="control characters"):
         check_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "key"), [("T1", "networks"), ("T3", "networks"), ("T8", "units")]
+)
+def test_networks_that_no_case_names_are_invalid(claim_id, key):
+    document = made(claim_id, "markov-onegin")
+    check_text(json.dumps(document))
+    assert len(document["witness"][key]) > 1
+    width = document["cases"][0]["case"]["width"]
+    cases = [item for item in document["cases"] if item["case"]["width"] == width]
+    with pytest.raises(Invalid, match=rf"witness\.{key}\[\d\]: nothing of the certificate uses it"):
+        check_text(json.dumps(sealed(document | {"cases": cases})))
+
+
+@pytest.mark.parametrize("claim_id", ["E1", "P7"])
+def test_a_grid_that_is_not_asked_for_is_invalid(claim_id):
+    """Any two states meet after one step: then no law is pushed along a grid."""
+    document, other = made(claim_id, "two-state-sticky"), made("E2", "two-state-sticky")
+    assert "grid" not in document["witness"]
+    witness = document["witness"] | {"grid": other["witness"]["grid"]}
+    with pytest.raises(Invalid, match=r"witness\.grid: nothing of the certificate uses it"):
+        check_text(json.dumps(sealed(document | {"witness": witness})))
+
+
+def test_a_law_that_is_not_asked_for_is_invalid():
+    document = made("E1", "erf-uniform")
+    points = len(document["witness"]["grid"]["numerators"])
+    weights = [[1] * points for _ in document["instance"]["chain"]["targets"]]
+    with pytest.raises(Invalid, match=r"witness\.weights: nothing of the certificate uses it"):
+        check_text(json.dumps(sealed(replaced(document, ("witness", "weights"), weights))))
+
+
+def test_a_law_without_a_grid_is_invalid():
+    document = made("E1", "two-state-sticky")
+    weights = {"weights": made("E2", "two-state-sticky")["witness"]["weights"]}
+    with pytest.raises(Invalid, match="no law, without a grid"):
+        check_text(json.dumps(sealed(document | {"witness": document["witness"] | weights})))

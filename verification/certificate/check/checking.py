@@ -116,6 +116,7 @@ def check_text(text: str) -> Checked:
             identity=formula.identity,
         )
         cases.append(CheckedCase(found.what, shown(claimed[0]), shown(claimed[1])))
+    members["witness"].require_all_used()
     return Checked(
         claim=claim,
         instance=instance.name,

@@ -10,11 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd
 from pathlib import Path
-from typing import NoReturn
+from typing import Generic, NoReturn, TypeVar
 
 from verification.certificate.check.outcome import Invalid, Refused
 
@@ -25,6 +25,8 @@ MAX_INTEGER_DIGITS = 18
 LEAST_DECIMALS, MOST_DECIMALS = 20, 250
 """With so many decimals the fixed points of M4 are written."""
 _SHOWN = 60
+
+_Value = TypeVar("_Value")
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _NUMBER = re.compile(r"(-?)(?:([0-9]+)/([0-9]+)|([0-9]+)(?:\.([0-9]+))?)", re.ASCII)
@@ -136,10 +138,18 @@ class Node:
     """A parsed value and the path to it.
 
     What is not of the form expected is `Refused`; what is well formed and wrong is `Invalid`.
+
+    Parameters
+    ----------
+    value : object
+    path : str
+    unused : dict
+        The paths of what is `Brought` in the document and not used so far, one for all its nodes.
     """
 
     value: object
     path: str
+    unused: dict[str, None] = field(default_factory=dict, compare=False, repr=False)
 
     def refuse(self, expected: str) -> NoReturn:
         """Refuse the file: this value is not what is expected."""
@@ -150,6 +160,11 @@ class Node:
     def invalid(self, problem: str) -> NoReturn:
         """Declare the certificate invalid, because of what is stated here."""
         raise Invalid(f"{self.path}: {problem}")
+
+    def require_all_used(self) -> None:
+        """Declare the certificate invalid where something of the document is brought in vain."""
+        for path in self.unused:
+            raise Invalid(f"{path}: nothing of the certificate uses it")
 
     def fields(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
         """Return the members of an object: all of `required`, some of `optional`, no other."""
@@ -168,13 +183,14 @@ class Node:
         """Return one member of an object."""
         if not isinstance(self.value, dict) or key not in self.value:
             self.refuse(f"an object with {key}")
-        return Node(self.value[key], f"{self.path}.{key}" if self.path else key)
+        path = f"{self.path}.{key}" if self.path else key
+        return Node(self.value[key], path, self.unused)
 
     def elements(self, least: int, most: int) -> list[Node]:
         """Return the elements of a list whose length lies between two limits."""
         if not isinstance(self.value, list) or not least <= len(self.value) <= most:
             self.refuse(f"a list of {least} to {most}" if least < most else f"a list of {least}")
-        return [Node(item, f"{self.path}[{i}]") for i, item in enumerate(self.value)]
+        return [Node(item, f"{self.path}[{i}]", self.unused) for i, item in enumerate(self.value)]
 
     def states(self, most: int, size: int) -> tuple[int, ...]:
         """Return a word of at least one state."""
@@ -242,6 +258,26 @@ class Node:
         if denominator <= 0 or gcd(denominator, *numerators) != 1:
             self.invalid("is not over its least common denominator")
         return tuple(Fraction(numerator, denominator) for numerator in numerators)
+
+
+class Brought(Generic[_Value]):
+    """A witness that a case is to use: a certificate with one that none uses is invalid.
+
+    Parameters
+    ----------
+    node : Node
+    value : object
+        What was read there.
+    """
+
+    def __init__(self, node: Node, value: _Value) -> None:
+        self._node, self._value = node, value
+        node.unused[node.path] = None
+
+    def use(self) -> _Value:
+        """Return what was read; it has its use."""
+        self._node.unused.pop(self._node.path, None)
+        return self._value
 
 
 def _integer(node: Node) -> int:

@@ -22,7 +22,7 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Budget, Invalid, Refused
-from verification.certificate.check.reading import Node
+from verification.certificate.check.reading import Brought, Node
 from verification.certificate.check.recurrent.joint_laws import Grid, Law
 from verification.certificate.check.recurrent.memory import Memory
 from verification.certificate.check.recurrent.sensitivity import input_sensitivity, weighted
@@ -42,13 +42,17 @@ class JointChain:
     ----------
     chain : Chain
     memory : Memory
-    grid : Grid or None
-    invariant : Law or None
+    grid : Brought[Grid] or None
+    invariant : Brought[Law] or None
         Near the invariant law mu, by a bound that was shown.
     """
 
     def __init__(
-        self, chain: Chain, memory: Memory, grid: Grid | None, invariant: Law | None
+        self,
+        chain: Chain,
+        memory: Memory,
+        grid: Brought[Grid] | None,
+        invariant: Brought[Law] | None,
     ) -> None:
         self.chain = chain
         self.memory = memory
@@ -88,10 +92,10 @@ class JointChain:
         return self._required(self.invariant)
 
     @staticmethod
-    def _required(member: _Member | None) -> _Member:
+    def _required(member: Brought[_Member] | None) -> _Member:
         if member is None:
             raise Invalid("witness: brings no grid of memories, or no law on it")
-        return member
+        return member.use()
 
     def sensitivity(self) -> Bounds:
         """Return bounds of D."""
@@ -133,13 +137,16 @@ def read_joint(instance: Instance, witness: Node, budget: Budget) -> JointChain:
     """Return the joint chain: its stationary law comes as a witness, a grid and a law on it may."""
     optional = tuple(key for key in ("grid", "weights") if witness.has(key))
     members = witness.fields(("stationary_law", *optional))
+    if "weights" in members and "grid" not in members:
+        members["weights"].invalid("is no law, without a grid")
     chain = Chain(instance, members["stationary_law"].vector(instance.size), budget)
     grid = invariant = None
     with precision(_BITS):
         memory = Memory(instance, budget)
         if "grid" in members:
             count = len(members["grid"].member("numerators").elements(1, MAX_POINTS))
-            grid = Grid(chain, memory, members["grid"].vector(count))
+            points = Grid(chain, memory, members["grid"].vector(count))
+            grid = Brought(members["grid"], points)
             if "weights" in members:
                 rows = members["weights"].elements(instance.size, instance.size)
                 weights = [
@@ -148,7 +155,8 @@ def read_joint(instance: Instance, witness: Node, budget: Budget) -> JointChain:
                 ]
                 if not all(map(any, weights)):
                     members["weights"].refuse("a positive weight in every state")
-                invariant = grid.invariant(grid.law(weights))
+                law = points.invariant(points.law(weights))
+                invariant = Brought(members["weights"], law)
     return JointChain(chain, memory, grid, invariant)
 
 

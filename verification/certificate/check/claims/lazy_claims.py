@@ -14,7 +14,7 @@ from verification.certificate.check.instances import Instance, Training, read_st
 from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, upper
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget, Invalid
-from verification.certificate.check.reading import Node
+from verification.certificate.check.reading import Brought, Node
 from verification.certificate.check.recurrent.activations import constant
 from verification.certificate.check.recurrent.memory import mean_absolute_b
 from verification.certificate.check.recurrent.second_order import Sizes, bound_of_laziness
@@ -32,7 +32,7 @@ class Lazy:
 
     instance: Instance
     training: Training
-    units: dict[int, Units]
+    units: dict[int, Brought[Units]]
     budget: Budget
     trained: dict[tuple[int, tuple[int, ...], int], Both] = field(default_factory=dict)
 
@@ -41,8 +41,8 @@ class Lazy:
         key = width, path, bits
         if key not in self.trained:
             self.trained.clear()
-            rates = Rates(self.training, width)
-            self.trained[key] = Both(self.instance, self.units[width], rates, path, self.budget)
+            rates, units = Rates(self.training, width), self.units[width].use()
+            self.trained[key] = Both(self.instance, units, rates, path, self.budget)
         return self.trained[key]
 
 
@@ -56,14 +56,14 @@ def read_lazy(instance: Instance, witness: Node, budget: Budget) -> Lazy:
     with precision(_BITS):
         if not upper(constant(instance.activation, 1) * ball(mean_absolute_b(instance))) < 1:
             raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
-    found: dict[int, Units] = {}
+    found: dict[int, Brought[Units]] = {}
     before = 0
     for node in witness.fields(("units",))["units"].elements(1, MAX_SETS):
         members = node.fields(("width", "p", "C", "W", "B"))
         width = members["width"].integer(1, MAX_WIDTH)
         if width <= before:
             members["width"].refuse("a width larger than the one before")
-        found[width] = _read_units(node, members, instance, budget)
+        found[width] = Brought(node, _read_units(node, members, instance, budget))
         before = width
     return Lazy(instance, training_of(instance), found, budget)
 
@@ -107,7 +107,7 @@ def lazy_error(known: Lazy, case: Node, _claimed: Bounds) -> Shown:
             _sizes(known, both, len(path)), both.squared_feature(point, memory)
         )
     )
-    what = f"{len(known.units[width].p)} kinds of units, N = {width}, {len(path)} steps"
+    what = f"{len(known.units[width].use().p)} kinds of units, N = {width}, {len(path)} steps"
     return Shown(f"{what}, at the input of state {state}, v = {brief(memory)}", left, right)
 
 

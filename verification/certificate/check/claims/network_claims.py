@@ -36,7 +36,7 @@ from verification.certificate.check.numbers.balls import (
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.numbers.lattices import work_of_sum
 from verification.certificate.check.outcome import Budget, Invalid
-from verification.certificate.check.reading import Node
+from verification.certificate.check.reading import Brought, Node
 from verification.certificate.check.recurrent.activations import constant
 from verification.certificate.check.recurrent.memory import dot
 from verification.certificate.check.recurrent.training import (
@@ -66,7 +66,7 @@ class Trained:
 
     instance: Instance
     training: Training
-    networks: dict[int, Network]
+    networks: dict[int, Brought[Network]]
     courses: dict[tuple[int, int], Course]
     budget: Budget
 
@@ -74,7 +74,8 @@ class Trained:
         """Train a network along a path, at the working precision."""
         found = self.courses.get((width, bits))
         if found is None or not found.follow(path):
-            found = Course(self.instance, self.training, self.networks[width], self.budget)
+            network = self.networks[width].use()
+            found = Course(self.instance, self.training, network, self.budget)
             found.follow(path)
             self.courses[width, bits] = found
         return found
@@ -110,13 +111,14 @@ def training_of(instance: Instance) -> Training:
 
 def read_networks(instance: Instance, witness: Node, budget: Budget) -> Trained:
     """Read networks of increasing width, whose units occur in the initial law."""
-    training, networks, before = training_of(instance), {}, 0
+    training, before = training_of(instance), 0
+    networks: dict[int, Brought[Network]] = {}
     nodes = witness.fields(("networks",))["networks"].elements(1, MAX_NETWORKS)
     for node in nodes:
         network = _read_network(node, instance, budget)
         if network.width <= before:
             node.refuse("a network wider than the one before")
-        networks[network.width] = network
+        networks[network.width] = Brought(node, network)
         before = network.width
     return Trained(instance, training, networks, {}, budget)
 
