@@ -149,3 +149,25 @@ def test_a_least_eigenvalue_is_shown_within_narrow_bounds_only(shift):
             claimed = Bounds(elsewhere - width / 2, elsewhere + width / 2)
             with pytest.raises(Invalid, match="not shown"):
                 require_least_eigenvalue(form, claimed, node, Budget())
+
+
+@pytest.mark.parametrize("claim_id", ["K1", "K3", "K4"])
+def test_a_pair_of_points_is_one_case_in_one_order(claim_id):
+    """K knows no order: with one, a case could be counted twice."""
+    document = made(claim_id, "markov-onegin")
+    case = next(
+        case
+        for case in document["cases"]
+        if case["case"]["first"] != case["case"]["second"] and case["case"].get("of") != "rule"
+    )
+    turned = case["case"] | {"first": case["case"]["second"], "second": case["case"]["first"]}
+    altered = document | {"cases": [case | {"case": turned}]}
+    with pytest.raises(Refused, match="in the order of their inputs and memories"):
+        check_text(json.dumps(sealed(altered)))
+
+
+def test_points_of_a_matrix_are_in_order():
+    document = json.loads(json.dumps(made("K2", "markov-onegin")))
+    document["cases"][0]["case"]["points"].reverse()
+    with pytest.raises(Refused, match="in the order of their inputs and memories"):
+        check_text(json.dumps(sealed(document)))

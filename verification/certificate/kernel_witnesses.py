@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -18,7 +19,7 @@ from verification.certificate.decimals import few_digits, texts, vector
 from verification.enclosure.balls import ball, end_points, precision
 from verification.enclosure.eigenvalue import is_positive_definite, least_eigenvalue
 from verification.enclosure.matrix import Matrix
-from verification.instance import Instance, Json, ProductLaw
+from verification.instance import Instance, Json, ProductLaw, Vector
 from verification.kernel.computed_gram import computed_gram, gram_in_doubles
 from verification.kernel.limiting import Point
 from verification.kernel.trapezoidal import strip_widths
@@ -46,16 +47,21 @@ def rounded_move(instance: Instance, case: Any) -> Any:  # noqa: ANN401
 
 
 def pair_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
-    """Write two points."""
-    return {
-        "first": _point(instance, case.state, case.memory),
-        "second": _point(instance, case.other, case.other_memory),
-    }
+    """Write two points in the one order in which a checker takes them: K has no order."""
+    inputs = instance.chain.inputs
+    pair = ((case.state, case.memory), (case.other, case.other_memory))
+    first, second = sorted(pair, key=lambda point: (inputs[point[0]], point[1]))
+    return {"first": _point(instance, *first), "second": _point(instance, *second)}
 
 
 def move_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     """Write two points, and by how much the memory of the first moves."""
-    return {**pair_case(instance, case.start), "by": format_number(case.by)}
+    start = case.start
+    return {
+        "first": _point(instance, start.state, start.memory),
+        "second": _point(instance, start.other, start.other_memory),
+        "by": format_number(case.by),
+    }
 
 
 def _point(instance: Instance, state: int, memory: Any) -> dict[str, Json]:  # noqa: ANN401
@@ -79,13 +85,23 @@ def gram_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN401
     pushed = matrix - Matrix.exact([[case.push * i * j for j in case.signs] for i in case.signs])
     low, high = _eigenvalue_between(pushed)
     apart = max(abs(low), abs(high), Fraction(1, 10**30)) / 10**_EIGENVALUE_DIGITS
-    rows = [row[: i + 1] for i, row in enumerate(pushed.entries())]
+    entries, order = pushed.entries(), _in_order(case.points, range(len(case.points)))
+    lower = [entries[i][j] for count, i in enumerate(order, 1) for j in order[:count]]
     return {
-        "points": [_given(point) for point in case.points],
-        "matrix": vector([entry for row in rows for entry in row]),
+        "points": [_given(case.points[i]) for i in order],
+        "matrix": vector(lower),
         "error": format_number(error + case.push),
         "eigenvalue": {"lower": _decimal(low - apart, -1), "upper": _decimal(high + apart, 1)},
     }
+
+
+def _in_order(points: Sequence[Point], numbers: Iterable[int]) -> list[int]:
+    """Return numbers of points in the order of their inputs and memories."""
+
+    def place(k: int) -> tuple[Vector, Fraction]:
+        return points[k].input, _memory(points[k])
+
+    return sorted(numbers, key=place)
 
 
 def _eigenvalue_between(matrix: Matrix) -> tuple[Fraction, Fraction]:
@@ -115,10 +131,11 @@ def entry_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
         entry = matrix.row(case.row)[case.column]
         if not isinstance(entry, Fraction):
             raise TypeError("a matrix of doubles is exact")
+        first, second = _in_order(case.points, (case.row, case.column))
         return {
             "of": "entry",
-            "first": _given(case.points[case.row]),
-            "second": _given(case.points[case.column]),
+            "first": _given(case.points[first]),
+            "second": _given(case.points[second]),
             "entry": format_number(entry),
             "error": format_number(error),
         }
@@ -149,12 +166,13 @@ def entry_case(instance: Instance, case: Any) -> dict[str, Json]:  # noqa: ANN40
 
 
 def _given(point: Point) -> dict[str, Json]:
+    return {"input": texts(point.input), "memory": format_number(_memory(point))}
+
+
+def _memory(point: Point) -> Fraction:
     if not isinstance(point.memory, Fraction):
         raise TypeError("the memory of a point is a number")
-    return {
-        "input": texts(point.input),
-        "memory": format_number(point.memory),
-    }
+    return point.memory
 
 
 def _decimal(value: Fraction, direction: int) -> str:

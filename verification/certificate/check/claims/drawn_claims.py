@@ -20,7 +20,7 @@ from functools import cached_property, partial
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
-from verification.certificate.check.claims.limit_claims import read_spot
+from verification.certificate.check.claims.limit_claims import read_spot, require_order
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.numbers.balls import Ball, around, at_precision, ball, total
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
@@ -62,6 +62,7 @@ def distance_of_drawn_kernel(known: Drawn, case: Node, _claimed: Bounds) -> Show
     """``E[(K^N - K)^2] = Var(Y)/N``."""
     members = case.fields(("first", "second", "units"))
     first, second = (read_spot(members[key], known.instance) for key in ("first", "second"))
+    require_order(case, (first, second))
     units = members["units"].integer(1, MAX_UNITS)
     if known.instance.law.c is None:
         sides = _Atoms(known, first, second, units)

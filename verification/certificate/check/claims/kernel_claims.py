@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verification.certificate.check.claims.limit_claims import read_spot
+from verification.certificate.check.claims.limit_claims import read_spot, require_order
 from verification.certificate.check.instances import Instance
 from verification.certificate.check.linear.spectra import Form, require_least_eigenvalue
 from verification.certificate.check.numbers.balls import (
@@ -50,6 +50,7 @@ def size_of_kernel(known: tuple[Subject, Bounds], case: Node, _claimed: Bounds) 
     subject, bound = known
     members = case.fields(("first", "second"))
     first, second = (read_spot(members[key], subject.instance) for key in ("first", "second"))
+    require_order(case, (first, second))
     return Shown(
         f"v = {brief(first.memory)} and {brief(second.memory)}",
         at_precision(lambda: magnitude(subject.kernel(first, second)), _SPARE_BITS),
@@ -95,6 +96,7 @@ def least_eigenvalue(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     members = case.fields(("points", "matrix", "error", "eigenvalue"))
     dimension, error = len(subject.instance.inputs[0]), members["error"].number()
     points = [_read_point(item, dimension) for item in members["points"].elements(1, MAX_POINTS)]
+    require_order(members["points"], points)
     size = len(points)
     flat = members["matrix"].vector(size * (size + 1) // 2)
     rows = [list(flat[i * (i + 1) // 2 : i * (i + 1) // 2 + i + 1]) for i in range(size)]
@@ -128,6 +130,7 @@ def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     first, second = (_read_point(members[key], dimension) for key in ("first", "second"))
     where = f"v = {brief(first.memory)} and {brief(second.memory)}"
     if is_entry:
+        require_order(case, (first, second))
         entry, error = members["entry"].number(), members["error"].number()
 
         def distance() -> Ball:

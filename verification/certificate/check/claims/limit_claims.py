@@ -8,7 +8,7 @@ time; the right ones from features at the nodes of one rule, or from constants.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -155,6 +155,13 @@ def _read_case(known: Limit, case: Node, *more: str) -> _Case:
     count = len(subject.instance.law.atoms)
     drawn = f", {count} units" if units is not None else ""
     return _Case(members, subject, law, time, f"s = {brief(time)}, {law.what}{drawn}")
+
+
+def require_order(node: Node, spots: Sequence[Spot]) -> None:
+    """Refuse points that K takes in any order but in one: else one case would be several."""
+    keys = [(spot.input, spot.memory) for spot in spots]
+    if sorted(keys) != keys:
+        node.refuse("points in the order of their inputs and memories")
 
 
 def read_spot(node: Node, instance: Instance) -> Spot:
