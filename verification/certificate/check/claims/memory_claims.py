@@ -35,6 +35,8 @@ MAX_ITERATES = 64
 _BITS = 192
 _SLOPE_BITS = 64
 _SPEED_BITS = 96
+_SPARE_BITS = 32
+"""Lost where near memories are subtracted: most cases need no second precision then."""
 
 
 def read_memory(instance: Instance, witness: Node, budget: Budget) -> Memory:
@@ -81,7 +83,7 @@ def distance_to_fixed_point(memory: Memory, case: Node, _claimed: Bounds) -> Sho
 
     rounds = f"after {iterates} rounds" if iterates else "a posteriori"
     what = f"word {','.join(map(str, word))}, c = {brief(start)}, {rounds}"
-    return Shown(what, at_precision(distance), at_precision(bound))
+    return Shown(what, at_precision(distance, _SPARE_BITS), at_precision(bound))
 
 
 def _half_unit(memory: Memory, word: tuple[int, ...], node: Node) -> Fraction:
@@ -126,7 +128,7 @@ def forgetting(memory: Memory, case: Node, _claimed: Bounds) -> Shown:
         return integer_power(memory.contraction_factor(), len(word)) * ball(abs(first - second))
 
     what = f"after {len(word)} steps from {brief(first)} and {brief(second)}"
-    return Shown(what, at_precision(gap), at_precision(bound))
+    return Shown(what, at_precision(gap, _SPARE_BITS), at_precision(bound))
 
 
 def _history(memory: Memory, case: Node) -> Shown:
@@ -140,7 +142,11 @@ def _history(memory: Memory, case: Node) -> Shown:
     def bound() -> Ball:
         return integer_power(memory.contraction_factor(), known) * memory.bound()
 
-    return Shown(f"the last {known} of {len(past)} inputs", at_precision(gap), at_precision(bound))
+    return Shown(
+        f"the last {known} of {len(past)} inputs",
+        at_precision(gap, _SPARE_BITS),
+        at_precision(bound),
+    )
 
 
 # M2, M3

@@ -20,6 +20,8 @@ from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.reading import Node
 
 MAX_STEPS = 10**9
+_SPARE_BITS = 96
+"""Lost while n is doubled: with fewer to spare all is done again at the next precision."""
 
 
 def root_mean_square(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
@@ -36,7 +38,7 @@ def root_mean_square(chain: Chain, case: Node, _claimed: Bounds) -> Shown:
     spread = Bounds.exactly(oscillation(solution))
 
     def left(bits: int) -> Bounds:
-        with precision(bits):
+        with precision(bits + _SPARE_BITS):
             found = [bounds(x) for x in second_moments(chain, centred, steps)]
         largest = max(x.lower for x in found), max(x.upper for x in found)
         return Bounds(*largest).root(bits)
