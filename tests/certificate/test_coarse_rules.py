@@ -171,3 +171,29 @@ def test_points_of_a_matrix_are_in_order():
     document["cases"][0]["case"]["points"].reverse()
     with pytest.raises(Refused, match="in the order of their inputs and memories"):
         check_text(json.dumps(sealed(document)))
+
+
+def test_an_error_that_every_entry_has_says_nothing():
+    document = made("K3", "markov-onegin")
+    case = next(case for case in document["cases"] if case["case"]["of"] == "entry")
+    wide = case["case"] | {"error": "9"}
+    altered = document | {
+        "cases": [case | {"case": wide, "right": {"lower": "8.99", "upper": "9.01"}}]
+    }
+    with pytest.raises(Invalid, match="no smaller than both numbers"):
+        check_text(json.dumps(sealed(altered)))
+
+
+def test_without_a_backward_part_k1_says_nothing():
+    document = json.loads(json.dumps(made("K1", "markov-onegin")))
+    document["instance"]["law"]["C"] = {"kind": "constant", "value": "0"}
+    with pytest.raises(Invalid, match=r"only E\[sigma sigma\] is left"):
+        check_text(json.dumps(sealed(document)))
+
+
+def test_a_strip_with_which_a_rule_is_bounded_by_nothing_says_nothing():
+    document = made("K3", "markov-onegin")
+    case = next(case for case in document["cases"] if case["case"]["of"] == "rule")
+    altered = document | {"cases": [case | {"case": case["case"] | {"width": "1/100"}}]}
+    with pytest.raises(Invalid, match="no smaller than both numbers"):
+        check_text(json.dumps(sealed(altered)))

@@ -11,6 +11,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     at_precision,
     ball,
+    lower,
     magnitude,
     precision,
     upper,
@@ -26,6 +27,7 @@ from verification.certificate.check.recurrent.kernel_bounds import (
     mean_square,
 )
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
+from verification.certificate.check.recurrent.memory import projections
 
 MAX_POINTS = 64
 _BOUND_BITS, _SPARE_BITS, _ENTRY_BITS, _FORM_BITS = 128, 32, 80, 128
@@ -38,6 +40,8 @@ def read_bounded_kernel(
     witness.fields(())
     if not has_free_square(instance):
         raise Invalid("assumption: E[C^2 | W] depends on W")
+    if not mean_square(instance) * instance.squared_radius:
+        raise Invalid("assumption: E[C^2] R^2 = 0, only E[sigma sigma] is left")
     with precision(_BOUND_BITS):
         return Subject(instance, None, budget), kernel_bound(instance, budget)
 
@@ -121,6 +125,13 @@ def least_eigenvalue(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     )
 
 
+def _size(subject: Subject, first: Spot, second: Spot) -> Ball:
+    """Bound K at two points: ``s0^2 + E[C^2] |x.x'| s1^2``."""
+    s0, s1 = (constant(subject.instance.activation, order) for order in range(2))
+    (product,) = projections([first.input], second.input, subject.budget)
+    return s0 * s0 + ball(mean_square(subject.instance) * abs(product)) * s1 * s1
+
+
 def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
     """``|G_ij - K_ij| <= eps`` of an entry, or a coarse rule's distance from K and its bound."""
     is_entry = case.member("of").choice("entry", "rule") == "entry"
@@ -136,6 +147,9 @@ def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
         def distance() -> Ball:
             return magnitude(subject.kernel(first, second) - ball(entry))
 
+        with precision(_ENTRY_BITS):
+            if error >= upper(_size(subject, first, second) + ball(abs(entry))):
+                case.invalid("the error is no smaller than both numbers: it says nothing")
         left = at_precision(distance, _SPARE_BITS)
         return Shown(f"an entry, {where}", left, Bounds.exactly(error))
     step, width = members["step"].number(), members["width"].number()
@@ -148,6 +162,9 @@ def error_of_entry(subject: Subject, case: Node, _claimed: Bounds) -> Shown:
         step,
         subject.budget,
     )
+    with precision(_ENTRY_BITS):
+        if lower(rule.error(width)) >= upper(_size(subject, first, second) * (1 + rule.mass())):
+            members["width"].invalid("the bound is no smaller than both numbers: it says nothing")
     return Shown(
         f"a rule of step {brief(step)}, {where}",
         at_precision(lambda: magnitude(rule.value() - subject.kernel(first, second)), _SPARE_BITS),

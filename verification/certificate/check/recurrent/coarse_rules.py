@@ -116,6 +116,11 @@ class CoarseRule:
             beyond = beyond * (2 * total(weights) + beyond)
         return around(found, (s0 * s0 + abs(lever) * s1 * s1) * beyond)
 
+    def mass(self) -> Ball:
+        """Bound the sum of the weights: the normal density is monotone on both sides of 0."""
+        mass = 1 + ball(self.step) / (2 * pi()).sqrt()
+        return mass * mass if self._products[2] else mass
+
     def error(self, width: Fraction) -> Ball:
         """Bound the distance from K by strips of a width w."""
         terms = self.instance.activation
