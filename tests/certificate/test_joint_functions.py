@@ -28,7 +28,7 @@ from verification.certificate.check.recurrent.memory import Memory
 from verification.certificate.check.recurrent.memory_polynomials import ONE, ellipses
 from verification.markov.finite import stationary_law
 
-B, W = 0.3, 0.6
+W = 0.6
 AIM = 40
 ROUNDING = 1e-14
 
@@ -46,16 +46,26 @@ def joint(b="0.3", kind="tanh"):
         return chain, Memory(instance, Budget())
 
 
-@pytest.fixture(scope="module")
-def functions():
+@pytest.fixture(scope="module", params=["0.3", "0.9"])
+def functions(request):
+    """Return functions of a memory that fades fast, and of one whose polynomials are cut."""
     with precision(64):
-        return JointFunctions(*joint(), AIM)
+        return JointFunctions(*joint(request.param), AIM)
+
+
+def rate(functions):
+    """Return the constant B."""
+    return float(functions.chain.instance.law.b.first[0])
 
 
 def image(functions, state, x):
     """Return the memory that follows one, both in units of R."""
     reach = float(functions.reach)
-    return B * tanh(W * float(functions.chain.instance.inputs[state][0]) + reach * x) / reach
+    return (
+        rate(functions)
+        * tanh(W * float(functions.chain.instance.inputs[state][0]) + reach * x)
+        / reach
+    )
 
 
 def all_paths(functions, state, x, steps):
@@ -108,6 +118,19 @@ def test_a_step_is_as_near_as_it_says(functions):
         assert error < (Fraction(1, 2**80) if c == 0 else 2)
 
 
+@pytest.mark.parametrize("functions", ["0.9"], indirect=True)
+def test_what_is_cut_off_is_counted(functions):
+    """The degree is less than is known to do beforehand; of less smooth functions that shows."""
+    assert functions.degree < 60 < len(functions._weights)
+    errors = []
+    for c in (1, functions.degree):
+        basis = [functions.polynomial(*[0] * c, ONE) for _ in range(functions.chain.size)]
+        _, (error,) = functions.step([basis], [Fraction(1)])
+        errors.append(error)
+    assert errors[0] < Fraction(1, 1 << AIM - 3)
+    assert errors[1] > Fraction(1, 1 << AIM - 8)
+
+
 def test_the_error_of_a_step_is_small_where_a_function_is_smooth(functions):
     smooth = [functions.polynomial(0, ONE) for _ in range(functions.chain.size)]
     _, (error,) = functions.step([smooth], [Fraction(1)])
@@ -127,7 +150,7 @@ def test_a_sum_of_memories_is_the_mean_over_all_paths(functions, terms):
         middle = all_paths(functions, state, 0.0, terms + 1)
         left = sum(p * memories[-1] for p, _, memories in middle)
         assert abs(float(value) - left) <= float(found.left_error) + ROUNDING
-    assert float(found.fading) == pytest.approx(B**terms)
+    assert float(found.fading) == pytest.approx(rate(functions) ** terms)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -150,6 +173,7 @@ def test_moments_are_means_over_all_paths(functions, steps):
     assert most <= float(found.largest_square()) < 2 * most
 
 
+@pytest.mark.parametrize("functions", ["0.3"], indirect=True)
 def test_slopes_and_curvatures_are_bounded(functions):
     """By differences of a sum along each path, and not by far more."""
     h, steepest, most = 2.0**-8, 0.0, 0.0

@@ -14,7 +14,7 @@ at most ``B = c / ((1 - q) (1 - q^2))``, and for its square, below s, ``2 L^2 + 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -44,6 +44,7 @@ from verification.certificate.check.recurrent.memory_polynomials import (
 
 _DENOMINATOR = 2**120
 _GRID_BITS = 40
+_FEW, _FIRST_STEPS, _ROOM_BITS = 24, 6, 8
 _MOST_CELLS = 4_000
 
 Rows: TypeAlias = list[list[Integer]]
@@ -70,8 +71,9 @@ class JointFunctions:
         pair = ellipses(memory)
         self.reach = pair.reach
         """The number R."""
-        self.degree = pair.degree(aim)
-        self._maps = maps(memory, pair, self.degree)
+        maps_degree = pair.degree(aim)
+        found = maps(memory, pair, maps_degree)
+        self._weights = found.weights
         self._groups: dict[Vector, list[int]] = {}
         for state, point in enumerate(memory.instance.inputs):
             self._groups.setdefault(point, []).append(state)
@@ -88,6 +90,27 @@ class JointFunctions:
         self.inside = Fraction(ceil(upper(memory.bound()) / self.reach * cells), cells)
         self.beyond = self.inside - lower(memory.bound()) / self.reach
         """How far beyond vbar, in units of R, `inside` is at most."""
+        self._cut(found.of, maps_degree)
+        if maps_degree > _FEW:
+            self._cut(found.of, min(maps_degree, self._enough(aim)))
+
+    def _cut(self, of: Mapping[Vector, list[list[Integer]]], degree: int) -> None:
+        """Have functions be of a degree: what a step finds beyond it is left out, and counted."""
+        self.degree = degree
+        self._maps = {point: integer_matrix(rows[: degree + 1]) for point, rows in of.items()}
+
+    def _enough(self, aim: int) -> int:
+        """Return a degree beyond which the first images of f have hardly any coefficients.
+
+        They are smoother by far than what is known of them beforehand.
+        """
+        now = [self.polynomial(0, ONE) for _ in range(self.chain.size)]
+        needed, small = 1, BITS - aim - _ROOM_BITS
+        for _ in range(_FIRST_STEPS):
+            (now,), _ = self.step([now], [Fraction(2)])
+            for row in now:
+                needed = max([needed, *(c for c, a in enumerate(row) if int(abs(a)) >> small)])
+        return needed + needed // 4 + 4
 
     def polynomial(self, *coefficients: int) -> list[Integer]:
         """Return a polynomial of so few coefficients, times `ONE`."""
@@ -105,26 +128,30 @@ class JointFunctions:
         sizes : sequence of Fraction
             Bounds of them on [-1, 1].
         """
-        count, size = self.degree + 1, self.chain.size
-        self.chain.budget.spend(len(functions) * size * count * (16 + (count + size) // 8))
+        count, size, images = self.degree + 1, self.chain.size, len(self._weights)
+        # With few rows a product takes the longer for each of its terms.
+        each = 16 * images + count * size // 8 + count * images // 3
+        self.chain.budget.spend(len(functions) * size * each)
         stacked = [[a for f in functions for a in f[i]] for i in range(size)]
         averaged = integer_rows(self._transition * integer_matrix(stacked))
         parts = [
             [row[k * count : (k + 1) * count] for k in range(len(functions))] for row in averaged
         ]
         found: list[Rows] = [[[]] * size for _ in functions]
+        beyond = [[0] * size for _ in functions]
         for point, states in self._groups.items():
             block = integer_matrix([part for i in states for part in parts[i]])
-            rows = iter(integer_rows(block * self._maps.of[point]))
+            rows = iter(integer_rows(block * self._maps[point]))
             for i in states:
-                for f in found:
-                    f[i] = [a >> 2 * BITS for a in next(rows)]
+                for f, left_out in zip(found, beyond, strict=True):
+                    row = [a >> 2 * BITS for a in next(rows)]
+                    f[i], left_out[i] = row[:count], int(sum(map(abs, row[count:])))
         errors = []
         for k, bound in enumerate(sizes):
-            off = max(sum(map(mul, map(abs, part[k]), self._maps.weights)) for part in parts)
+            off = max(sum(map(mul, map(abs, part[k]), self._weights)) for part in parts)
             # What is rounded: coefficients, and the probabilities of a row, its largest twice.
-            rounding = count + 2 * size * bound
-            errors.append(_up(Fraction(int(off >> 2 * BITS) + 1, ONE) + rounding / ONE))
+            whole = int(off >> 2 * BITS) + 1 + max(beyond[k]) + images + 2 * size * bound
+            errors.append(_up(Fraction(whole) / ONE))
         return found, errors
 
     def averaged(self, values: Sequence[Integer]) -> list[Integer]:

@@ -27,9 +27,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     BallMatrix,
     Integer,
-    IntegerMatrix,
     ball,
-    integer_matrix,
     integer_power,
     lower,
     near_integers,
@@ -137,15 +135,13 @@ class Maps:
 
     Parameters
     ----------
-    degree : int
     of : dict
-        For each input a matrix, times `ONE`: in row c the coefficients of what becomes of T_c.
+        For each input, times `ONE`, in row c the coefficients of what becomes of T_c.
     weights : list of Integer
         ``sum_c |a_c| weight_c``, over `ONE`, bounds how far from ``p o Phi`` that is on [-1, 1].
     """
 
-    degree: int
-    of: dict[Vector, IntegerMatrix]
+    of: dict[Vector, list[list[Integer]]]
     weights: list[Integer]
 
 
@@ -153,7 +149,7 @@ def maps(memory: Memory, pair: Ellipses, degree: int) -> Maps:
     """Return what the memory map does to polynomials, its images at the working precision."""
     count = degree + 1
     points = dict.fromkeys(memory.instance.inputs)
-    memory.budget.spend((40 * count * count + count**3 // 4) * (1 + len(points)))
+    memory.budget.spend(40 * count**2 * (1 + len(points)) + count**3 // 4 * len(points))
     with precision(BITS + _SPARE_BITS):
         angles = [pi() * (2 * m + 1) / (2 * count) for m in range(count)]
         roots = [angle.cos() for angle in angles]
@@ -167,13 +163,13 @@ def maps(memory: Memory, pair: Ellipses, degree: int) -> Maps:
             rows, off = near_integers(product, BITS)
             # A constant stays what it is.
             rows[0], off[0] = [Integer(ONE), *[Integer(0)] * degree], Fraction(0)
-            found[point] = integer_matrix(rows)
+            found[point] = rows
             errors = list(map(max, errors, off))
         s, r = ball(pair.second), ball(pair.first)
         scale = 4 * ball(ONE) / (integer_power(r, degree) * (r - 1))
         left_out = [Fraction(0), *(upper(scale * power) for power in _powers(s, degree))]
     weights = [Integer(ceil(a + b)) for a, b in zip(left_out, errors, strict=True)]
-    return Maps(degree, found, weights)
+    return Maps(found, weights)
 
 
 def _cosines(angles: list[Ball], count: int, *, halved: bool = False) -> BallMatrix:
