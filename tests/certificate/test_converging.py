@@ -38,7 +38,7 @@ SKEW = "skew"
 MIXED = "mixed"
 """The lopsided one, of which no constant is 1."""
 QUIET = "quiet"
-"""A chain that hardly mixes, briefly trained for small targets: other bounds of the errors are the least."""
+"""Hardly mixing, briefly trained, small targets: other bounds of the errors are the least."""
 NAMES = (MIXED, QUIET, "rain-tel-aviv", "near-reducible", "sharp-trapezoid", LOPSIDED, SKEW)
 """No constant 1, atoms, four states, inputs in the plane, no symmetry, odd moments of C."""
 WIDTHS = (4, 5, 10, 32, 64, 100, 200, 400, 1_000, 10_000, 10**6, 10**12)
@@ -128,6 +128,48 @@ def test_one_denominator_may_be_positive_alone():
     with precision(BITS):
         first, second = map(bounds, known.bound(WIDTHS[0]).thetas)
     assert first.upper < 0 < second.lower
+
+
+def learning(scale):
+    """Return an instance that learns much in few steps, with targets that large."""
+    document = gallery.load("constant-weights").to_json()
+    term = {"weight": "1", "of": "logistic", "shift": "3"}
+    document["activation"] = {"kind": "mixture", "terms": [term]}
+    targets = [str(scale), str(-scale / 3)]
+    document["chain"] |= {"inputs": [["0.01"], ["0.02"]], "targets": targets}
+    document["training"] |= {"alpha": "4", "horizon": "1"}
+    return Instance.from_json(document)
+
+
+def refusal(instance, width):
+    """Return what the checker finds the bound to lack, if anything."""
+    found = WITNESSES["T5"].shared(instance)
+    known = read_instance(reading.parse(json.dumps(instance.to_json())), Budget())
+    with precision(BITS):
+        try:
+            read_converging(known, Node(found, "witness"), Budget()).bound(width)
+        except Invalid as error:
+            return str(error)
+    return ""
+
+
+def test_targets_may_be_as_large_as_the_claim_lets_them_be():
+    """What is learnt is within the clip, to a part in thousands."""
+    low, high = Fraction(1, 16), Fraction(4)
+    while high - low > low / 2**12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_admissible(learning(middle), 16) else (low, middle)
+    assert refusal(learning(low), 16) == ""
+    assert "ybar (tau Kbar/(2 - h Kbar))^(1/2) at N = 16 is not shown" in refusal(
+        learning(high), 16
+    )
+
+
+def test_steps_may_be_as_large_as_the_claim_lets_them_be():
+    instance = learning(Fraction(1, 64))
+    assert [width for width in range(1, 9) if not is_admissible(instance, width)] == [1, 2, 3]
+    assert "h Kbar <= 1 at N = 3 is not shown" in refusal(instance, 3)
+    assert refusal(instance, 4) == ""
 
 
 # The suprema
