@@ -153,7 +153,7 @@ def test_a_rule_of_a_huge_or_tiny_step_ends_in_words(step):
     document = made("K3", "markov-onegin")
     rule = next(case for case in document["cases"] if case["case"]["of"] == "rule")
     document = document | {"cases": [replaced(rule, ("case", "step"), step)]}
-    with pytest.raises((Invalid, Refused), match=r"beyond 1e308|asks for more than"):
+    with pytest.raises((Invalid, Refused), match=r"says nothing|cannot be enclosed"):
         check_text(json.dumps(sealed(document)))
 
 
