@@ -213,6 +213,28 @@ def test_a_supremum_is_between_its_bounds():
     assert (found.lower, found.upper, len(asked)) == (1, 1, 2)
 
 
+def test_a_bend_of_many_digits_is_rounded_up():
+    """Bounds of cells would have its digits, and so would all that is made of them."""
+    bend = 2 + Fraction(1, 3**5_000)
+    found = supremum(lambda x: int(x * ONE), bend, Fraction(1), Fraction(1, 2**30))
+    assert found.lower == 1 <= found.upper
+    assert found.upper.denominator < 2**200
+
+
+def test_functions_of_hardly_any_coefficients_are_charged_too():
+    """A value and a step take their time, of which there may be thousands."""
+    with precision(64):
+        functions = JointFunctions(*joint("0.0001"), AIM)
+    budget, rows = functions.chain.budget, [functions.polynomial(ONE)] * functions.chain.size
+    assert functions.degree < 10
+    left = budget.left
+    functions.evaluated(rows)[0](Fraction(0))
+    assert left - budget.left >= 200
+    left = budget.left
+    moments(functions, 0, (Fraction(1), Fraction(-1)), 10)
+    assert left - budget.left >= 10 * 2_000
+
+
 def test_what_rounds_is_counted():
     """Coefficients below the last place of the grid are no more exact than it says."""
     with precision(64):

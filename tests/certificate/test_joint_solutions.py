@@ -27,9 +27,11 @@ from verification.markov import finite
 SOME = ("rain-tel-aviv", "negative-b", "near-periodic", "seattle-weather")
 
 
-def read(name) -> JointEquation:
+def read(name, *targets) -> JointEquation:
     subject = gallery.load(name)
-    instance = read_instance(reading.parse(json.dumps(subject.to_json())), Budget())
+    document = subject.to_json()
+    document["chain"]["targets"] = list(targets) or document["chain"]["targets"]
+    instance = read_instance(reading.parse(json.dumps(document)), Budget())
     witness = reading.parse(json.dumps(WITNESSES["P7"].shared(subject)))
     return read_joint_equation(instance, witness, Budget())
 
@@ -83,6 +85,22 @@ def test_a_finer_accuracy_is_one():
     )
     assert coarse.lower <= fine.lower <= fine.upper <= coarse.upper
     assert fine.upper - fine.lower < (coarse.upper - coarse.lower) / 1_000
+
+
+def test_targets_of_many_digits_are_charged_by_their_length():
+    """Of denominators with nothing in common the mean has the digits of all."""
+    spent = []
+    for digits in (10, 3_000):
+        equation = read("near-periodic", *(f"1/{10**digits + k}" for k in (1, 3, 7)))
+        budget = equation.joint.chain.budget
+        before = budget.left
+        equation.moments_of_targets(5)
+        between = budget.left
+        equation.summed_column(equation.joint.chain.instance.targets)
+        spent.append((before - between, between - budget.left))
+        assert equation.centred_targets() is equation.centred_targets()
+    for few, many in zip(*spent, strict=True):
+        assert many > 10 * few
 
 
 def test_a_chain_of_one_state_needs_no_conditioning():

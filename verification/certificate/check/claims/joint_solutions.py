@@ -12,14 +12,14 @@ the states j, by ``P^m_ij``, of values of ``g(j, .)``, which are within l of ``g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
 from verification.certificate.check.claims.ergodicity_claims import JointChain
 from verification.certificate.check.claims.moment_claims import second_moments
-from verification.certificate.check.markov.chains import oscillation
+from verification.certificate.check.markov.chains import Vector, oscillation
 from verification.certificate.check.numbers.balls import (
     BallMatrix,
     bounds,
@@ -28,7 +28,7 @@ from verification.certificate.check.numbers.balls import (
     precision,
 )
 from verification.certificate.check.numbers.bounds import Bounds
-from verification.certificate.check.outcome import Refused
+from verification.certificate.check.outcome import Refused, longest
 from verification.certificate.check.recurrent.joint_functions import (
     JointFunctions,
     MemorySum,
@@ -43,6 +43,8 @@ _BITS, _COLUMN_BITS = 64, 192
 _SMALL = Fraction(1, 2**72)
 _ROOM = 16
 _DOUBLINGS = 40
+_PER_NUMBER = 100
+"""What is charged for an exact number, by its length: it is compared and turned into balls."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,14 @@ class Followed:
     ----------
     joint : JointChain
     accuracy : Accuracy
+    centred_targets : callable
+        Returns ``y - pi(y)``.
     """
 
-    def __init__(self, joint: JointChain, accuracy: Accuracy) -> None:
-        self._chain = joint.chain
+    def __init__(
+        self, joint: JointChain, accuracy: Accuracy, centred_targets: Callable[[], Vector]
+    ) -> None:
+        self._chain, self._centred_targets = joint.chain, centred_targets
         with precision(accuracy.bits):
             self.functions = JointFunctions(joint.chain, joint.memory, accuracy.aim)
         self.tolerance = Fraction(_ROOM, 1 << accuracy.rest)
@@ -100,8 +106,8 @@ class Followed:
     def moments(self, steps: int) -> Moments:
         """Return the moments of sums of so many terms."""
         if steps not in self._moments:
-            levels = self._chain.centred(self._chain.instance.targets)
-            self._moments[steps] = moments(self.functions, self.centre()[0], levels, steps)
+            centre, levels = self.centre()[0], self._centred_targets()
+            self._moments[steps] = moments(self.functions, centre, levels, steps)
         return self._moments[steps]
 
 
@@ -129,19 +135,29 @@ class JointEquation:
         self._moments: dict[int, list[Bounds]] = {}
         self._powers: list[BallMatrix] = []
         self._conditioning: Fraction | None = None
+        self._centred: Vector | None = None
 
     def followed(self, accuracy: Accuracy) -> Followed:
         """Return what is found with an accuracy."""
         if accuracy not in self._followed:
-            self._followed[accuracy] = Followed(self.joint, accuracy)
+            self._followed[accuracy] = Followed(self.joint, accuracy, self.centred_targets)
         return self._followed[accuracy]
+
+    def centred_targets(self) -> Vector:
+        """Return ``y - pi(y)``."""
+        if self._centred is None:
+            chain = self.joint.chain
+            self._centred = chain.centred(chain.instance.targets)
+            chain.budget.spend(_PER_NUMBER * chain.size, longest(self._centred))
+        return self._centred
 
     def moments_of_targets(self, steps: int) -> list[Bounds]:
         """Return ``E_i[(sum_{k<n} y(xi_k) - pi(y))^2]``."""
         if steps not in self._moments:
-            chain = self.joint.chain
+            chain, levels = self.joint.chain, self.centred_targets()
+            chain.budget.spend(chain.size * (_PER_NUMBER + chain.size), longest(levels))
             with precision(_BITS * 2):
-                found = second_moments(chain, chain.centred(chain.instance.targets), steps)
+                found = second_moments(chain, levels, steps)
                 self._moments[steps] = [bounds(x) for x in found]
         return self._moments[steps]
 
@@ -158,9 +174,11 @@ class JointEquation:
         Of what is left after n terms, ``O_{k+m} <= delta(P^m) O_k`` too.
         """
         chain = self.joint.chain
+        centred = chain.centred(values)
+        chain.budget.spend(_PER_NUMBER * chain.size, longest(centred))
         aim = _SMALL * oscillation(values)
         with precision(_COLUMN_BITS):
-            first = summed = column(chain.centred(values))
+            first = summed = column(centred)
             for doublings in range(_DOUBLINGS):
                 chain.budget.spend(chain.size**2)
                 summed = summed + self._power(doublings) * summed

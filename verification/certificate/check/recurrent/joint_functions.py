@@ -46,6 +46,8 @@ _DENOMINATOR = 2**120
 _GRID_BITS = 40
 _FEW, _FIRST_STEPS, _ROOM_BITS = 24, 6, 8
 _MOST_CELLS = 4_000
+_FOR_A_VALUE, _FOR_A_STEP = 250, 2_000
+"""What is charged however small a function is: a value, and a step, take their time."""
 
 Rows: TypeAlias = list[list[Integer]]
 """A function: of each state the coefficients in Chebyshev's basis, times `ONE`."""
@@ -167,7 +169,7 @@ class JointFunctions:
         c^2 units at most, and so where x is rounded, as T_c is no steeper than c^2.
         """
         columns = integer_matrix(list(zip(*functions, strict=True)))
-        cost = 4 * self.degree + len(functions) * (4 + self.degree // 8)
+        cost = _FOR_A_VALUE + 4 * self.degree + len(functions) * (4 + self.degree // 8)
 
         def values(place: Fraction) -> list[int]:
             self.chain.budget.spend(cost)
@@ -205,6 +207,7 @@ def supremum(
     above its chord by more than ``h^2 / 8`` times that.  And none is above `most`.
     """
     seen: dict[Fraction, int] = {}
+    bend = _up(bend)
 
     def look(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
         for place in (low, high):
@@ -293,14 +296,14 @@ def moments(
     """
     whole = [Integer(floor(y * ONE)) for y in levels]
     highest = 1 + Fraction(abs(centre), ONE)
-    largest = max(map(abs, levels)) + Fraction(1, ONE)
+    largest = _up(max(map(abs, levels)) + Fraction(1, ONE))
     size, unit = len(whole), Fraction(functions.degree + 1, ONE)
     term, middle = functions.polynomial(-centre, ONE), Integer(centre)
     mean, square, product = ([functions.polynomial() for _ in whole] for _ in range(3))
     ahead = [Integer(0)] * size
     mean_error = square_error = product_error = Fraction(0)
     for k in range(steps):
-        functions.chain.budget.spend(16 * size * (functions.degree + 1))
+        functions.chain.budget.spend(_FOR_A_STEP + 16 * size * (functions.degree + 1))
         sizes = (
             k * highest + mean_error,
             (k * highest) ** 2 + square_error,
