@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from fractions import Fraction
 
@@ -20,7 +21,10 @@ from verification.certificate.check.numbers.balls import ball, bounds, precision
 from verification.certificate.check.numbers.search import by_mean_value, is_at_most
 from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.reading import Node
+from verification.certificate.check.recurrent import unit_suprema
+from verification.certificate.check.recurrent.explicit_bound import largest_pair
 from verification.certificate.check.recurrent.memory import Memory
+from verification.certificate.check.recurrent.unit_kernels import masses_of_atoms
 from verification.certificate.check.recurrent.unit_means import UnitMeans
 from verification.certificate.check.recurrent.unit_suprema import require_suprema
 from verification.certificate.decimals import vector
@@ -296,6 +300,70 @@ def test_a_width_beyond_reason_is_refused(key, value):
 def test_searches_are_charged(name):
     with pytest.raises(Refused, match="asks for more than"):
         read_converging(read(name), witness(name), Budget(left=10**5))
+
+
+def test_bounds_at_many_widths_are_charged():
+    """A file may list thousands of cases, for a chain of hundreds of states."""
+    budget = Budget()
+    known = read_converging(read("hidden-state"), witness("hidden-state"), budget)
+    with precision(BITS):
+        known.bound(10**6)
+        before = budget.left
+        known.bound(10**6 + 1)
+    assert before - budget.left >= 1_000
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_largest_sum_of_two_is_that_of_all_pairs(count):
+    values = [ball(Fraction(k * k % 7, 3)) for k in range(2, 2 + count)]
+    pairs = [bounds(x + y) for x, y in itertools.combinations(values, 2)]
+    most = max((pair.upper for pair in pairs), default=Fraction(0))
+    found = bounds(largest_pair(values))
+    assert abs(found.upper - most) < Fraction(1, 2**40)
+
+
+def with_inputs(count, digits):
+    """A witness that asks for a search over all pairs of inputs, of units with long C."""
+    document = made("T5", "rain-tel-aviv")
+    chain = document["instance"]["chain"]
+    chain["transition"] = {
+        "rows": count,
+        "entries": [[i, 0, "1/2"] for i in range(count)] + [[i, 1, "1/2"] for i in range(count)],
+    }
+    chain["inputs"] = [[f"{i}/1000"] for i in range(count)]
+    chain["targets"], chain["initial"] = ["1/2"] * count, 0
+    long = f"1{'0' * digits}1/1{'0' * (digits + 1)}"
+    law = document["instance"]["law"]
+    law["atoms"] = [
+        {"p": "1/8", "C": c + long, "W": [w], "B": b}
+        for c in ("", "-")
+        for w in ("1", "2")
+        for b in ("1/2", "-1/2")
+    ]
+    numbers = {"kernel": [Fraction(9)] * count, "deviation": [Fraction(1, 1000)]}
+    witness = document["witness"]
+    witness["stationary_law"] = vector([Fraction(1, 2)] * 2 + [Fraction(0)] * (count - 2))
+    witness["bounds"] = {key: vector(numbers.get(key, [Fraction(9)])) for key in BOUNDS}
+    return sealed(document)
+
+
+def test_a_deviation_between_too_many_inputs_is_not_searched(monkeypatch):
+    def searched(*_arguments):
+        raise AssertionError
+
+    monkeypatch.setattr(unit_suprema, "variance_at", searched)
+    with pytest.raises(Invalid, match=r"bounds\.deviation: is not shown"):
+        check_text(json.dumps(with_inputs(90, 0)))
+
+
+def test_squares_of_long_weights_are_charged():
+    work = []
+    for digits in (0, 1_900):
+        document, budget = with_inputs(2, digits), Budget()
+        instance = read_instance(reading.parse(json.dumps(document["instance"])), Budget())
+        masses_of_atoms(instance, instance.inputs, budget)
+        work.append(Budget().left - budget.left)
+    assert work[1] > 10 * work[0]
 
 
 def test_atoms_of_many_digits_are_charged():

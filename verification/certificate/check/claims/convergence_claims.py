@@ -44,6 +44,7 @@ from verification.certificate.check.recurrent.units import (
 
 MAX_WIDTH = 10**15
 _BITS, _SPARE_BITS = 128, 160
+_PER_BOUND, _PER_STATE = 1_000, 10
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Converging:
     def bound(self, width: int) -> ExplicitBound:
         """Return ``B(N)``, at the working precision."""
         bits = working_precision()
+        self.chain.budget.spend(_PER_BOUND + _PER_STATE * self.chain.size, bits)
         if bits not in self.found:
             instance, zero = self.chain.instance, Fraction(0)
             spot = Spot(instance.inputs[instance.initial], zero)

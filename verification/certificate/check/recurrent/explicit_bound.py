@@ -52,7 +52,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from itertools import combinations
 
 from verification.certificate.check.instances import Training
 from verification.certificate.check.numbers.balls import (
@@ -261,7 +260,7 @@ class ExplicitBound:
         steep = (s1 * s1 + n.c[2] * s2 * s2 * n.r2).sqrt()
         lip = steep * (largest(residuals) + high * theta)
         vbar = s0 * n.mean_b
-        spread = (_largest_pair(heights) + lip * n.d / self.gap) * n.delta
+        spread = (largest_pair(heights) + lip * n.d / self.gap) * n.delta
         edge = spread + 2 * vbar * lip / self.gap
         drift = (2 * high + 2 * steep * n.d / self.gap) * n.delta + 4 * vbar * steep / self.gap
         drift = h * ymu * self.kbar * drift
@@ -272,7 +271,9 @@ class ExplicitBound:
         return root(n.own) * (along + (tau * self.kbar).sqrt() * mean_square + steps)
 
 
-def _largest_pair(values: Sequence[Ball]) -> Ball:
-    """Enclose the largest sum of two of the numbers; 0 where there is one only."""
-    pairs = [x + y for x, y in combinations(values, 2)]
-    return largest(pairs) if pairs else ball(0)
+def largest_pair(values: Sequence[Ball]) -> Ball:
+    """Enclose the largest sum of two of the numbers >= 0; 0 where there is one only."""
+    first, second = values[0], ball(0)
+    for value in values[1:]:
+        first, second = first.max(value), second.max(first.min(value))
+    return first + second if len(values) > 1 else ball(0)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from verification.certificate.check.instances import Instance, Vector
 from verification.certificate.check.numbers.balls import Ball, around, ball, total
 from verification.certificate.check.numbers.lattices import work_of_sum
-from verification.certificate.check.outcome import Budget, Unsupported
+from verification.certificate.check.outcome import Budget, Unsupported, longest
 from verification.certificate.check.recurrent.activations import curve, strip_constant
 from verification.certificate.check.recurrent.layer import Layer
 from verification.certificate.check.recurrent.limit_equation import Spot
@@ -26,6 +26,8 @@ Masses: TypeAlias = dict[tuple[Fraction, Fraction, Fraction], Fraction]
 """Probabilities of W.x, W.x' and ``C^2 x.x'``."""
 
 _PRODUCTS = 6
+_SQUARE = 6
+"""A square of C is as long as two of them, and looked up by all its digits."""
 
 
 def variance_at(
@@ -54,6 +56,7 @@ def masses_of_atoms(instance: Instance, inputs: tuple[Vector, Vector], budget: B
     """Return the probabilities of the kinds of units that two inputs tell apart."""
     atoms = instance.law.atoms
     (inner,) = projections(inputs[:1], inputs[1], budget)
+    budget.spend(_SQUARE * len(atoms), longest([inner, *(atom.c for atom in atoms)]))
     places = [projections([atom.w for atom in atoms], point, budget) for point in inputs]
     masses: Masses = {}
     for u, t, atom in zip(*places, atoms, strict=True):

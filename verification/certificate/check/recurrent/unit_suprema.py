@@ -122,6 +122,8 @@ def _deviates_at_most(memory: Memory, bound: Fraction) -> bool:
     steep = s0 * s1 + s1 * s2 * ball(instance.squared_radius) * root(fourth)
     reach, zero = upper(memory.bound()), Fraction(0)
     points = [instance.inputs[state] for state in first_states(instance)]
+    if len(points) * (len(points) + 1) // 2 > _MOST_SQUARES:
+        return False
     squares = [
         (variance_at(instance, pair, memory.budget), zero, zero, reach)
         for pair in combinations_with_replacement(points, 2)
