@@ -366,6 +366,17 @@ def test_squares_of_long_weights_are_charged():
     assert work[1] > 10 * work[0]
 
 
+def test_an_activation_whose_terms_cancel_says_nothing():
+    document = made("T5", LOPSIDED)
+    terms = [{"weight": weight, "of": "tanh"} for weight in ("1/4", "-1/4")]
+    activation = {"kind": "mixture", "terms": terms}
+    document = replaced(document, ("instance", "activation"), activation)
+    for bound in BOUNDS:
+        document = scaled(document, bound, Fraction(100))
+    with pytest.raises(Invalid, match="K > 0 somewhere"):
+        check_text(json.dumps(document))
+
+
 def test_atoms_of_many_digits_are_charged():
     """Means over atoms whose numbers have no common denominators are taken in balls."""
     document = made("T5", "rain-tel-aviv")

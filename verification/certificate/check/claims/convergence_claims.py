@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from verification.certificate.check.claims.network_claims import training_of
-from verification.certificate.check.instances import Instance, Training
+from verification.certificate.check.instances import Instance, Training, first_states
 from verification.certificate.check.markov.chains import Chain
 from verification.certificate.check.numbers.balls import (
     Ball,
@@ -88,7 +88,19 @@ def read_converging(instance: Instance, witness: Node, budget: Budget) -> Conver
         memory = Memory(instance, budget)
     suprema = _read_suprema(members["bounds"], instance.size)
     require_suprema(memory, suprema)
+    _require_kernel(memory)
     return Converging(chain, memory, Subject(instance, memory, budget), training, suprema)
+
+
+def _require_kernel(memory: Memory) -> None:
+    """Show that K is not 0: else the network and the limit are, and no bound says anything."""
+    with precision(_BITS):
+        reach = upper(memory.bound())
+        for state in first_states(memory.instance):
+            kernel = UnitMeans(memory, state).kernel
+            if any(lower(kernel(ball(v))) > 0 for v in (Fraction(0), reach, -reach / 2)):
+                return
+    require(False, "K > 0 somewhere")
 
 
 def _read_suprema(node: Node, size: int) -> Suprema:

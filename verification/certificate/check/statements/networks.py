@@ -102,7 +102,7 @@ NETWORKS: dict[str, Formula] = {
         ),
         assumes=(
             "training constants, E[C | W] = 0, qbar = s1 bbar < 1, one recurrent class, "
-            "aperiodic, what B1 + B2 asks for"
+            "aperiodic, K > 0 somewhere, what B1 + B2 asks for"
         ),
         in_balls=True,
         is_finer=True,
