@@ -18,7 +18,7 @@ from verification.certificate.check.claims.joint_solutions import (
     _terms,
 )
 from verification.certificate.check.instances import read_instance
-from verification.certificate.check.outcome import Budget, Refused
+from verification.certificate.check.outcome import Budget, Invalid, Refused
 from verification.certificate.check.recurrent.memory_polynomials import ONE
 from verification.certificate.witnesses import WITNESSES
 from verification.enclosure.balls import enclosure
@@ -101,6 +101,12 @@ def test_targets_of_many_digits_are_charged_by_their_length():
         assert equation.centred_targets() is equation.centred_targets()
     for few, many in zip(*spent, strict=True):
         assert many > 10 * few
+
+
+def test_a_periodic_chain_has_no_certificate_of_any_case():
+    """Nor one of U between memories, of which no bound has the steps to couple."""
+    with pytest.raises(Invalid, match="the chain is periodic"):
+        read("periodic-three")
 
 
 def test_a_chain_of_one_state_needs_no_conditioning():

@@ -45,8 +45,16 @@ _BITS = 64
 
 
 def read_joint_equation(instance: Instance, witness: Node, budget: Budget) -> JointEquation:
-    """Return the joint chain: its stationary law comes as a witness."""
-    return JointEquation(read_joint(instance, witness, budget))
+    """Return the joint chain: its stationary law comes as a witness.
+
+    Raises
+    ------
+    Invalid
+        Where the law is not the chain's only one, the chain is periodic, or ``q < 1`` not shown.
+    """
+    joint = read_joint(instance, witness, budget)
+    joint.chain.coupling_steps()
+    return JointEquation(joint)
 
 
 def joint_equation(equation: JointEquation, case: Node, _claimed: Bounds) -> Shown:
