@@ -6,10 +6,12 @@ import json
 from fractions import Fraction
 
 import pytest
+from certificates import LOPSIDED, made
 
 from theorems.joint_fluctuation import Affine, invariant_mean
 from verification import gallery
 from verification.certificate.check import reading
+from verification.certificate.check.checking import check_text
 from verification.certificate.check.claims.joint_claims import _between_states, read_joint_equation
 from verification.certificate.check.claims.joint_solutions import (
     COARSE,
@@ -101,6 +103,14 @@ def test_targets_of_many_digits_are_charged_by_their_length():
         assert equation.centred_targets() is equation.centred_targets()
     for few, many in zip(*spent, strict=True):
         assert many > 10 * few
+
+
+def test_cases_say_of_which_function_they_are():
+    checked = check_text(json.dumps(made("P7", LOPSIDED)))
+    said = [case.what for case in checked.cases]
+    assert len(set(said)) == len(said)
+    for start in ("F = v: U between memories", "F = f + v, f = y: U", "F = f - v, f = y: the sum"):
+        assert any(what.startswith(start) for what in said)
 
 
 def test_a_periodic_chain_has_no_certificate_of_any_case():

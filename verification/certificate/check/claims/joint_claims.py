@@ -12,6 +12,7 @@ from functools import partial
 from math import floor
 from operator import mul
 
+from verification.certificate.check.claims.chain_claims import named
 from verification.certificate.check.claims.ergodicity_claims import read_joint
 from verification.certificate.check.claims.joint_solutions import (
     COARSE,
@@ -67,28 +68,38 @@ def joint_equation(equation: JointEquation, case: Node, _claimed: Bounds) -> Sho
         (apart,) = members["distance"].vector(1)
         right = _fading(equation, slope)
         left = _shown(equation, right, partial(_between_memories, equation, slope, apart))
-        return Shown(f"U between memories {brief(apart)} apart", left, right)
+        what = f"F = {_multiple_of_v(slope)}: U between memories {brief(apart)} apart"
+        return Shown(what, left, right)
     more = ("steps",) if of == "sum" else ()
     members = case.fields(("of", "observable", "slope", *more))
     levels = members["observable"].numbers(size)
     slope = _slope(members["slope"], alone=not any(levels))
+    name = f"F = {_multiple_of_v(slope)}"
+    if any(levels):
+        sign, of_state = "-" if slope < 0 else "+", named(equation.joint.chain.instance, levels)
+        name = f"F = f {sign} {_multiple_of_v(slope)}, {of_state}"
     if of == "states":
+        what = f"{name}: U between states"
         right = _largest_spread(equation, levels, slope)
         if not equation.joint.sensitivity().upper:
-            return Shown("U between states", _between_unmoved(equation, levels), right)
+            return Shown(what, _between_unmoved(equation, levels), right)
         left = _shown(equation, right, partial(_between_states, equation, levels, slope))
-        return Shown("U between states", left, right)
+        return Shown(what, left, right)
     steps = members["steps"].integer(1, MAX_STEPS)
     factor = _multiple(levels, equation.joint.chain.instance.targets, members["observable"])
     right = _allowed(equation, levels, slope, steps)
     left = _shown(equation, right, partial(_root_mean_square, equation, factor, slope, steps))
-    return Shown(f"the sum of n = {steps}", left, right)
+    return Shown(f"{name}: the sum of n = {steps}", left, right)
 
 
 def _shown(equation: JointEquation, right: Bounds, left: Callable[[Followed], Bounds]) -> Bounds:
     """Return the left side, with little accuracy if that shows that it is below the right one."""
     found = left(equation.followed(COARSE))
     return found if found.upper <= right.lower else left(equation.followed(FINE))
+
+
+def _multiple_of_v(slope: Fraction) -> str:
+    return "v" if abs(slope) == 1 else f"{brief(abs(slope))} v"
 
 
 def _slope(node: Node, *, alone: bool) -> Fraction:
