@@ -281,7 +281,7 @@ def test_laws_are_the_invariant_one_few_words_or_a_path():
 
     assert data("one-state") == ["mu", "mu"]
     assert data("fair-coin") == ["mu_2", "mu_2", "mu_0", "mu_0"]
-    assert data("random-dense-50") == ["8 words of 3 states from a path"] * 2
+    assert data("random-dense-50") == ["words of length 3 from a path, 8 of them"] * 2
 
 
 def test_densities_in_the_plane_are_replaced_by_drawn_units():

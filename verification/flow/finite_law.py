@@ -55,7 +55,7 @@ class GivenWords:
     known: int
 
     def __str__(self) -> str:
-        return f"{len(self.words)} words of {self.known + 1} states from a path"
+        return f"words of length {self.known + 1} from a path, {len(self.words)} of them"
 
 
 @dataclass(frozen=True, kw_only=True)
