@@ -45,13 +45,12 @@ def weighted_derivatives(
     result = ball(0)
     for term in terms:
         function = _DERIVATIVES[term.family][order]
-        scale, offset = ball(term.scale), ball(term.shift)
-        plain = term.scale == 1 and not term.shift
-        part = ball(0)
-        for node, weight in nodes:
-            t = node + shift
-            part = part + weight * function(t if plain else scale * t + offset)
-        result = result + ball(term.weight * term.scale**order) * part
+        if term.scale == 1 and not term.shift:
+            parts = [weight * function(node + shift) for node, weight in nodes]
+        else:
+            scale, offset = ball(term.scale), ball(term.shift)
+            parts = [weight * function(scale * (node + shift) + offset) for node, weight in nodes]
+        result = result + ball(term.weight * term.scale**order) * total(parts)
     return result
 
 
@@ -123,7 +122,7 @@ def _arctan_fourth(t: Ball) -> Ball:
 
 # The logistic function is (1 + tanh(t/2)) / 2.
 _DERIVATIVES: dict[str, tuple[Callable[[Ball], Ball], ...]] = {
-    "tanh": (lambda t: t.tanh(), _tanh_slope, _tanh_turn, _tanh_third, _tanh_fourth),
+    "tanh": (Ball.tanh, _tanh_slope, _tanh_turn, _tanh_third, _tanh_fourth),
     "logistic": (
         lambda t: (1 + (t / 2).tanh()) / 2,
         lambda t: _tanh_slope(t / 2) / 4,
@@ -132,19 +131,19 @@ _DERIVATIVES: dict[str, tuple[Callable[[Ball], Ball], ...]] = {
         lambda t: _tanh_fourth(t / 2) / 32,
     ),
     "erf": (
-        lambda t: t.erf(),
+        Ball.erf,
         _erf_slope,
         lambda t: -2 * t * _erf_slope(t),
         lambda t: (4 * t * t - 2) * _erf_slope(t),
         lambda t: (12 - 8 * t * t) * t * _erf_slope(t),
     ),
-    "arctan": (lambda t: t.atan(), _arctan_slope, _arctan_turn, _arctan_third, _arctan_fourth),
+    "arctan": (Ball.atan, _arctan_slope, _arctan_turn, _arctan_third, _arctan_fourth),
     "sin": (
-        lambda t: t.sin(),
-        lambda t: t.cos(),
+        Ball.sin,
+        Ball.cos,
         lambda t: -t.sin(),
         lambda t: -t.cos(),
-        lambda t: t.sin(),
+        Ball.sin,
     ),
 }
 
