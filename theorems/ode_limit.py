@@ -185,6 +185,18 @@ def learns_nothing(instance: Instance) -> bool:
     return bool(known) and not any(teaches(instance, data) for data in known)
 
 
+def learns_nothing_from_any_past(instance: Instance) -> bool:
+    """Tell whether g_t = 0 for ever under mu, and under each mu_m of `history_cases` as well."""
+    return (
+        has_finite_invariant_law(instance)
+        and learns_nothing(instance)
+        and not any(
+            teaches(instance, AllWords(known=known))
+            for known in _lengths(instance.chain, 2 * _MAX_WORDS)
+        )
+    )
+
+
 def teaches(instance: Instance, data: Data) -> bool:
     """Tell whether a mean target is not exactly 0, where the kernel is not."""
     means = _distinct(instance, data).mean_targets
@@ -1027,6 +1039,11 @@ O4: Claim[Instance, HistoryCase] = Claim(
             holds=has_zero_recurrent_memory,
         ),
         Vacuity(reason="the target of every recurrent state is 0", holds=has_zero_targets),
+        Vacuity(
+            reason="the mean target is 0 at every point, whatever is remembered of the past, so "
+            "that g_t = 0 for ever under either law",
+            holds=learns_nothing_from_any_past,
+        ),
     ),
     cases=history_cases,
     left=difference_of_solutions,

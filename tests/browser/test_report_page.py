@@ -178,6 +178,15 @@ def test_nothing_is_cut_off_on_paper(open_page, name):
         """
     )
     assert cut == []
+    tall = page.run(
+        """
+        [...document.querySelectorAll('figure')]
+            .filter(part => getComputedStyle(part).breakInside !== 'avoid'
+                || part.getBoundingClientRect().height > 960)
+            .map(part => part.outerHTML.slice(0, 200))
+        """
+    )
+    assert tall == [], "a figure is longer than a page, or may be cut by its end"
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,19 @@ def test_a_target_that_nothing_can_learn_makes_vacuous(claim):
         assert "mean target is 0" in result.reason
 
 
+def test_nothing_learnt_from_any_past_leaves_nothing_to_forget():
+    result = decide(O4, named("sharp-fixed-point"))
+    assert result.verdict is Verdict.VACUOUS
+    assert "whatever is remembered" in result.reason
+
+
+def test_words_that_are_drawn_teach_where_their_law_would_not():
+    """By symmetry erf-uniform's law has no mean target, but five of its words do."""
+    result = decide(O4, named("erf-uniform"))
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.tightness > 0.01
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_targets_that_are_zero_make_vacuous(claim):
     instance = named("hidden-state")
