@@ -10,6 +10,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 import toy_claims as toys
+from activation_functions import FUNCTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,13 +25,6 @@ from verification.verdict import EvidenceKind
 DIGITS = 50
 MEMORIES = (Fraction(0), Fraction(1, 3), Fraction(-7, 8))
 
-SIGMA = {
-    "tanh": mpmath.tanh,
-    "logistic": lambda t: 1 / (1 + mpmath.exp(-t)),
-    "erf": mpmath.erf,
-    "arctan": mpmath.atan,
-    "sin": mpmath.sin,
-}
 # The largest |sigma'|, in closed form.
 STEEPEST = {
     "tanh": lambda: mpmath.mpf(1),
@@ -58,7 +52,7 @@ def dot(u, v) -> Fraction:
 
 def sigma(instance: Instance, t):
     return mpmath.fsum(
-        mp(term.weight) * SIGMA[term.of](mp(term.scale) * t + mp(term.shift))
+        mp(term.weight) * FUNCTIONS[term.of](mp(term.scale) * t + mp(term.shift))
         for term in instance.activation.terms
     )
 
@@ -598,12 +592,13 @@ def test_kernel_is_the_mean_over_the_atoms():
     x, y = instance.chain.inputs[0][0], instance.chain.inputs[1][0]
 
     def slope(t):
-        return SIGMA["logistic"](t) * SIGMA["logistic"](-t)
+        return FUNCTIONS["logistic"](t) * FUNCTIONS["logistic"](-t)
 
     truth = mpmath.fsum(
         mp(atom.p)
         * (
-            SIGMA["logistic"](mp(atom.w[0] * x + v)) * SIGMA["logistic"](mp(atom.w[0] * y + w))
+            FUNCTIONS["logistic"](mp(atom.w[0] * x + v))
+            * FUNCTIONS["logistic"](mp(atom.w[0] * y + w))
             + mp(atom.c**2 * x * y) * slope(mp(atom.w[0] * x + v)) * slope(mp(atom.w[0] * y + w))
         )
         for atom in instance.law.atoms

@@ -6,6 +6,7 @@ import json
 import math
 from fractions import Fraction
 
+import activation_functions
 import mpmath
 import numpy as np
 import pytest
@@ -167,18 +168,13 @@ def test_the_conditional_mean_square_is_that_of_the_solver(name):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_third_derivatives_are_those_of_mpmath(family):
-    functions = {
-        "tanh": mpmath.tanh,
-        "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
-        "erf": mpmath.erf,
-        "arctan": mpmath.atan,
-        "sin": mpmath.sin,
-    }
     terms = (Term(Fraction(-3, 2), Fraction(2), Fraction(1, 4), family),)
     with mpmath.workdps(40), precision(80):
         for place in (Fraction(-7, 4), Fraction(1, 8), Fraction(3)):
             x = mpmath.mpf(place.numerator) / place.denominator
-            truth = mpmath.diff(lambda u: -1.5 * functions[family](2 * u + 0.25), x, 3)
+            truth = mpmath.diff(
+                lambda u: -1.5 * activation_functions.FUNCTIONS[family](2 * u + 0.25), x, 3
+            )
             found = bounds(curve(terms, 3)(ball(place)))
             assert float(found.lower) - 1e-12 <= truth <= float(found.upper) + 1e-12
             assert found.upper - found.lower < Fraction(1, 2**60)

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
+from activation_functions import FUNCTIONS
 from certificates import LOPSIDED, instance_named, made, replaced, sealed
 
 from verification import gallery
@@ -83,15 +84,6 @@ def test_constants_bound_the_derivatives_and_are_nearly_reached(family, order):
     assert largest <= bound.upper * (1 + Fraction(1, 2**50))
     # Between grid points sigma moves little; arctan's limit is far away.
     assert largest >= bound.lower * Fraction(95, 100)
-
-
-FUNCTIONS = {
-    "tanh": mpmath.tanh,
-    "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
-    "erf": mpmath.erf,
-    "arctan": mpmath.atan,
-    "sin": mpmath.sin,
-}
 
 
 @pytest.mark.parametrize("family", FUNCTIONS)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
+from activation_functions import FUNCTIONS
 
 from verification.certificate.check.instances import FAMILIES, Term
 from verification.certificate.check.numbers.balls import ball, lower, precision, upper
@@ -25,13 +26,6 @@ MIXTURE = (
     Term(Fraction(-3, 10), Fraction(2), Fraction(-1), "logistic"),
     Term(Fraction(1, 4), Fraction(-4, 5), Fraction(1, 10), "erf"),
 )
-FUNCTIONS = {
-    "tanh": mpmath.tanh,
-    "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
-    "erf": mpmath.erf,
-    "arctan": mpmath.atan,
-    "sin": mpmath.sin,
-}
 STEP = Fraction(1, 32)
 """Of a grid on which a largest value falls short by less than a thousandth."""
 

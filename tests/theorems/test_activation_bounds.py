@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
+from activation_functions import FUNCTIONS
 from hypothesis import given, settings
 
 from theorems import activation_bounds as theorem
@@ -19,13 +20,6 @@ from verification.instance import FAMILIES, ActivationSpec, Instance
 from verification.recurrent.activation import activation
 from verification.verdict import Verdict
 
-VALUES = {
-    "tanh": mpmath.tanh,
-    "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
-    "erf": mpmath.erf,
-    "arctan": mpmath.atan,
-    "sin": mpmath.sin,
-}
 SUPREMA = {
     "tanh": (1, 1, 4 / (3 * mpmath.sqrt(3))),
     "logistic": (1, mpmath.mpf(1) / 4, 1 / (6 * mpmath.sqrt(3))),
@@ -66,7 +60,7 @@ def test_strip_supremum_agrees_with_dense_sampling(family, order, share):
     height = mpmath.mpf(width.numerator) / width.denominator
     with mpmath.workdps(25):
         samples = [
-            abs(VALUES[family](z) if order == 0 else mpmath.diff(VALUES[family], z))
+            abs(FUNCTIONS[family](z) if order == 0 else mpmath.diff(FUNCTIONS[family], z))
             for z in (mpmath.mpc(mpmath.mpf(k) / 40, height) for k in range(-320, 321))
         ]
     best = max(samples)

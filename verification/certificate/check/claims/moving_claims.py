@@ -15,6 +15,7 @@ from verification.certificate.check.numbers.balls import (
     balls_column,
     bounds,
     column,
+    largest,
     matrix,
     precision,
     total,
@@ -156,7 +157,4 @@ def summed_variances(
 
 def _largest(coefficients: Sequence[tuple[Ball, Ball, Ball]], share: Fraction) -> Ball:
     t = ball(share)
-    first, *others = (a + t * (b + t * c) for a, b, c in coefficients)
-    for value in others:
-        first = first.max(value)
-    return first
+    return largest([a + t * (b + t * c) for a, b, c in coefficients])

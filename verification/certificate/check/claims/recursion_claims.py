@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verification.certificate.check.claims.limit_claims import read_spot
-from verification.certificate.check.numbers.balls import Ball, at_precision, ball, lower
+from verification.certificate.check.numbers.balls import Ball, at_precision, ball, largest, lower
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.outcome import Invalid
 from verification.certificate.check.reading import Node
@@ -31,12 +31,10 @@ def driven_recursion(known: Subject, case: Node, _claimed: Bounds) -> Shown:
         members["forces"].refuse("a first number > 0: m and -m are one case")
 
     def longest_step() -> Ball:
-        largest = ball(0)
-        for spot in spots:
-            largest = largest.max(known.kernel(spot, spot))
-        if lower(largest) <= 0:
+        most = largest([known.kernel(spot, spot) for spot in spots])
+        if lower(most) <= 0:
             raise Invalid(f"{case.path}: K is not shown to be positive at a point")
-        return 1 / largest
+        return 1 / most
 
     def end() -> Ball:
         step, square = longest_step(), ball(0)

@@ -42,6 +42,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     ball,
     bounds,
+    largest,
     matrix,
     precision,
     total,
@@ -295,8 +296,4 @@ def bang_bang(function: Function, ends: Vector, points: Vector) -> Ball:
     inverse = solved(ball_matrix(rows), unit)
     if inverse is None:
         raise Invalid("a matrix is not shown to be regular")
-    sums = [total([abs(x) for x in row]) for row in entries(inverse)]
-    largest = sums[0]
-    for value in sums[1:]:
-        largest = largest.max(value)
-    return 1 / largest
+    return 1 / largest([total([abs(x) for x in row]) for row in entries(inverse)])

@@ -30,6 +30,7 @@ from verification.certificate.check.numbers.balls import (
     largest,
     matrix,
     precision,
+    root,
     total,
     upper,
     working_precision,
@@ -46,7 +47,7 @@ _BITS = 256
 
 def norm_of(values: Sequence[Ball]) -> Ball:
     """Enclose the Euclidean norm of a vector."""
-    return total([x * x for x in values]).nonnegative_part().sqrt()
+    return root(total([x * x for x in values]))
 
 
 def norm_above(rows: Sequence[Sequence[Ball]]) -> Ball:

@@ -26,7 +26,9 @@ from verification.certificate.check.numbers.balls import (
     ball,
     balls_column,
     integer_power,
+    largest,
     lower,
+    root,
     total,
     upper,
     working_precision,
@@ -108,10 +110,7 @@ def doubled_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) -> F
 
 def largest_row_sum(rows: Rows) -> Ball:
     """Return a bound of the norm of a symmetric matrix."""
-    found = ball(0)
-    for row in rows:
-        found = found.max(total([abs(x) for x in row]))
-    return found
+    return largest([ball(0), *(total([abs(x) for x in row]) for row in rows)])
 
 
 def series_of_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) -> Column:
@@ -122,7 +121,7 @@ def series_of_flow(rows: Rows, start: Column, time: Fraction, budget: Budget) ->
     Refused
         Where it would need too many terms.
     """
-    s, size = ball(time), inner(start, start).nonnegative_part().sqrt()
+    s, size = ball(time), root(inner(start, start))
     reach = s * largest_row_sum(rows)
     scaled, term = ball_matrix(rows) * -s, balls_column(start) * s
     result, rest = balls_column([ball(0)] * len(start)), s * reach.exp() * size
@@ -175,7 +174,7 @@ def rotated(rows: Rows, vector: Column, budget: Budget) -> Rotated:
 
 def _off_diagonal(matrix: Rows) -> Ball:
     parts = [x * x for i, row in enumerate(matrix) for j, x in enumerate(row) if i != j]
-    return total(parts).nonnegative_part().sqrt()
+    return root(total(parts))
 
 
 def _rotate(matrix: list[list[Ball]], coordinates: Column, p: int, q: int) -> None:

@@ -23,13 +23,14 @@ from verification.certificate.check.numbers.balls import (
     around,
     ball,
     integer_power,
+    least,
     pi,
     precision,
     upper,
     working_precision,
 )
 from verification.certificate.check.numbers.complex_balls import airy, exponential_integral, hull
-from verification.certificate.check.numbers.series import by_cauchy, least, reach_of
+from verification.certificate.check.numbers.series import by_cauchy, reach_of
 
 _ZERO = Fraction(0)
 _LARGEST_AIRY = Fraction(67, 125)

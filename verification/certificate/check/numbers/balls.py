@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import TypeVar
 
 from flint import arb, arb_mat, ctx, fmpq, fmpz, fmpz_mat
 
@@ -20,6 +21,8 @@ BallMatrix = arb_mat
 Integer = fmpz
 """An integer of FLINT's: in matrices of long ones Python's would cost more than the products."""
 IntegerMatrix = fmpz_mat
+
+_Entry = TypeVar("_Entry")
 
 _EXPONENT_LIMIT = 40_000
 
@@ -77,6 +80,14 @@ def largest(values: Sequence[Ball]) -> Ball:
     return result
 
 
+def least(values: Sequence[Ball]) -> Ball:
+    """Enclose the least of numbers, at least one."""
+    result = values[0]
+    for value in values[1:]:
+        result = result.min(value)
+    return result
+
+
 def root(x: Ball) -> Ball:
     """Enclose the root of a number that is no less than 0, whatever its ball has below."""
     return x.nonnegative_part().sqrt()
@@ -104,16 +115,19 @@ def integer_matrix(rows: Sequence[Sequence[Integer]]) -> IntegerMatrix:
 
 def integer_rows(entries: IntegerMatrix) -> list[list[Integer]]:
     """Return the rows of a matrix of integers."""
-    width, flat = entries.ncols(), entries.entries()
-    return [flat[k : k + width] for k in range(0, len(flat), width)]
+    return _in_rows(entries.entries(), entries.ncols())
 
 
 def near_integers(entries: BallMatrix, bits: int) -> tuple[list[list[Integer]], list[Fraction]]:
     """Return integers near ``2^bits`` times the entries, and how far off a row is, added up."""
-    width, flat = entries.ncols(), entries.entries()
-    rows = [flat[k : k + width] for k in range(0, len(flat), width)]
+    width = entries.ncols()
+    rows = _in_rows(entries.entries(), width)
     off = [upper(total([x.rad() for x in row])) * (1 << bits) + width for row in rows]
     return [[_shifted(x.mid(), bits) for x in row] for row in rows], off
+
+
+def _in_rows(entries: list[_Entry], width: int) -> list[list[_Entry]]:
+    return [entries[k : k + width] for k in range(0, len(entries), width)]
 
 
 def _shifted(x: Ball, bits: int) -> Integer:

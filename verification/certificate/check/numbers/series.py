@@ -17,14 +17,6 @@ def by_cauchy(height: Ball, ratio: Fraction) -> Ball:
     return height * integer_power(ball(ratio), TERMS) / ball(1 - ratio)
 
 
-def least(bounds: list[Ball]) -> Ball:
-    """Return the least of some bounds."""
-    found = bounds[0]
-    for bound in bounds[1:]:
-        found = found.min(bound)
-    return found
-
-
 def reach_of(speed: Fraction) -> Fraction:
     """Return how far ``exp(speed x)`` grows to about ``exp(TERMS)``: beyond, less is gained.
 

@@ -17,6 +17,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
+    largest,
     working_precision,
 )
 from verification.certificate.check.outcome import Budget
@@ -103,9 +104,7 @@ class Layer:
         self.gradient = gradient
         self.squared_input = ball(projections([point], point, budget)[0])
         self.rule = self._made_rule(instance, point)
-        self.largest_mean = ball(0)
-        for _, _, b in self.rule.nodes:
-            self.largest_mean = self.largest_mean.max(abs(b))
+        self.largest_mean = largest([abs(b) for _, _, b in self.rule.nodes])
         # Only rules with an error ask for these, and they know a strip.
         self.heights = [
             strip_constant(self.terms, order, self.rule.strip) if self.rule.strip else ball(0)

@@ -35,6 +35,7 @@ from verification.certificate.check.numbers.balls import (
     Ball,
     around,
     ball,
+    largest,
     total,
     working_precision,
 )
@@ -115,11 +116,13 @@ class Subject:
         return spread is not None and spread.kind != "constant" and len(point.input) > 1
 
     def _find_kernels(self, points: Sequence[Place | Spot]) -> None:
-        """Enclose K between all points, many pairs of one rule at once."""
+        """Enclose K between all points where it is not known, many pairs of one rule at once."""
         bits = working_precision()
         shared: dict[tuple[Vector, ...], list[tuple[Place | Spot, Place | Spot]]] = {}
         for count, first in enumerate(points, 1):
             for second in points[:count]:
+                if (first, second, bits) in self._kernels:
+                    continue
                 inputs = self._telling((first, second))
                 is_told_by_first = not inputs or first.input == inputs[0]
                 pair = (first, second) if is_told_by_first else (second, first)
@@ -244,10 +247,8 @@ class Solution:
 
     def last_value(self) -> Ball:
         """Enclose g at the point beyond the places."""
-        largest = ball(0)
-        for row in self.rows:
-            largest = largest.max(inner(row, row))
-        error = self.blur * self._size().sqrt() * (1 + ball(self.time) * largest / 2)
+        most = largest([inner(row, row) for row in self.rows])
+        error = self.blur * self._size().sqrt() * (1 + ball(self.time) * most / 2)
         return around(inner(self.weights, self.rows[-1]), error)
 
     def _size(self) -> Ball:
