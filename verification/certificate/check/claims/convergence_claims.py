@@ -29,7 +29,6 @@ from verification.certificate.check.numbers.balls import (
 from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.outcome import Budget, Invalid, require
 from verification.certificate.check.reading import Node
-from verification.certificate.check.recurrent.activations import constant
 from verification.certificate.check.recurrent.bound_sizes import Sizes, sizes
 from verification.certificate.check.recurrent.explicit_bound import ExplicitBound
 from verification.certificate.check.recurrent.limit_equation import Spot, Subject
@@ -39,7 +38,7 @@ from verification.certificate.check.recurrent.unit_means import UnitMeans
 from verification.certificate.check.recurrent.unit_suprema import Suprema, require_suprema
 from verification.certificate.check.recurrent.units import (
     has_centred_output,
-    largest_feedback_weight,
+    require_unit_contraction,
 )
 
 MAX_WIDTH = 10**15
@@ -83,8 +82,7 @@ def read_converging(instance: Instance, witness: Node, budget: Budget) -> Conver
     chain = Chain(instance, members["stationary_law"].vector(instance.size), budget)
     chain.coupling_steps()
     with precision(_BITS):
-        contraction = constant(instance.activation, 1) * ball(largest_feedback_weight(instance))
-        require(upper(contraction) < 1, "qbar = s1 bbar < 1")
+        require_unit_contraction(instance)
         memory = Memory(instance, budget)
     suprema = _read_suprema(members["bounds"], instance.size)
     require_suprema(memory, suprema)

@@ -27,10 +27,13 @@ from verification.certificate.check.numbers.bounds import Bounds, Shown
 from verification.certificate.check.numbers.search import by_mean_value, largest_value
 from verification.certificate.check.outcome import Budget, Invalid, Unsupported
 from verification.certificate.check.reading import Node
-from verification.certificate.check.recurrent.activations import constant, curve
+from verification.certificate.check.recurrent.activations import curve
 from verification.certificate.check.recurrent.memory import Memory, dot
 from verification.certificate.check.recurrent.unit_means import UnitMeans
-from verification.certificate.check.recurrent.units import largest_feedback_weight
+from verification.certificate.check.recurrent.units import (
+    require_unit_contraction,
+    unit_contraction,
+)
 
 MAX_WIDTH, MAX_WORD, MAX_KINDS = 64, 64, 64
 _BITS = 128
@@ -47,11 +50,6 @@ class Frozen:
     budget: Budget
     spread: list[Bounds] = field(default_factory=list)
 
-    def contraction(self) -> Ball:
-        """Return ``qbar = s1 bbar``."""
-        instance = self.memory.instance
-        return constant(instance.activation, 1) * ball(largest_feedback_weight(instance))
-
 
 def read_frozen(instance: Instance, witness: Node, budget: Budget) -> Frozen:
     """Verify that the law has atoms, and that ``qbar = s1 bbar < 1``."""
@@ -60,8 +58,7 @@ def read_frozen(instance: Instance, witness: Node, budget: Budget) -> Frozen:
         raise Unsupported("M6 for a law without atoms, whose draws cannot all be summed")
     with precision(_BITS):
         known = Frozen(Memory(instance, budget), budget)
-        if not upper(known.contraction()) < 1:
-            raise Invalid("assumption: qbar = s1 bbar < 1 is not shown")
+        require_unit_contraction(instance)
     return known
 
 
@@ -79,7 +76,7 @@ def distance_from_limit(known: Frozen, case: Node, _claimed: Bounds) -> Shown:
     def right(bits: int) -> Bounds:
         spread = _squared_spread(known).root(_BITS)
         with precision(bits + _SPARE_BITS):
-            series, q = ball(0), known.contraction()
+            series, q = ball(0), unit_contraction(known.memory.instance)
             for _ in word:
                 series = 1 + q * series
             factor = series / ball(width).sqrt()

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from verification.certificate.check.claims.network_claims import read_path, training_of
 from verification.certificate.check.instances import Instance, Training, read_state_of_input
-from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision, upper
+from verification.certificate.check.numbers.balls import Ball, ball, bounds, precision
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.outcome import Budget, Invalid
 from verification.certificate.check.reading import Brought, Node
 from verification.certificate.check.recurrent.activations import constant
-from verification.certificate.check.recurrent.memory import mean_absolute_b
+from verification.certificate.check.recurrent.memory import require_contraction
 from verification.certificate.check.recurrent.second_order import Sizes, bound_of_laziness
 from verification.certificate.check.recurrent.stratified import Both, Units
 from verification.certificate.check.recurrent.training import Rates
@@ -54,8 +54,7 @@ def read_lazy(instance: Instance, witness: Node, budget: Budget) -> Lazy:
     if not has_no_odd_moments(instance.law, budget):
         raise Invalid("assumption: E[C | W, B] = E[C^3 | W, B] = 0")
     with precision(_BITS):
-        if not upper(constant(instance.activation, 1) * ball(mean_absolute_b(instance))) < 1:
-            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
+        require_contraction(instance)
     found: dict[int, Brought[Units]] = {}
     before = 0
     for node in witness.fields(("units",))["units"].elements(1, MAX_SETS):

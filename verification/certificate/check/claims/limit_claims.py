@@ -23,7 +23,6 @@ from verification.certificate.check.numbers.balls import (
     between,
     integer_power,
     precision,
-    upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, brief
 from verification.certificate.check.numbers.special import growth_constant
@@ -40,7 +39,7 @@ from verification.certificate.check.recurrent.limit_equation import (
     solution,
     variance_about,
 )
-from verification.certificate.check.recurrent.memory import Memory, mean_absolute_b
+from verification.certificate.check.recurrent.memory import Memory, require_contraction
 from verification.certificate.check.recurrent.units import occurs
 from verification.certificate.check.recurrent.word_laws import (
     MAX_KNOWN,
@@ -125,9 +124,7 @@ def read_limit(instance: Instance, witness: Node, budget: Budget) -> Limit:
         raise Invalid("assumption: the instance gives training constants")
     chain = read_chain(instance, witness, budget)
     with precision(_BITS):
-        q = constant(instance.activation, 1) * ball(mean_absolute_b(instance))
-        if upper(q) >= 1:
-            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
+        require_contraction(instance)
     return Limit(instance, chain, budget)
 
 

@@ -31,7 +31,6 @@ from verification.certificate.check.numbers.balls import (
     magnitude,
     precision,
     total,
-    upper,
 )
 from verification.certificate.check.numbers.bounds import Bounds, Shown, Side, brief
 from verification.certificate.check.numbers.lattices import work_of_sum
@@ -46,9 +45,10 @@ from verification.certificate.check.recurrent.training import (
     inner,
 )
 from verification.certificate.check.recurrent.units import (
-    largest_feedback_weight,
     largest_output_weight,
     occurs,
+    require_unit_contraction,
+    unit_contraction,
 )
 
 MAX_NETWORKS = 8
@@ -143,13 +143,8 @@ def read_contracting_networks(instance: Instance, witness: Node, budget: Budget)
     """Read networks; verify that ``qbar = s1 bbar < 1``."""
     known = read_networks(instance, witness, budget)
     with precision(_BITS):
-        if not upper(_unit_contraction(instance)) < 1:
-            raise Invalid("assumption: qbar = s1 bbar < 1 is not shown")
+        require_unit_contraction(instance)
     return known
-
-
-def _unit_contraction(instance: Instance) -> Ball:
-    return constant(instance.activation, 1) * ball(largest_feedback_weight(instance))
 
 
 def read_clipped_networks(instance: Instance, witness: Node, budget: Budget) -> Trained:
@@ -255,7 +250,7 @@ def memory_beside_frozen(known: Trained, case: Node, _claimed: Bounds) -> Shown:
 
     def right(course: Course) -> Ball:
         s0, s1, _ = known.heights()
-        rate, q = course.rates.rate, _unit_contraction(known.instance)
+        rate, q = course.rates.rate, unit_contraction(known.instance)
         feedback = s0 * rate * s0 * s1 * _weighted_errors(known, course, steps)
         # R D_W has R^2.
         moved = rate * s1 * known.squared_input() * _weighted_errors(known, course, steps - 1)

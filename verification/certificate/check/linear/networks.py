@@ -37,7 +37,7 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.numbers.complex_balls import entries, matrix_exponential, solved
 from verification.certificate.check.numbers.series import by_cauchy, reach_of
-from verification.certificate.check.outcome import Budget, Invalid
+from verification.certificate.check.outcome import Budget, Invalid, require
 from verification.certificate.check.reading import Node
 from verification.certificate.check.targets import MAX_WIDTH, Network, Vector, positive
 
@@ -98,8 +98,7 @@ class StableNetwork:
             """K"""
             self.speed = upper(norm_above([[ball(x) for x in row] for row in network.w]))
             """A bound of ``|W|``."""
-        if self.rate <= 0:
-            raise Invalid("assumption: every eigenvalue of W has a negative real part is not shown")
+        require(self.rate > 0, "every eigenvalue of W has a negative real part")
 
     def state(self, t: Fraction, order: int) -> list[Ball]:
         """Enclose ``(W^T)^k exp(W^T t) c``, k <= 0."""

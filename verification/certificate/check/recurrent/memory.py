@@ -25,7 +25,7 @@ from verification.certificate.check.numbers.balls import (
 )
 from verification.certificate.check.numbers.bounds import Bounds
 from verification.certificate.check.numbers.lattices import work_of_sum
-from verification.certificate.check.outcome import Budget, Invalid, Unsupported
+from verification.certificate.check.outcome import Budget, Invalid, Unsupported, require
 from verification.certificate.check.recurrent.activations import (
     antiderivative,
     constant,
@@ -60,6 +60,21 @@ def mean_b(spread: Spread) -> Fraction:
     if spread.kind == "constant":
         return spread.first[0]
     return (spread.first[0] + spread.second[0]) / 2
+
+
+def require_contraction(instance: Instance) -> None:
+    """Show that ``q = s1 E|B| < 1``, of an instance whose memories are not asked for.
+
+    Raises
+    ------
+    Invalid
+        Where that is not shown.
+    """
+    _require_contraction(constant(instance.activation, 1) * ball(mean_absolute_b(instance)))
+
+
+def _require_contraction(factor: Ball) -> None:
+    require(upper(factor) < 1, "q = s1 E|B| < 1")
 
 
 @dataclass(frozen=True)
@@ -99,8 +114,7 @@ class Memory:
         if weights is not None and weights.kind == "uniform":
             for point in set(instance.inputs):
                 uniform_parts(weights, point)
-        if not upper(self.contraction_factor()) < 1:
-            raise Invalid("assumption: q = s1 E|B| < 1 is not shown")
+        _require_contraction(self.contraction_factor())
 
     def contraction_factor(self) -> Ball:
         """Return ``q = s1 E|B|``."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verification.certificate.check.instances import Instance, Law, Spread, Vector
+from verification.certificate.check.numbers.balls import Ball, ball, upper
 from verification.certificate.check.numbers.lattices import work_of_sum
-from verification.certificate.check.outcome import Budget
+from verification.certificate.check.outcome import Budget, require
+from verification.certificate.check.recurrent.activations import constant
 
 
 def largest_output_weight(instance: Instance) -> Fraction:
@@ -19,6 +21,22 @@ def largest_feedback_weight(instance: Instance) -> Fraction:
     """Return bbar, the largest ``|B|``."""
     law = instance.law
     return max(abs(atom.b) for atom in law.atoms) if law.b is None else _largest(law.b)
+
+
+def unit_contraction(instance: Instance) -> Ball:
+    """Enclose ``qbar = s1 bbar``, at the working precision."""
+    return constant(instance.activation, 1) * ball(largest_feedback_weight(instance))
+
+
+def require_unit_contraction(instance: Instance) -> None:
+    """Show that ``qbar < 1``.
+
+    Raises
+    ------
+    Invalid
+        Where that is not shown.
+    """
+    require(upper(unit_contraction(instance)) < 1, "qbar = s1 bbar < 1")
 
 
 def _largest(spread: Spread) -> Fraction:
